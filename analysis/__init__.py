@@ -1,0 +1,63 @@
+"""Read a language model: trace, lens, facts. No Streamlit, no figures; numbers in, numbers out.
+
+    from analysis import TraceRequest, load, trace
+    lm = load()
+    result = trace(lm, TraceRequest(prompt="The Eiffel Tower is located in the city of", subject="The Eiffel Tower"))
+
+Names are fetched when they are first asked for, so a command that needs no model does not wait for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis.averaging import AverageRequest, AverageResult, average
+    from analysis.errors import Cancelled, WorkbenchError
+    from analysis.facts import Fact, KnownRequest, KnownResult, known_facts, read_facts
+    from analysis.lens import LensRequest, LensResult, logit_lens
+    from analysis.loading import ModelPlan, ModelSpec, load, plan
+    from analysis.model import LanguageModel
+    from analysis.tracing import TraceRequest, TraceResult, trace
+
+_HOMES = {
+    "averaging": ("AverageRequest", "AverageResult", "average"),
+    "errors": ("Cancelled", "WorkbenchError"),
+    "facts": ("Fact", "KnownRequest", "KnownResult", "known_facts", "read_facts"),
+    "lens": ("LensRequest", "LensResult", "logit_lens"),
+    "loading": ("ModelPlan", "ModelSpec", "load", "plan"),
+    "model": ("LanguageModel",),
+    "tracing": ("TraceRequest", "TraceResult", "trace"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AverageRequest",
+    "AverageResult",
+    "Cancelled",
+    "Fact",
+    "KnownRequest",
+    "KnownResult",
+    "LanguageModel",
+    "LensRequest",
+    "LensResult",
+    "ModelPlan",
+    "ModelSpec",
+    "TraceRequest",
+    "TraceResult",
+    "WorkbenchError",
+    "average",
+    "known_facts",
+    "load",
+    "logit_lens",
+    "plan",
+    "read_facts",
+    "trace",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'analysis' has no attribute {name!r}")
+    value = getattr(import_module(f"analysis.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,109 @@
+"""Everything that depends on a model's architecture, found from its config and module tree.
+
+Nothing here looks at a model's name. TransformerLens's bridge gives one set of hook names;
+this file adds what partial forwards need: how a block's arguments follow the tokens it is
+given, and what stands between the last block and the logits.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_from_module
+from transformer_lens.model_bridge.transformer_bridge import TransformerBridge
+
+from analysis.errors import UnknownArchitecture
+
+CACHE_ARGUMENTS = ("past_key_values", "layer_past")
+"""Names under which a block takes its cache of keys and values."""
+
+
+def build_bridge(model: nn.Module) -> TransformerBridge:
+    """Wrap a Hugging Face causal language model, in place, in TransformerLens's bridge.
+
+    The tokenizer is left out on purpose: the bridge would reload it and force a BOS token.
+    """
+    architecture = (getattr(model.config, "architectures", None) or [type(model).__name__])[0]
+    try:
+        bridge = build_bridge_from_module(model, architecture, hf_config=model.config)
+        bridge.blocks, bridge.embed, bridge.unembed  # noqa: B018 - absent parts raise here
+        for block in bridge.blocks:
+            block.hook_mlp_out, block.hook_attn_out  # noqa: B018
+    except (ValueError, KeyError, AttributeError, NotImplementedError) as error:
+        raise UnknownArchitecture(
+            f"{architecture} is not a decoder-only family this workbench can read "
+            f"({error}). Families known to work: GPT-2, GPT-J, GPT-NeoX, Llama, Mistral, Qwen 2 and 3, "
+            "Gemma 2 and 3, Phi-3, OPT."
+        ) from error
+    return bridge
+
+
+def text_config(config: Any) -> Any:
+    """The part of a config that describes the language model (multimodal configs nest it)."""
+    return config.get_text_config() if hasattr(config, "get_text_config") else config
+
+
+def context_length(config: Any) -> int | None:
+    """Longest prompt, in tokens, that the positions of the model reach; None where the config has no limit."""
+    config = text_config(config)
+    for field in ("max_position_embeddings", "n_positions"):
+        if isinstance(getattr(config, field, None), int):
+            return getattr(config, field)
+    return None
+
+
+def block_arguments(block: nn.Module, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of one call of a block, by name, without the hidden states and the cache."""
+    bound = dict(inspect.signature(block.original_component.forward).bind(*args, **kwargs).arguments)
+    bound.update(bound.pop("kwargs", {}))
+    for name in ("hidden_states", "use_cache", *CACHE_ARGUMENTS):
+        bound.pop(name, None)
+    return bound
+
+
+def from_token(arguments: dict[str, Any], start: int, device: torch.device) -> dict[str, Any]:
+    """Narrow a block's arguments to the tokens `start` and later; keys before `start` stay visible."""
+    slices: dict[str, Callable[[Tensor], Tensor]] = {
+        "attention_mask": lambda mask: mask[..., start:, :],
+        "position_ids": lambda ids: ids[..., start:],
+        "cache_position": lambda ids: ids[..., start:],
+        "position_embeddings": lambda angles: angles[..., start:, :],
+    }
+
+    def narrow(name: str, value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(narrow(name, part) for part in value)
+        if isinstance(value, Tensor) and name in slices:
+            return slices[name](value).to(device)
+        return value
+
+    return {name: narrow(name, value) for name, value in arguments.items()}
+
+
+@dataclass(frozen=True)
+class Readout:
+    """From the last block's output to logits: final norm, projection where there is one, head, soft cap."""
+
+    steps: tuple[nn.Module, ...]
+    soft_cap: float | None
+
+    @classmethod
+    def of(cls, bridge: TransformerBridge, config: Any) -> "Readout":
+        """Collect the modules behind the last block of `bridge`."""
+        names = ("ln_final", "project_out", "unembed")
+        return cls(
+            steps=tuple(getattr(bridge, name) for name in names if hasattr(bridge, name)),
+            soft_cap=getattr(text_config(config), "final_logit_softcapping", None),
+        )
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """Logits (…, vocabulary) in float32 for hidden states (…, d_model) of the last block's output."""
+        for step in self.steps:
+            device = next((parameter.device for parameter in step.parameters()), hidden.device)
+            hidden = step(hidden.to(device))
+        if self.soft_cap:
+            hidden = self.soft_cap * torch.tanh(hidden / self.soft_cap)
+        return hidden.float()

@@ -1,0 +1,196 @@
+"""Traces averaged over many facts: where do facts live, not where does one.
+
+Six rows as in ROME, figure 2: first subject token, middle subject tokens, last subject token,
+first token after, further tokens, last token. Middle and further tokens are pooled token by
+token; a one-token subject counts as first and as last.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from pydantic import Field, field_validator
+
+from analysis.errors import BadRequest, WorkbenchError
+from analysis.facts import Fact, choose, read_facts
+from analysis.study import Report, Request, provenance, silent
+from analysis.tokens import answer_token
+from analysis.tracing import KINDS, Kind, TraceRequest, TraceResult, trace
+
+if TYPE_CHECKING:
+    from analysis.model import LanguageModel
+
+ROWS = (
+    "first subject token",
+    "middle subject tokens",
+    "last subject token",
+    "first token after",
+    "further tokens",
+    "last token",
+)
+
+
+class AverageRequest(Request):
+    """Where are facts kept, on average?"""
+
+    facts: int = Field(50, ge=2, le=1000, description="how many known facts to trace")
+    relations: tuple[str, ...] = Field((), description="relations to take them from, in turn; all when empty")
+    at_least: float = Field(
+        0.1, ge=0, le=1, description="least probability of the right answer for a fact to count as known"
+    )
+    kinds: tuple[Kind, ...] = Field(("state", "mlp", "attn"), min_length=1, description="what to repair")
+    window: int | None = Field(None, ge=1, description="layers repaired together for mlp and attn")
+    noise: float = Field(3.0, ge=0, le=100, description="noise as a multiple of sigma")
+    samples: int = Field(10, ge=1, le=100, description="noise samples")
+    seed: int = Field(1, ge=0, lt=2**32, description="seed of the noise")
+
+    @field_validator("kinds")
+    @classmethod
+    def _in_order(cls, kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+        return tuple(kind for kind in KINDS if kind in kinds)
+
+    def of(self, fact: Fact) -> TraceRequest:
+        """The trace of one fact."""
+        return TraceRequest(
+            prompt=fact.text,
+            subject=fact.subject,
+            occurrence=0,
+            answer=fact.object,
+            kinds=self.kinds,
+            window=self.window,
+            noise=self.noise,
+            samples=self.samples,
+            seed=self.seed,
+        )
+
+
+@dataclass
+class AverageResult:
+    """Mean indirect effects over facts; R = 6 rows, L layers."""
+
+    request: AverageRequest
+    model: dict[str, Any]
+    ids: list[str]  # facts traced
+    high: np.ndarray  # (facts,) P(answer), clean
+    low: np.ndarray  # (facts,) P(answer), corrupted
+    window: dict[str, int]
+    mean: dict[str, np.ndarray]  # per kind (R, L) mean indirect effect on P(answer)
+    half_width: dict[str, np.ndarray]  # per kind (R, L) half width of the 95 % interval, 1.96·std/√n
+    count: np.ndarray  # (R,) tokens pooled in each row
+    skipped: list[str] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def total_effect(self) -> tuple[float, float]:
+        """Mean of clean minus corrupted probability over facts, and half width of its 95 % interval."""
+        effect = self.high - self.low
+        return float(effect.mean()), float(1.96 * effect.std(ddof=1) / np.sqrt(len(effect))) if len(effect) > 1 else 0.0
+
+    def peak(self, kind: str, row: str) -> tuple[int, float, float]:
+        """Layer, mean and half width of the largest mean effect of a row."""
+        index = ROWS.index(row)
+        layer = int(np.nanargmax(self.mean[kind][index]))
+        return layer, float(self.mean[kind][index, layer]), float(self.half_width[kind][index, layer])
+
+
+def row_tokens(subject: tuple[int, int], tokens: int) -> dict[str, list[int]]:
+    """Which tokens of a prompt belong to each of the six rows."""
+    begin, end = subject
+    return dict(
+        zip(
+            ROWS,
+            (
+                [begin],
+                list(range(begin + 1, end - 1)),
+                [end - 1],
+                [end] if end < tokens else [],
+                list(range(end + 1, tokens - 1)),
+                [tokens - 1],
+            ),
+            strict=True,
+        )
+    )
+
+
+def in_turn(facts: list[Fact]) -> list[Fact]:
+    """Facts reordered so that relations alternate: any first part of the list is a mixture."""
+    by_relation: dict[str, list[Fact]] = {}
+    for fact in facts:
+        by_relation.setdefault(fact.relation, []).append(fact)
+    longest = max(map(len, by_relation.values()), default=0)
+    return [group[i] for i in range(longest) for group in by_relation.values() if i < len(group)]
+
+
+def average(
+    lm: "LanguageModel",
+    request: AverageRequest,
+    report: Report = silent,
+    *,
+    resume_from: AverageResult | None = None,
+    trace_one: Callable[..., TraceResult] = trace,
+) -> AverageResult:
+    """Trace known facts one after another and average by role of the token.
+
+    A fact counts when the right answer is the clean run's favourite with at least
+    `at_least`. `trace_one` may be a cached trace; `resume_from` is accepted for the shared
+    interface and not needed, as cached traces are not run again.
+    """
+    started = time.perf_counter()
+    candidates = in_turn(list(choose(read_facts(), request.relations)))
+    pooled: dict[str, list[list[np.ndarray]]] = {kind: [[] for _ in ROWS] for kind in request.kinds}
+    ids: list[str] = []
+    skipped: list[str] = []
+    high: list[float] = []
+    low: list[float] = []
+    window: dict[str, int] = {}
+
+    def result() -> AverageResult:
+        mean, half = {}, {}
+        for kind, rows in pooled.items():
+            empty = np.full(lm.n_layers, np.nan)
+            mean[kind] = np.stack([np.mean(row, 0) if row else empty for row in rows])
+            half[kind] = np.stack(
+                [1.96 * np.std(row, 0, ddof=1) / np.sqrt(len(row)) if len(row) > 1 else empty for row in rows]
+            )
+        counts = np.array([len(row) for row in pooled[request.kinds[0]]])
+        return AverageResult(
+            request, lm.card(), list(ids), np.array(high), np.array(low), dict(window), mean, half, counts,
+            list(skipped), provenance(time.perf_counter() - started),
+        )  # fmt: skip
+
+    for fact in candidates:
+        if len(ids) == request.facts:
+            break
+        report(len(ids), request.facts, "facts", result() if ids else None)
+        try:
+            if not _knows(lm, fact, request.at_least):
+                continue
+            traced = trace_one(lm, request.of(fact), lambda *a, **k: report(len(ids), request.facts, "facts"))
+        except WorkbenchError as error:
+            skipped.append(f"{fact.id}: {error}")
+            continue
+        ids.append(fact.id)
+        high.append(traced.high)
+        low.append(traced.low)
+        for kind in request.kinds:
+            window[kind] = traced.grids[kind].window
+            effects = traced.effects(kind)
+            for row, tokens in zip(pooled[kind], row_tokens(traced.subject, len(traced.tokens)).values(), strict=True):
+                row.extend(effects[:, token] for token in tokens)
+    if not ids:
+        raise BadRequest(
+            f"{lm.name} knows none of these facts with a probability of at least {request.at_least:.0%}. "
+            "Lower the bound or choose other relations."
+        )
+    return result()
+
+
+def _knows(lm: "LanguageModel", fact: Fact, at_least: float) -> bool:
+    tokens = lm.encode(fact.text)
+    with torch.no_grad():
+        probabilities = lm.logits(tokens.tensor())[0, -1].softmax(-1)
+    answer = answer_token(lm.tokenizer, tokens, fact.object)
+    return int(probabilities.argmax()) == answer and probabilities[answer].item() >= at_least

@@ -1,0 +1,181 @@
+"""Facts to trace, edit and be wrong about, with the wordings that test them.
+
+The project ships facts of its own writing; any file of the same form can take their place.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from analysis.errors import BadFile, BadRequest, WorkbenchError
+from analysis.study import Report, Request, silent
+from analysis.tokens import answer_token, subject_range
+
+if TYPE_CHECKING:
+    from analysis.model import LanguageModel
+
+OWN_FACTS = Path(__file__).resolve().parent.parent / "assets" / "facts" / "facts.json"
+
+
+class _Plain(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Neighbour(_Plain):
+    """A prompt about another subject of the same relation, to see whether an edit spills over."""
+
+    prompt: str
+    subject: str
+    object: str
+    same_object: bool = False
+
+    @property
+    def text(self) -> str:
+        """The prompt with its subject in place."""
+        return self.prompt.replace("{}", self.subject)
+
+
+class Other(_Plain):
+    """Another relation of the same subject."""
+
+    prompt: str
+    object: str
+
+
+class Fact(_Plain):
+    """Subject, prompt with one `{}`, object, and the prompts that test an edit of it."""
+
+    id: str
+    relation: str
+    subject: str
+    object: str
+    prompt: str
+    aliases: tuple[str, ...] = ()
+    paraphrases: tuple[str, ...] = ()
+    generation: tuple[str, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
+    others: tuple[Other, ...] = ()
+
+    @field_validator("prompt", "paraphrases", "generation")
+    @classmethod
+    def _one_slot(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for template in [value] if isinstance(value, str) else value:
+            if template.count("{}") != 1:
+                raise ValueError(f"“{template}” must hold {{}} exactly once, in place of the subject")
+        return value
+
+    @cached_property
+    def text(self) -> str:
+        """The prompt with its subject in place."""
+        return self.prompt.replace("{}", self.subject)
+
+
+def read_facts(path: Path | str = OWN_FACTS) -> tuple[Fact, ...]:
+    """Facts of a file, relation defaults filled in; `BadFile` lists every fault with its place."""
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        relations = [(name, group, list(group.get("facts", []))) for name, group in data["relations"].items()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadFile(f"{path} is not a facts file: {type(error).__name__}: {error}") from error
+    facts, problems = [], []
+    seen: set[str] = set()
+    for relation, group, entries in relations:
+        defaults = {name: group[name] for name in ("prompt", "paraphrases", "generation") if name in group}
+        for row, entry in enumerate(entries):
+            try:
+                fact = Fact(**{**defaults, **entry, "relation": relation})
+            except (ValidationError, TypeError) as error:
+                faults = error.errors() if isinstance(error, ValidationError) else [{"msg": str(error), "loc": ()}]
+                problems += [f"{relation}, fact {row}: {'.'.join(map(str, f['loc']))} {f['msg']}" for f in faults]
+                continue
+            if fact.id in seen:
+                problems.append(f"{relation}, fact {row}: the id {fact.id} occurs twice")
+            seen.add(fact.id)
+            facts.append(fact)
+    if problems:
+        raise BadFile(f"{path} has {len(problems)} faults.", tuple(problems))
+    return tuple(facts)
+
+
+def choose(facts: Iterable[Fact], relations: Iterable[str] = ()) -> tuple[Fact, ...]:
+    """Facts of the named relations, all when none is named."""
+    facts, wanted = tuple(facts), set(relations)
+    known = {fact.relation for fact in facts}
+    if wanted - known:
+        raise BadRequest(
+            f"There is no relation {', '.join(sorted(wanted - known))}. There are: {', '.join(sorted(known))}."
+        )
+    return tuple(fact for fact in facts if not wanted or fact.relation in wanted)
+
+
+class KnownRequest(Request):
+    """Which facts does the model know?"""
+
+    relations: tuple[str, ...] = Field((), description="relations to ask; all when empty")
+
+
+@dataclass(frozen=True)
+class KnownResult:
+    """One row a fact: how probable its object is and what the model says first.
+
+    Objects of several tokens are judged by their first token.
+    """
+
+    request: KnownRequest
+    model: dict[str, Any]
+    ids: list[str]
+    prompts: list[str]
+    objects: list[str]
+    probability: np.ndarray  # (facts,) of the object's first token
+    said: list[str]  # what the model says first
+    correct: np.ndarray  # (facts,) bool: argmax is the object's first token
+    skipped: list[str]  # facts this tokenizer cannot place, with the reason
+
+    def known(self, at_least: float = 0.0) -> list[str]:
+        """Ids of the facts whose object is the argmax with at least this probability."""
+        return [
+            i for i, right, p in zip(self.ids, self.correct, self.probability, strict=True) if right and p >= at_least
+        ]
+
+
+def known_facts(lm: "LanguageModel", request: KnownRequest, report: Report = silent) -> KnownResult:
+    """Ask the model each fact of the assets once.
+
+    A fact counts as known when the argmax of the next token is its object's first token
+    (ROME, section 2 keeps such facts only).
+    """
+    facts = choose(read_facts(), request.relations)
+    rows: list[tuple[Fact, float, str, bool]] = []
+    skipped: list[str] = []
+    for done, fact in enumerate(facts):
+        report(done, len(facts), "asking")
+        try:
+            tokens = lm.encode(fact.text)
+            subject_range(tokens, fact.subject, occurrence=0)
+            answer = answer_token(lm.tokenizer, tokens, fact.object)
+        except WorkbenchError as error:
+            skipped.append(f"{fact.id}: {error}")
+            continue
+        with torch.no_grad():
+            probabilities = lm.logits(tokens.tensor())[0, -1].softmax(-1)
+        said = int(probabilities.argmax())
+        rows.append((fact, probabilities[answer].item(), lm.words([said])[0], said == answer))
+    report(len(facts), len(facts), "asked")
+    return KnownResult(
+        request=request,
+        model=lm.card(),
+        ids=[fact.id for fact, *_ in rows],
+        prompts=[fact.text for fact, *_ in rows],
+        objects=[fact.object for fact, *_ in rows],
+        probability=np.array([p for _, p, _, _ in rows], dtype=np.float64),
+        said=[said for _, _, said, _ in rows],
+        correct=np.array([right for *_, right in rows], dtype=bool),
+        skipped=skipped,
+    )

@@ -1,0 +1,94 @@
+"""Logit lens: what a state would say if the model stopped there and answered.
+
+nostalgebraist, 2020: the last norm and the unembedding read the residual stream of any layer
+as if it were the last. Early layers are not made to be read so; the lens shows what is already
+legible, not all that is known.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from pydantic import Field, field_validator
+
+from analysis.blocks import Frame, Passage, first_hidden, record
+from analysis.scores import TOP
+from analysis.study import Report, Request, provenance, silent
+from analysis.tokens import answer_token
+
+if TYPE_CHECKING:
+    from analysis.model import LanguageModel
+
+
+@dataclass(frozen=True)
+class Lens:
+    """What every state of a prompt would say; L layers, T tokens. State l is block l's output."""
+
+    top_ids: np.ndarray  # (L, T, TOP)
+    top_probabilities: np.ndarray  # (L, T, TOP)
+    answer_probability: np.ndarray  # (L, T)
+    answer_rank: np.ndarray  # (L, T) 0 = the state's first word
+
+
+@torch.no_grad()
+def read_lens(lm: "LanguageModel", passage: Passage, answer: int) -> Lens:
+    """Read all states of a recorded run's first row through the logit lens."""
+    parts: list[tuple[np.ndarray, ...]] = []
+    for hidden in passage.hidden[1:]:
+        probabilities = lm.readout(hidden[0]).softmax(-1)
+        own = probabilities[:, answer]
+        top = probabilities.topk(TOP, dim=-1)
+        rank = (probabilities > own[:, None]).sum(-1)
+        parts.append(tuple(part.cpu().numpy() for part in (top.indices, top.values, own, rank)))
+    return Lens(*(np.stack(part) for part in zip(*parts, strict=True)))
+
+
+class LensRequest(Request):
+    """What would every state of this prompt say?"""
+
+    prompt: str = Field(description="sentence that ends just before its answer")
+    answer: str | None = Field(None, description="word whose probability is shown; the model's own when left out")
+
+    @field_validator("prompt")
+    @classmethod
+    def _no_trailing_space(cls, prompt: str) -> str:
+        return prompt.rstrip()
+
+
+@dataclass(frozen=True)
+class LensResult:
+    """The logit lens of one prompt."""
+
+    request: LensRequest
+    model: dict[str, Any]
+    tokens: list[str]
+    answer: str
+    lens: Lens
+    words: dict[str, str]
+    provenance: dict[str, Any]
+
+
+def logit_lens(lm: "LanguageModel", request: LensRequest, report: Report = silent) -> LensResult:
+    """Read all states of a prompt through the logit lens: one forward, one readout per layer."""
+    import time
+
+    started = time.perf_counter()
+    tokens = lm.encode(request.prompt)
+    ids = tokens.tensor(lm.device)
+    report(0, 1, "reading")
+    frame = Frame(lm, ids)
+    answer = answer_token(lm.tokenizer, tokens, request.answer) if request.answer else int(frame.logits[0, -1].argmax())
+    with torch.no_grad():
+        lens = read_lens(lm, record(frame, first_hidden(lm, ids)), answer)
+    unique = [int(i) for i in np.unique(lens.top_ids)]
+    report(1, 1, "read")
+    return LensResult(
+        request=request,
+        model=lm.card(),
+        tokens=list(tokens.labels),
+        answer=lm.words([answer])[0],
+        lens=lens,
+        words={str(i): word for i, word in zip(unique, lm.words(unique), strict=True)},
+        provenance=provenance(time.perf_counter() - started),
+    )

@@ -1,0 +1,252 @@
+"""From a name to a model in memory, with the price told before it is paid.
+
+A source is the embedded model, a Hugging Face id, a local folder or a local GGUF file. The
+config is read first, parameters are counted on the meta device, and a model that cannot fit is
+refused with the numbers. Only safetensors and GGUF are read; no remote code is run.
+"""
+
+import gc
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from analysis.embedded import embedded_folder
+from analysis.errors import BadRequest, ModelTooLarge, ModelUnavailable, UnknownArchitecture
+from analysis.model import LanguageModel
+from analysis.study import Report, silent
+
+EMBEDDED = "embedded"
+EMBEDDED_NAME = "SmolLM2-135M-Instruct"
+Dtype = Literal["float32", "bfloat16", "float16"]
+DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in ("float32", "bfloat16", "float16")}
+HEADROOM = 1.25
+"""Weights times this must fit: what a forward of a few rows needs beside them."""
+
+
+class ModelSpec(BaseModel):
+    """Which model, where and how precise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = Field(EMBEDDED, description="'embedded', a Hugging Face id, a local folder or a local .gguf file")
+    revision: str | None = Field(None, description="branch, tag or commit of a Hugging Face id")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    dtype: Dtype = Field("float32", description="precision of the weights")
+    device_map: str | None = Field(None, description="'auto' spreads the blocks over all GPUs")
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """What loading a model would take, known before any weight is read."""
+
+    spec: ModelSpec
+    name: str
+    kind: Literal["embedded", "hub", "folder", "gguf"]
+    architecture: str
+    layers: int
+    heads: int
+    parameters: int
+    bytes_needed: int
+    bytes_free: int
+    device: str
+
+    @property
+    def fits(self) -> bool:
+        """Whether weights and a little headroom go into what is free."""
+        return self.bytes_needed <= self.bytes_free
+
+    def sentence(self) -> str:
+        """The plan in one line."""
+        return (
+            f"{self.name}: {self.parameters / 1e6:,.0f} million parameters, {self.layers} layers; needs "
+            f"{self.bytes_needed / 1e9:.1f} GB in {self.spec.dtype} on {self.device}, {self.bytes_free / 1e9:.1f} GB are free."
+        )
+
+
+def pick_device(wanted: str) -> torch.device:
+    """The device meant by `wanted`; 'auto' prefers CUDA, then MPS, then the CPU."""
+    if wanted == "auto":
+        mps = torch.backends.mps.is_available()
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
+    try:
+        device = torch.device(wanted)
+    except RuntimeError as error:
+        raise BadRequest(f"“{wanted}” is not a device. Use auto, cpu, cuda, cuda:1 or mps.") from error
+    counts = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (device.index or 0) >= counts.get(device.type, 0):
+        raise BadRequest(f"This machine has no device “{wanted}”. Use auto or cpu.")
+    return device
+
+
+def free_bytes(device: torch.device, everywhere: bool = False) -> int:
+    """Bytes free on a device; on all CUDA devices together when `everywhere`."""
+    if device.type == "cuda":
+        devices = range(torch.cuda.device_count()) if everywhere else [device.index or 0]
+        return sum(torch.cuda.mem_get_info(index)[0] for index in devices)
+    for line in _lines(Path("/proc/meminfo")):
+        if line.startswith("MemAvailable:"):
+            return min(int(line.split()[1]) * 1024, _cgroup_free())
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def _cgroup_free() -> int:
+    limit, used = (_lines(Path("/sys/fs/cgroup") / name) for name in ("memory.max", "memory.current"))
+    if limit and used and limit[0].isdigit():
+        return int(limit[0]) - int(used[0])
+    return 1 << 62
+
+
+def kind_of(source: str) -> Literal["embedded", "hub", "folder", "gguf"]:
+    """What a source string names; a path is one that exists or looks like one."""
+    if source == EMBEDDED:
+        return "embedded"
+    path = Path(source).expanduser()
+    looks_local = path.exists() or source.startswith((".", "/", "~")) or source.endswith(".gguf")
+    if not looks_local:
+        if source.count("/") > 1 or not source.strip():
+            raise BadRequest(f"“{source}” is neither a folder here nor a Hugging Face id (owner/name).")
+        return "hub"
+    if not path.exists():
+        raise ModelUnavailable(f"There is no file or folder “{source}”. Check the path.")
+    return "gguf" if path.is_file() else "folder"
+
+
+def _where(spec: ModelSpec, report: Report) -> tuple[str, dict[str, Any]]:
+    """Arguments that lead `from_pretrained` to the files."""
+    kind = kind_of(spec.source)
+    if kind == "embedded":
+        return str(embedded_folder(report)), {}
+    path = Path(spec.source).expanduser()
+    if kind == "gguf":
+        return str(path.parent), {"gguf_file": path.name}
+    return (str(path), {}) if kind == "folder" else (spec.source, {"revision": spec.revision})
+
+
+def _name(spec: ModelSpec) -> str:
+    kind = kind_of(spec.source)
+    if kind == "embedded":
+        return EMBEDDED_NAME
+    return (
+        spec.source
+        if kind == "hub"
+        else Path(spec.source).expanduser().resolve().stem
+        if kind == "gguf"
+        else Path(spec.source).expanduser().resolve().name
+    )
+
+
+def _unavailable(spec: ModelSpec, error: Exception) -> ModelUnavailable:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return ModelUnavailable(
+        f"“{spec.source}” could not be read: {reason} "
+        "Check the name and the connection, or give a local folder with config.json and safetensors."
+    )
+
+
+def plan(spec: ModelSpec, report: Report = silent) -> ModelPlan:
+    """Config, size and memory of a model without loading it.
+
+    Raises `ModelUnavailable`, `UnknownArchitecture` or `BadRequest`.
+    """
+    where, extra = _where(spec, report)
+    try:
+        config = AutoConfig.from_pretrained(where, trust_remote_code=False, **extra)
+    except (OSError, ValueError, KeyError) as error:
+        raise _unavailable(spec, error) from error
+    try:
+        with torch.device("meta"):
+            shell = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except ValueError as error:
+        raise UnknownArchitecture(
+            f"“{spec.source}” is of type “{config.model_type}”, not a decoder-only language model."
+        ) from error
+    text = config.get_text_config()
+    parameters = sum(parameter.numel() for parameter in shell.parameters())
+    device = pick_device(spec.device)
+    return ModelPlan(
+        spec=spec,
+        name=_name(spec),
+        kind=kind_of(spec.source),
+        architecture=type(shell).__name__,
+        layers=text.num_hidden_layers,
+        heads=text.num_attention_heads,
+        parameters=parameters,
+        bytes_needed=int(parameters * DTYPES[spec.dtype].itemsize * HEADROOM),
+        bytes_free=free_bytes(device, everywhere=spec.device_map is not None),
+        device=str(device),
+    )
+
+
+def load(source: str | ModelSpec = EMBEDDED, *, report: Report = silent, **options: Any) -> LanguageModel:
+    """Load a model: `load()`, `load("gpt2")`, `load("./folder", dtype="bfloat16", device="cuda")`.
+
+    `options` are the fields of `ModelSpec`. Raises `ModelTooLarge` with the numbers when it
+    cannot fit, `ModelUnavailable`, `UnknownArchitecture` or `BadRequest`.
+    """
+    spec = source if isinstance(source, ModelSpec) else ModelSpec(source=source, **options)
+    priced = plan(spec, report)
+    if not priced.fits:
+        gc.collect()
+        raise ModelTooLarge(
+            f"{priced.name} does not fit. It needs {priced.bytes_needed / 1e9:.1f} GB in {spec.dtype} on {priced.device}; "
+            f"{priced.bytes_free / 1e9:.1f} GB are free. {_smaller(priced)}"
+        )
+    where, extra = _where(spec, report)
+    report(0, 1, f"reading {priced.name}")
+    placement = {"device_map": spec.device_map} if spec.device_map else {}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, **extra)
+        model = AutoModelForCausalLM.from_pretrained(
+            where,
+            dtype=DTYPES[spec.dtype],
+            attn_implementation="eager",
+            trust_remote_code=False,
+            **({} if "gguf_file" in extra else {"use_safetensors": True}),
+            **placement,
+            **extra,
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise _unavailable(spec, error) from error
+    if "gguf_file" in extra:
+        model = unquantised(model)
+    if not placement:
+        model = model.to(pick_device(spec.device))
+    if not getattr(model.config, "architectures", None):
+        model.config.architectures = [type(model).__name__]
+    lm = LanguageModel(model, tokenizer, name=priced.name, source=spec.source, revision=spec.revision)
+    report(1, 1, f"{priced.name} is ready")
+    return lm
+
+
+def unquantised(model: Any) -> Any:
+    """The same weights in a fresh model whose config does not claim to be quantised, so that it can be saved."""
+    config = type(model.config).from_dict(
+        {key: value for key, value in model.config.to_dict().items() if key != "quantization_config"}
+    )
+    config.architectures = [type(model).__name__]
+    config._attn_implementation = "eager"
+    with torch.device("meta"):
+        fresh = type(model)(config)
+    fresh = fresh.to_empty(device="cpu").to(next(model.parameters()).dtype)
+    fresh.load_state_dict(model.state_dict())
+    for (_, buffer), (_, source) in zip(fresh.named_buffers(), model.named_buffers(), strict=True):
+        buffer.copy_(source)
+    fresh.tie_weights()
+    return fresh
+
+
+def _smaller(priced: ModelPlan) -> str:
+    if priced.spec.dtype == "float32":
+        half = priced.bytes_needed / 2
+        verdict = "which fits" if half <= priced.bytes_free else "still too much"
+        return f"In bfloat16 it needs {half / 1e9:.1f} GB, {verdict}."
+    return "Choose a smaller model."

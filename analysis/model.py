@@ -1,0 +1,169 @@
+"""A language model as every analysis sees it.
+
+One object over TransformerLens's bridge over the Hugging Face model: weights stay the Hugging
+Face parameters, hook names are the bridge's, and a self-check says how far its logits are from
+Hugging Face's own.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from analysis.architecture import Readout, build_bridge, context_length, text_config
+from analysis.blocks import Frame, PrefixCache, first_hidden, record
+from analysis.errors import PromptTooLong, UnknownArchitecture
+from analysis.tokens import Tokens, encode, label
+
+TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.5, torch.bfloat16: 2.0}
+"""Largest logit difference the self-check accepts; a wrong forward differs by far more."""
+
+
+@dataclass(frozen=True)
+class SelfCheck:
+    """Largest absolute logit differences on a fixed sequence of tokens."""
+
+    bridge: float
+    """Bridge against the plain Hugging Face model."""
+    blocks: float
+    """Blocks called one at a time, on the whole prompt and on its second half, against the plain Hugging Face model."""
+
+    @property
+    def largest(self) -> float:
+        """The larger of both."""
+        return max(self.bridge, self.blocks)
+
+
+class LanguageModel:
+    """A decoder-only language model, ready for analysis.
+
+    Build it with `analysis.load(...)`, or from objects at hand:
+    `LanguageModel(model, tokenizer, name="mine")`. The model is wrapped in place, set to
+    evaluation mode, and its parameters stop asking for gradients.
+    """
+
+    def __init__(self, model: nn.Module, tokenizer: Any, *, name: str, source: str = "", revision: str | None = None):
+        self.name, self.source, self.revision = name, source or name, revision
+        if getattr(model.config, "is_encoder_decoder", False):
+            raise UnknownArchitecture(
+                f"{name} is an encoder with a decoder ({type(model).__name__}); this workbench reads decoder-only models."
+            )
+        self.tokenizer = tokenizer
+        self.model = model.eval().requires_grad_(False)
+        self.parameters: dict[str, nn.Parameter] = dict(model.named_parameters())
+        self.config = text_config(model.config)
+        probe = torch.arange(2, 10).remainder(self.config.vocab_size).unsqueeze(0)
+        with torch.no_grad():
+            reference = self.logits(probe)
+        self.bridge = build_bridge(model)
+        self.bridge.eval().requires_grad_(False)  # some families' joint projections are split into new parameters
+        self.blocks = list(self.bridge.blocks)
+        self.block_devices = [next(block.parameters()).device for block in self.blocks]
+        self.readout = Readout.of(self.bridge, model.config)
+        self.check = self._check(probe, reference)
+
+    def _check(self, probe: Tensor, reference: Tensor) -> SelfCheck:
+        middle = probe.shape[1] // 2
+        try:
+            with torch.no_grad():
+                frame = Frame(self, probe)
+                passage = record(frame, first_hidden(self, probe))
+                whole = self.readout(passage.hidden[-1]).to(reference.device)
+                hidden = passage.hidden[0][:, middle:].repeat(2, 1, 1)
+                for layer in range(self.n_layers):
+                    hidden = frame.run(
+                        layer, hidden, start=middle, cache=PrefixCache(passage.prefix_before(layer, middle))
+                    )
+                resumed = self.readout(hidden).to(reference.device)
+        except torch.OutOfMemoryError:
+            raise
+        except (TypeError, AttributeError, LookupError, ValueError, RuntimeError) as error:
+            raise UnknownArchitecture(
+                f"{self.name} cannot be read block by block ({error}). Choose another model, or report its architecture."
+            ) from error
+        blocks = max((whole - reference).abs().max(), (resumed - reference[:, middle:]).abs().max())
+        check = SelfCheck(bridge=(frame.logits - reference).abs().max().item(), blocks=blocks.item())
+        if not check.largest <= TOLERANCE.get(self.dtype, 1e-3):
+            raise UnknownArchitecture(
+                f"{self.name} cannot be read exactly: its logits differ from Hugging Face's by "
+                f"{check.bridge:.2g} through the bridge and {check.blocks:.2g} block by block. "
+                "Choose another model, or report its architecture."
+            )
+        return check
+
+    def logits(self, ids: Tensor) -> Tensor:
+        """Logits (rows, tokens, vocabulary) in float32 of the model's own full forward."""
+        output = self.model(input_ids=ids.to(self.device), use_cache=False)
+        return output.logits.float()
+
+    def encode(self, prompt: str) -> Tokens:
+        """Tokens of a prompt, refused where the model cannot read so many."""
+        tokens = encode(self.tokenizer, prompt)
+        limit = context_length(self.config)
+        if limit is not None and len(tokens) > limit:
+            raise PromptTooLong(f"The prompt has {len(tokens)} tokens; {self.name} reads at most {limit}. Shorten it.")
+        return tokens
+
+    def words(self, ids: Any) -> list[str]:
+        """The text of each token id, leading spaces kept."""
+        return [label(self.tokenizer, int(token)) for token in ids]
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the embedding, where token ids go."""
+        return next(iter(self.parameters.values())).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights."""
+        return next(iter(self.parameters.values())).dtype
+
+    @property
+    def n_layers(self) -> int:
+        """Number of decoder blocks."""
+        return len(self.blocks)
+
+    @property
+    def n_heads(self) -> int:
+        """Query heads per block."""
+        return self.config.num_attention_heads
+
+    @property
+    def d_model(self) -> int:
+        """Width of the residual stream."""
+        return self.config.hidden_size
+
+    @cached_property
+    def n_parameters(self) -> int:
+        """Number of parameters, tied ones once."""
+        return sum(parameter.numel() for parameter in self.parameters.values())
+
+    @cached_property
+    def weights_hash(self) -> str:
+        """SHA-256 over names, types, shapes and bytes of all parameters: the model's identity in caches and recipes."""
+        digest = hashlib.sha256()
+        for name in sorted(self.parameters):
+            parameter = self.parameters[name].detach()
+            digest.update(f"{name}|{parameter.dtype}|{tuple(parameter.shape)}|".encode())
+            digest.update(parameter.contiguous().cpu().view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    def card(self) -> dict[str, Any]:
+        """What a result must say about the model it was made with."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "revision": self.revision,
+            "weights_hash": self.weights_hash,
+            "architecture": (getattr(self.model.config, "architectures", None) or ["?"])[0],
+            "layers": self.n_layers,
+            "heads": self.n_heads,
+            "d_model": self.d_model,
+            "parameters": self.n_parameters,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": str(self.device),
+            "max_logit_difference_to_hugging_face": self.check.largest,
+        }

@@ -1,0 +1,123 @@
+"""One idea for everything a person does: request, run, result.
+
+A study is a frozen request, a function that runs it on a loaded model, and a typed result of
+plain data and numpy arrays. Page, command and notebook call the same function; cache key,
+permalink, export and history follow from the request alone.
+"""
+
+import dataclasses
+import hashlib
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from types import UnionType
+from typing import Any, Protocol, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+
+class Request(BaseModel):
+    """Base of all requests: frozen, hashable, JSON both ways; a mistyped field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def key(self, model: str) -> str:
+        """Content hash of this request on the model with weights hash `model`."""
+        content = json.dumps([type(self).__name__, model, self.model_dump(mode="json")], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:24]
+
+    def given(self) -> dict[str, Any]:
+        """Fields that differ from their defaults, as plain JSON data: what a link or a command must say."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+class Report(Protocol):
+    """How a run tells its progress. It may raise `Cancelled` to end the run."""
+
+    def __call__(self, done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
+        """`done` of `total` steps; `share` of the work, where steps differ in cost; `partial`, the result so far."""
+
+
+def silent(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
+    """A report nobody listens to."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A registered kind of run: name, request and result types, and the function between them."""
+
+    name: str
+    request: type[Request]
+    result: type
+    run: Callable[..., Any]
+    resumable: bool = False
+    """Whether `run` takes `resume_from`, a stopped result of the same request."""
+
+
+def provenance(seconds: float) -> dict[str, Any]:
+    """Versions, time and duration, kept with every result."""
+    packages = ("torch", "transformers", "transformer-lens", "numpy")
+    return {
+        "palimpsest": _version("palimpsest"),
+        "versions": {name: _version(name) for name in packages} | {"python": platform.python_version()},
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def pack(value: Any) -> tuple[Any, dict[str, np.ndarray]]:
+    """A result as plain JSON data and the arrays it refers to, `{"$array": name}` in their place."""
+    arrays: dict[str, np.ndarray] = {}
+
+    def flat(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            name = f"a{len(arrays)}"
+            arrays[name] = value
+            return {"$array": name}
+        if isinstance(value, BaseModel):
+            return value.model_dump(mode="json")
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {field.name: flat(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        if isinstance(value, dict):
+            return {str(key): flat(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [flat(item) for item in value]
+        return value
+
+    return flat(value), arrays
+
+
+def unpack(kind: Any, data: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """The inverse of `pack`: a value of the annotated type `kind` from plain data and arrays."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if data is None or kind is Any:
+        return data
+    if isinstance(data, dict) and data.keys() == {"$array"}:
+        return arrays[data["$array"]]
+    if origin in (UnionType, Union):
+        return unpack(next(part for part in parts if part is not type(None)), data, arrays)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind.model_validate(data)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        hints = get_type_hints(kind)
+        names = [field.name for field in dataclasses.fields(kind)]
+        return kind(**{name: unpack(hints[name], data[name], arrays) for name in names})
+    if origin is dict:
+        return {key: unpack(parts[1], value, arrays) for key, value in data.items()}
+    if origin is list:
+        return [unpack(parts[0], value, arrays) for value in data]
+    if origin is tuple:
+        kinds = [parts[0]] * len(data) if parts[-1] is Ellipsis else parts
+        return tuple(unpack(part, value, arrays) for part, value in zip(kinds, data, strict=True))
+    return data

@@ -1,0 +1,8 @@
+"""The benchmarks by name. A new one is one line here."""
+
+from collections.abc import Callable
+
+from app.bench.form import Bench
+from app.bench.tracing import tracing
+
+BENCHES: dict[str, Callable[..., Bench]] = {"tracing": tracing}

@@ -1,0 +1,96 @@
+"""Curves over layers with their 95 % intervals, named at the line's end; no legend, one axis."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+
+from app.charts.palette import Palette
+from app.charts.words import percent
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line: values (layers,) and half widths of their intervals."""
+
+    name: str
+    values: np.ndarray
+    half_width: np.ndarray
+    seat: int
+    """Seat of its colour in the palette's categories."""
+    dash: str = "solid"
+
+
+def layer_curves(curves: list[Curve], palette: Palette, *, top: float) -> go.Figure:
+    """Effects over layers, 0 … `top`, as shares of probability."""
+    figure = go.Figure()
+    ends: list[float] = []
+    for curve in curves:
+        layers = np.arange(len(curve.values))
+        colour = palette.category[curve.seat]
+        low, high = curve.values - curve.half_width, curve.values + curve.half_width
+        figure.add_scatter(
+            x=np.concatenate([layers, layers[::-1]]),
+            y=np.concatenate([high, low[::-1]]),
+            fill="toself",
+            fillcolor=colour,
+            opacity=0.16,
+            line={"width": 0},
+            hoverinfo="skip",
+        )
+        figure.add_scatter(
+            x=layers,
+            y=curve.values,
+            mode="lines",
+            line={"color": colour, "width": 3, "dash": curve.dash},
+            text=[
+                f"{curve.name}, layer {at}: {percent(value)}" for at, value in zip(layers, curve.values, strict=True)
+            ],
+            hovertemplate="%{text}<extra></extra>",
+        )
+        ends.append(float(curve.values[-1]))
+    for index, place in zip(np.argsort(ends), _apart(np.sort(ends), top / 14), strict=True):
+        figure.add_annotation(
+            x=len(curves[index].values) - 1,
+            y=place,
+            text=curves[index].name,
+            xanchor="left",
+            xshift=8,
+            showarrow=False,
+            font={"size": 13, "color": palette.category[curves[index].seat]},
+        )
+    ticks = np.linspace(0, top, 5)
+    figure.update_yaxes(
+        tickvals=ticks,
+        ticktext=[percent(tick) if tick else "0" for tick in ticks],
+        tickfont={"size": 12, "color": palette.ink},
+        range=[min(0.0, *(float((c.values - c.half_width).min()) for c in curves)), top],
+        gridcolor=palette.grid,
+        zeroline=False,
+        fixedrange=True,
+    )
+    figure.update_xaxes(
+        tickfont={"size": 12, "color": palette.ink},
+        title={"text": "layer", "font": {"size": 12, "color": palette.ink}},
+        showgrid=False,
+        zeroline=False,
+        fixedrange=True,
+    )
+    figure.update_layout(
+        height=320,
+        margin={"l": 8, "r": 130, "t": 12, "b": 44},
+        showlegend=False,
+        dragmode=False,
+        font={"family": palette.font, "color": palette.ink},
+        plot_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor="rgba(0,0,0,0)",
+    )
+    return figure
+
+
+def _apart(places: np.ndarray, least: float) -> list[float]:
+    """Places in ascending order, moved up so that neighbours are at least `least` apart."""
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(float(place), moved[-1] + least) if moved else float(place))
+    return moved

@@ -1,0 +1,54 @@
+"""Figures that leave the app: stand-alone HTML with the theme written out and the request inside."""
+
+import html
+import json
+from functools import singledispatch
+from typing import Any
+
+import plotly.graph_objects as go
+
+from analysis import AverageResult, LensResult, TraceResult
+from app.charts import average_maps, lens_map, trace_maps
+from app.charts.palette import Light, Palette, written
+
+
+@singledispatch
+def figures(result: Any, palette: Palette) -> list[go.Figure]:
+    """All figures of a result."""
+    raise TypeError(f"{type(result).__name__} has no figure")
+
+
+@figures.register
+def _(result: TraceResult, palette: Palette) -> list[go.Figure]:
+    top = trace_maps.shared_top([result])
+    return [trace_maps.trace_map(result, kind, palette, top=top, titled=True) for kind in result.grids]
+
+
+@figures.register
+def _(result: AverageResult, palette: Palette) -> list[go.Figure]:
+    top = average_maps.shared_top(result)
+    return [average_maps.average_map(result, kind, palette, top=top, titled=True) for kind in result.mean]
+
+
+@figures.register
+def _(result: LensResult, palette: Palette) -> list[go.Figure]:
+    return [lens_map.lens_map(result, palette, tokens=range(len(result.tokens)))]
+
+
+def figure_html(result: Any, light: Light = "light") -> str:
+    """One HTML file that needs no network: the figures, the model and the request."""
+    palette = written(light)
+    parts = [
+        figure.to_html(full_html=False, include_plotlyjs=index == 0, config={"displaylogo": False})
+        for index, figure in enumerate(figures(result, palette))
+    ]
+    request = html.escape(json.dumps(result.request.model_dump(mode="json"), ensure_ascii=False))
+    prompt = html.escape(getattr(result.request, "prompt", "Averages over facts"))
+    model = html.escape(f"{result.model['name']}, weights {result.model['weights_hash'][:12]}")
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{prompt}</title>'
+        f"<style>body{{background:{palette.paper};color:{palette.ink};font-family:{palette.font};margin:2rem}}"
+        ".maps{display:flex;flex-wrap:wrap;gap:1rem}.maps>div{flex:1 1 340px;min-width:0}</style></head><body>"
+        f'<h1>{prompt}</h1><p>{model}</p><div class="maps">{"".join(f"<div>{part}</div>" for part in parts)}</div>'
+        f"<details><summary>Request</summary><pre>{request}</pre></details></body></html>"
+    )

@@ -1,0 +1,125 @@
+"""The logit lens as a page of words: layers up, tokens across, each cell says its first word.
+
+Ink is the probability of that word; the answer stands in bold where a state says it first.
+"""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from analysis.lens import LensResult
+from app.charts.palette import Palette
+from app.charts.words import percent, token_label, word
+
+ROW = 22
+WORDS_FIT = 12
+"""Up to this many tokens the words themselves are written into the cells."""
+
+
+def lens_map(result: LensResult, palette: Palette, *, tokens: range, show: str = "first word") -> go.Figure:
+    """Cells of the given tokens; `show` is "first word" or "answer" (probability of the answer)."""
+    lens = result.lens
+    columns = list(tokens)
+    first = lens.top_probabilities[:, columns, 0]
+    values = first if show == "first word" else lens.answer_probability[:, columns]
+    layers = values.shape[0]
+    texts = np.empty(values.shape, dtype=object)
+    hover = np.empty(values.shape, dtype=object)
+    for layer, column in np.ndindex(values.shape):
+        token = columns[column]
+        ids = lens.top_ids[layer, token]
+        said = result.words[str(int(ids[0]))]
+        texts[layer, column] = token_label(said, 9)
+        if said == result.answer:
+            texts[layer, column] = f"<b>{texts[layer, column]}</b>"
+        listed = ", ".join(
+            f"{token_label(result.words[str(int(i))])} {percent(float(p))}"
+            for i, p in zip(ids, lens.top_probabilities[layer, token], strict=True)
+        )
+        hover[layer, column] = (
+            f"“{token_label(result.tokens[token])}”, layer {layer}<br>{listed}<br>"
+            f"“{token_label(result.answer)}” {percent(float(lens.answer_probability[layer, token]))}, "
+            f"rank {int(lens.answer_rank[layer, token]) + 1}"
+        )
+    figure = go.Figure(
+        go.Heatmap(
+            z=values,
+            zmin=0,
+            zmax=1,
+            xgap=1,
+            ygap=1,
+            colorscale=[list(stop) for stop in palette.sequential],
+            showscale=False,
+            text=hover,
+            hovertemplate="%{text}<extra></extra>",
+        )
+    )
+    if len(columns) <= WORDS_FIT and show == "first word":
+        for dark in (False, True):
+            chosen = (values > 0.42) == dark
+            rows, across = np.nonzero(chosen)
+            figure.add_scatter(
+                x=across,
+                y=rows,
+                mode="text",
+                text=texts[chosen],
+                textfont={"size": 12, "color": palette.paper if dark else palette.ink},
+                hoverinfo="skip",
+            )
+    step = 5 if layers <= 40 else 10
+    ticks = [*range(0, layers - 2, step), layers - 1]
+    figure.update_yaxes(
+        tickvals=ticks,
+        ticktext=[str(tick) for tick in ticks],
+        tickfont={"size": 12, "color": palette.ink},
+        title={"text": "layer", "font": {"size": 12, "color": palette.ink}},
+        range=[-0.5, layers - 0.5],
+        showgrid=False,
+        zeroline=False,
+        fixedrange=True,
+    )
+    figure.update_xaxes(
+        tickvals=list(range(len(columns))),
+        ticktext=[token_label(result.tokens[token]) for token in columns],
+        tickfont={"size": 13, "color": palette.ink},
+        tickangle=0 if len(columns) <= WORDS_FIT else 60,
+        side="bottom",
+        showgrid=False,
+        zeroline=False,
+        fixedrange=True,
+        automargin=True,
+    )
+    figure.update_layout(
+        height=ROW * layers + 90,
+        margin={"l": 8, "r": 8, "t": 8, "b": 60},
+        showlegend=False,
+        dragmode=False,
+        font={"family": palette.font, "color": palette.ink},
+        plot_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor="rgba(0,0,0,0)",
+        hoverlabel={"font": {"size": 13}},
+    )
+    return figure
+
+
+def first_layer(result: LensResult) -> int | None:
+    """First layer from which on the last token's state says the answer first and goes on saying it."""
+    says = result.lens.answer_rank[:, -1] == 0
+    if not says[-1]:
+        return None
+    silent = np.flatnonzero(~says)
+    return int(silent[-1]) + 1 if len(silent) else 0
+
+
+def lens_alt(result: LensResult) -> str:
+    """What the lens shows, in a sentence."""
+    layer = first_layer(result)
+    where = f"from layer {layer} on" if layer is not None else "at no layer up to the last"
+    return (
+        f"Logit lens of “{result.request.prompt}”: the last token’s state says “{word(result.answer)}” first {where}; "
+        f"at the last layer with {percent(float(result.lens.answer_probability[-1, -1]))}."
+    )
+
+
+def lens_thumbnail(result: LensResult) -> list[list[float]]:
+    """Rows of 0..1, tokens down, layers across: probability of the answer."""
+    return [[round(float(v), 3) for v in row] for row in result.lens.answer_probability.T]

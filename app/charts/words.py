@@ -1,0 +1,30 @@
+"""Numbers and tokens as people read them in a figure."""
+
+import html
+
+THIN = "\u2009"
+
+
+def percent(value: float) -> str:
+    """Two significant figures with the unit: 56 %, <1 %, none."""
+    if value != value:
+        return "not computed"
+    if value <= 0:
+        return f"0{THIN}%"
+    return f"<1{THIN}%" if value < 0.01 else f"{100 * value:.0f}{THIN}%"
+
+
+def signed(value: float) -> str:
+    """A difference of probabilities in points, with its sign."""
+    return f"{'+' if value >= 0 else '−'}{abs(100 * value):.0f}{THIN}points"
+
+
+def token_label(token: str, limit: int = 14) -> str:
+    """A token as a tick label: no leading space, line breaks visible, markup harmless."""
+    text = token.strip(" ").replace("\n", "⏎").replace("\t", "⇥") or "␣"
+    return html.escape(text if len(text) <= limit else text[: limit - 1] + "…")
+
+
+def word(token: str) -> str:
+    """A token in running text."""
+    return token.strip() or repr(token)

@@ -1,0 +1,83 @@
+"""The terminal's door to the workbench: the same studies, under the same names.
+
+A command's module is imported when it is called, so `palimpsest --help` does not wait for torch.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+from app.cli.terminal import Parser, Refusal
+
+COMMANDS = {
+    "serve": ("app.cli.serve", "open the workbench in a browser"),
+    "model": ("app.cli.models", "list, price, fetch and check models"),
+    "facts": ("app.cli.study", "ask a model which facts it knows"),
+    "trace": ("app.cli.study", "find the states that bring a blurred answer back"),
+    "average": ("app.cli.study", "trace many known facts and average by role of the token"),
+    "lens": ("app.cli.study", "read every state of a prompt through the logit lens"),
+    "bench": ("app.cli.bench", "measure speed and exactness on this machine"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; 0, 2 for bad input (one sentence on stderr), or 130 for Ctrl-C."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    _quiet()
+    try:
+        args = _parser(words).parse_args(words)
+        return args.run(args)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 0
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        if not _is_for_people(error):
+            raise
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _parser(words: list[str]) -> Parser:
+    parser = Parser(
+        prog="palimpsest",
+        description="See where a language model keeps a fact, write over it, and see what still reads through.",
+    )
+    parser.add_argument("--version", action="version", version=f"palimpsest {_version()}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    called = next((word for word in words if not word.startswith("-")), None)
+    for name, (module, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        if name == called:
+            import_module(module).configure(command, name)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return version("palimpsest")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _is_for_people(error: Exception) -> bool:
+    if isinstance(error, Refusal):
+        return True
+    errors = sys.modules.get("analysis.errors")
+    return errors is not None and isinstance(error, errors.WorkbenchError)
+
+
+def _quiet() -> None:
+    """Keep the libraries' own messages and bars out of the terminal, and odd characters from ending a command."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")

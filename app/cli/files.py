@@ -1,0 +1,81 @@
+"""Files a command writes: seen to be writable before the work starts, whole or absent after it."""
+
+import os
+import tempfile
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Callable
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from app.cli.terminal import Refusal
+
+FORMS = {
+    "json": "everything, as strict JSON",
+    "csv": "the table, as CSV",
+    "html": "the figures, as one file that needs nothing else",
+}
+
+
+def add_outputs(parser: ArgumentParser, *forms: str) -> None:
+    """--json, --csv, --html."""
+    group = parser.add_argument_group("files")
+    for form in forms:
+        group.add_argument(f"--{form}", metavar="FILE", type=Path, default=SUPPRESS, help=FORMS[form])
+
+
+def check_outputs(args: Namespace) -> None:
+    """Raise `Refusal` for a file that could not be written."""
+    for form in FORMS:
+        if hasattr(args, form):
+            _checked(getattr(args, form))
+
+
+def write_outputs(args: Namespace, writers: dict[str, Callable[[], str]]) -> None:
+    """Write every file that was asked for."""
+    for form, text in writers.items():
+        if hasattr(args, form):
+            write(getattr(args, form), text())
+
+
+def write(path: Path, text: str) -> None:
+    """Write `text` whole or not at all; what is no ordinary file, such as /dev/stdout, is written to directly."""
+    with _sentence(path):
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")
+            return
+        draft = _draft(target)
+        try:
+            draft.write_text(text, encoding="utf-8")
+            os.replace(draft, target)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def _checked(path: Path) -> None:
+    with _sentence(path):
+        target = path.resolve()
+        if target.is_dir():
+            raise Refusal(f"{path} is a folder. Name a file in it.")
+        if not target.exists() or target.is_file():
+            _draft(target).unlink()
+
+
+def _draft(target: Path) -> Path:
+    """A new empty file beside `target`, with the rights an ordinary new file has."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    mask = os.umask(0)
+    os.umask(mask)
+    with suppress(OSError):
+        Path(name).chmod(0o666 & ~mask)
+    return Path(name)
+
+
+@contextmanager
+def _sentence(path: Path) -> Any:
+    try:
+        yield
+    except OSError as error:
+        raise Refusal(f"{path} cannot be written ({error.strerror or error}). Choose another place.") from error

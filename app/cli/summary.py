@@ -1,0 +1,108 @@
+"""Results in a few lines of text: the baseline, a map in shades, the strongest places."""
+
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from analysis import AverageResult, KnownResult, LensResult, TraceResult
+from analysis.averaging import ROWS
+from app.cli.terminal import columns, shades, word
+from app.tables import table
+
+STRONGEST = 5
+
+
+@singledispatch
+def summary(result: Any) -> str:
+    """A result for the terminal; `TypeError` for what is no result."""
+    raise TypeError(f"There is no summary for {type(result).__name__}.")
+
+
+@summary.register
+def _trace(result: TraceResult) -> str:
+    request = result.request
+    if result.sigma is None:
+        how = f"with “{(result.replacement or '').strip()}” in place of “{request.subject}”"
+    else:
+        how = f"with “{request.subject}” under noise {request.noise:g} σ (σ = {result.sigma:.4g}, {request.samples} samples)"
+    parts = [
+        f"{_model(result.model)}\n“{word(result.answer)}”: probability {result.high:.3f} clean, {result.low:.3f} {how}."
+    ]
+    computed, asked = result.cells
+    if computed < asked:
+        parts.append(f"{computed} of {asked} cells computed.")
+    parts += [_kind(result, kind) for kind in result.grids]
+    return "\n\n".join(parts)
+
+
+def _kind(result: TraceResult, kind: str) -> str:
+    scores, low, high = result.scores(kind), result.low, result.high
+    begin, end = result.subject
+    layers = len(scores)
+    width = f", windows of {result.grids[kind].window} layers" if kind in ("mlp", "attn") else ""
+    title = f"{kind}: probability with one place repaired{width}; layers 0 to {layers - 1} across, {low:.3f} ▁ to █ {high:.3f}"
+    rows = [
+        (f"{word(label)}{'*' if begin <= token < end else ''}", f"│{shades(scores[:, token], low, high)}│")
+        for token, label in enumerate(result.tokens)
+    ]
+    cells = table(result).query("kind == @kind").nlargest(STRONGEST, "effect")
+    strongest = [
+        (cell.layer, word(cell.token), cell.probability, f"± {cell.half_width_95:.3f}", word(cell.top_1))
+        for cell in cells.itertuples()
+    ]
+    return f"{title}\n{columns(rows)}\n\n{columns(strongest, ('layer', 'token', 'probability', '95 %', 'says'))}"
+
+
+@summary.register
+def _average(result: AverageResult) -> str:
+    effect, half_width = result.total_effect
+    parts = [
+        f"{_model(result.model)}\n{len(result.ids)} known facts; blurring the subject takes {effect:.3f} ± {half_width:.3f} "
+        f"from the probability of the answer ({result.high.mean():.3f} to {result.low.mean():.3f})."
+    ]
+    if result.skipped:
+        parts.append(f"{len(result.skipped)} facts were left out; the JSON file says why.")
+    for kind, mean in result.mean.items():
+        top = float(np.nanmax(mean)) if not np.isnan(mean).all() else 0.0
+        rows = []
+        for row, name in enumerate(ROWS):
+            if np.isnan(mean[row]).all():
+                continue
+            layer, peak, width = result.peak(kind, name)
+            rows.append((name, f"│{shades(mean[row], 0, top)}│", f"{peak:+.3f} ± {width:.3f} at layer {layer}"))
+        parts.append(f"{kind}: mean effect of a repair; layers across, █ is {top:.3f}\n{columns(rows)}")
+    return "\n\n".join(parts)
+
+
+@summary.register
+def _lens(result: LensResult) -> str:
+    lens = result.lens
+    rows = [
+        (
+            layer,
+            " ".join(word(result.words[str(int(token))]) for token in lens.top_ids[layer, -1]),
+            lens.answer_probability[layer, -1],
+            int(lens.answer_rank[layer, -1]),
+        )
+        for layer in range(len(lens.answer_rank))
+    ]
+    head = ("layer", f"words at “{word(result.tokens[-1])}”", f"P({word(result.answer)})", "rank")
+    return f"{_model(result.model)}\n{columns(rows, head)}"
+
+
+def known_text(result: KnownResult, at_least: float) -> str:
+    """The facts a model knows with at least this probability, and how many there are."""
+    facts = table(result)
+    known = facts[facts["correct"] & (facts["probability"] >= at_least)].sort_values("probability", ascending=False)
+    lines = columns(
+        [(fact.id, fact.prompt, fact.object, fact.probability) for fact in known.itertuples()],
+        ("id", "prompt", "object", "probability"),
+    )
+    bound = f" with a probability of at least {at_least:g}" if at_least else ""
+    left_out = f" {len(result.skipped)} could not be asked; the JSON file says why." if result.skipped else ""
+    return f"{lines}\n\n{_model(result.model)}: {len(known)} of {len(facts)} facts known{bound}.{left_out}"
+
+
+def _model(card: dict[str, Any]) -> str:
+    return f"{card['name']} ({card['layers']} layers, {card['dtype']}, {card['device']})"

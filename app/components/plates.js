@@ -1,0 +1,41 @@
+function plate(item, data, host, send) {
+  const row = el('li', item.id === data.current ? 'current' : '')
+  const button = el('button', 'plate')
+  button.type = 'button'
+  button.append(thumbnail(item, host))
+  const body = el('span', 'body')
+  if (item.over) body.append(el('span', 'above', item.over))
+  body.append(el('span', 'title', item.title))
+  const sub = item.disabled && item.disabled_note ? item.disabled_note : item.sub
+  if (sub) body.append(el('span', 'sub', sub))
+  button.append(body)
+  if (item.disabled) button.ariaDisabled = 'true'
+  else button.onclick = () => send('open', item.id)
+  if (item.id === data.current) button.setAttribute('aria-current', 'true')
+  button.dataset.focus = `open ${item.id}`
+  row.append(button)
+
+  if (data.layout === 'rail' && !item.disabled) {
+    const marked = data.marked.includes(item.id)
+    const mark = el('button', 'mark')
+    mark.type = 'button'
+    mark.ariaPressed = String(marked)
+    mark.ariaLabel = `Compare ${[item.title, item.sub].filter(Boolean).join(', ')}`
+    mark.title = 'Mark two runs to see them side by side'
+    mark.append(el('span', 'box', marked ? '✓' : ''))
+    mark.onclick = () => send('mark', item.id)
+    mark.dataset.focus = `mark ${item.id}`
+    row.append(mark)
+  }
+  return row
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector('.root')
+  const focused = parentElement.activeElement?.dataset.focus
+  const list = el('ul', data.layout)
+  list.setAttribute('role', 'list')
+  list.append(...data.items.map(item => plate(item, data, parentElement.host, setTriggerValue)))
+  root.replaceChildren(list)
+  if (focused) [...root.querySelectorAll('button')].find(button => button.dataset.focus === focused)?.focus()
+}

@@ -1,0 +1,41 @@
+"""The verse: a prompt in display type, its subject underlined, and the new answer over the old one.
+
+It is the one motif of the app. The faded word never carries news alone; the page says it again in full contrast.
+"""
+
+from typing import Literal
+
+from app.components.element import element
+
+Size = Literal["large", "medium", "small", "text"]
+
+_verse = element("verse", "dom")
+
+
+def verse(
+    prompt: str,
+    subject: str | None = None,
+    now: str | None = None,
+    was: str | None = None,
+    size: Size = "large",
+    key: str | None = None,
+    *,
+    tail: str = "",
+) -> None:
+    """Draw `prompt` and its answer.
+
+    `subject` is underlined where it first occurs. With `now` and `was` the new word lies over the old one; with only
+    one of them it stands alone, `was` in undertext blue, `now` in overtext orange. `tail` follows the answer. `size`
+    is large (50 px), medium (40), small (33) or text (22). Two equal verses on one page need a `key`.
+    """
+    _verse(
+        key=key,
+        data={
+            "prompt": prompt,
+            "subject": subject or "",
+            "now": (now or "").strip(),
+            "was": (was or "").strip(),
+            "tail": tail,
+            "size": size,
+        },
+    )

@@ -1,0 +1,225 @@
+"""What a person takes away: CSV of the table, JSON of everything, the study as Python.
+
+JSON is strict: a cell that was not computed is null, never NaN. Its numbers are those of the
+table, at full precision. The Python says only what was given, so it reads like the request.
+"""
+
+import json
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from analysis import AverageResult, KnownResult, LensResult, ModelSpec, TraceResult
+from analysis.averaging import ROWS
+from analysis.lens import Lens
+from analysis.scores import Metric, Scores
+from analysis.study import Request
+from app.studies import STUDIES
+from app.tables import table
+
+METRICS: tuple[Metric, ...] = ("probability", "logit_difference", "normalised_logit_difference", "kl")
+
+
+def to_csv(result: Any) -> str:
+    """The table of a result as CSV, at full precision."""
+    return table(result).to_csv(index=False, lineterminator="\n")
+
+
+def to_json(result: Any) -> str:
+    """A result as strict JSON, one line a key."""
+    lines = (
+        f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
+        for key, value in plain(result).items()
+    )
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def plain(result: Any) -> dict[str, Any]:
+    """A result as plain JSON data; `TypeError` for what is no result."""
+    return _plain_data(_fields(result))
+
+
+@singledispatch
+def _fields(result: Any) -> dict[str, Any]:
+    raise TypeError(f"There is no export for {type(result).__name__}.")
+
+
+@_fields.register
+def _trace(result: TraceResult) -> dict[str, Any]:
+    computed, asked = result.cells
+    return {
+        "study": "trace",
+        "model": result.model,
+        "request": result.request,
+        "tokens": result.tokens,
+        "subject": result.subject,
+        "answer": result.answer,
+        "answer_id": result.answer_id,
+        "foil": result.foil,
+        "foil_id": result.foil_id,
+        "high": result.high,
+        "low": result.low,
+        "scores": result.scores(next(iter(result.grids))),
+        "grids": {kind: _grid(result, kind) for kind in result.grids},
+        "clean": _run(result.clean, result.words),
+        "blurred": _run(result.blurred, result.words),
+        "sigma": result.sigma,
+        "replacement": result.replacement,
+        "lens": _lens_fields(result.lens, result.words),
+        "cells_computed": computed,
+        "cells_asked": asked,
+        "provenance": result.provenance,
+    }
+
+
+def _grid(result: TraceResult, kind: str) -> dict[str, Any]:
+    grid = result.grids[kind]
+    words = _words(result.words, grid.top_ids, grid.top_probabilities)
+    return {
+        "window": grid.window,
+        **{metric: result.scores(kind, metric) for metric in METRICS},
+        "effect": result.effects(kind),
+        "half_width_95": result.uncertainty(kind),
+        "preview": result.previews[kind],
+        "preview_agreement": result.agreement(kind) if grid.computed.all() else None,
+        "top": [
+            [cell if there else None for cell, there in zip(row, known, strict=True)]
+            for row, known in zip(words, grid.computed, strict=True)
+        ],
+    }
+
+
+def _run(scores: Scores, words: dict[str, str]) -> dict[str, Any]:
+    return {
+        "probability": scores.probability,
+        "logit_difference": scores.logit_difference,
+        "kl": scores.kl,
+        "top": _words(words, scores.top_ids, scores.top_probabilities),
+    }
+
+
+@_fields.register
+def _average(result: AverageResult) -> dict[str, Any]:
+    mean, half_width = result.total_effect
+    return {
+        "study": "average",
+        "model": result.model,
+        "request": result.request,
+        "facts": result.ids,
+        "high": result.high,
+        "low": result.low,
+        "total_effect": {"mean": mean, "half_width_95": half_width},
+        "rows": ROWS,
+        "tokens_per_row": result.count,
+        "grids": {
+            kind: {"window": result.window[kind], "effect": result.mean[kind], "half_width_95": result.half_width[kind]}
+            for kind in result.mean
+        },
+        "skipped": result.skipped,
+        "provenance": result.provenance,
+    }
+
+
+@_fields.register
+def _lens(result: LensResult) -> dict[str, Any]:
+    return {
+        "study": "lens",
+        "model": result.model,
+        "request": result.request,
+        "tokens": result.tokens,
+        "answer": result.answer,
+        "lens": _lens_fields(result.lens, result.words),
+        "provenance": result.provenance,
+    }
+
+
+def _lens_fields(lens: Lens, words: dict[str, str]) -> dict[str, Any]:
+    return {
+        "answer_probability": lens.answer_probability,
+        "answer_rank": lens.answer_rank,
+        "top": _words(words, lens.top_ids, lens.top_probabilities),
+    }
+
+
+@_fields.register
+def _known(result: KnownResult) -> dict[str, Any]:
+    return {
+        "study": "facts",
+        "model": result.model,
+        "request": result.request,
+        "known": int(result.correct.sum()),
+        "facts": table(result).to_dict("records"),
+        "skipped": result.skipped,
+        "provenance": getattr(result, "provenance", {}),
+    }
+
+
+def _words(words: dict[str, str], ids: np.ndarray, probabilities: np.ndarray) -> list[Any]:
+    """Lists shaped as `ids` (..., TOP), each leaf a word with its probability."""
+    if ids.ndim == 1:
+        pairs = zip(ids, probabilities, strict=True)
+        return [{"word": words.get(str(int(token)), ""), "probability": float(p)} for token, p in pairs]
+    return [_words(words, *part) for part in zip(ids, probabilities, strict=True)]
+
+
+def _plain_data(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain_data(value.tolist())
+    if isinstance(value, dict):
+        return {str(name): _plain_data(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_data(item) for item in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def notebook(study_name: str, request: Request, spec: ModelSpec | None = None) -> str:
+    """Python that runs `request` and leaves its result in `result`."""
+    study = STUDIES[study_name]
+    run, kind = study.run.__name__, type(request).__name__
+    fields = "".join(f"    {name}={_literal(value)},\n" for name, value in request.given().items())
+    call = f"{kind}(\n{fields})" if fields else f"{kind}()"
+    names = ", ".join(sorted((kind, "load", run), key=lambda name: (name.islower(), name)))
+    return f"from analysis import {names}\n\nlm = load({_model(spec)})\nrequest = {call}\nresult = {run}(lm, request)\n"
+
+
+def notebook_file(study_name: str, request: Request, spec: ModelSpec | None = None) -> str:
+    """The snippet as a Jupyter notebook (nbformat 4.5), a JSON string."""
+    title = f"# Palimpsest: {study_name}\n\nRun with `pip install palimpsest` in the environment of the kernel."
+    code = {"execution_count": None, "outputs": [], "source": notebook(study_name, request, spec).rstrip("\n")}
+    return json.dumps(
+        {
+            "cells": [
+                {"cell_type": "markdown", "id": "title", "metadata": {}, "source": title},
+                {"cell_type": "code", "id": "study", "metadata": {}, **code},
+            ],
+            "metadata": {
+                "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+                "language_info": {"name": "python"},
+            },
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        },
+        ensure_ascii=False,
+        indent=1,
+    )
+
+
+def _model(spec: ModelSpec | None) -> str:
+    given = spec.model_dump(exclude_defaults=True) if spec else {}
+    source = [_literal(given.pop("source"))] if "source" in given else []
+    return ", ".join(source + [f"{name}={_literal(value)}" for name, value in given.items()])
+
+
+def _literal(value: Any) -> str:
+    """Python for plain JSON data, text in double quotes, lists as tuples."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return "(" + "".join(f"{_literal(item)}, " for item in value).rstrip(" " if len(value) == 1 else ", ") + ")"
+    return repr(value)

@@ -1,0 +1,174 @@
+"""From a button to a result, the same for every study: submit, wait in line, progress, cancel, stopped, failed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from analysis import WorkbenchError
+from analysis.study import Request, Study
+from app.jobs import Job
+from app.services import rail_owner, services
+from app.session import session_id, spec
+
+ORDINAL = ("First", "Second", "Third", "Fourth", "Fifth")
+
+
+def start(page: str, study: Study, request: Request) -> Job:
+    """Queue a run for this visitor, in place of an unfinished one of the same page."""
+    stop(page)
+    job = services().worker.submit(study, request, spec(), session_id())
+    st.session_state[f"{page}.job"] = job
+    return job
+
+
+def job_of(page: str) -> Job | None:
+    """The job this visitor started on a page, until it is put away."""
+    return st.session_state.get(f"{page}.job")
+
+
+def stop(page: str) -> None:
+    """Leave the line, or end the run."""
+    job = job_of(page)
+    if job is not None and not job.over:
+        services().worker.leave(job, session_id())
+
+
+def put_away(page: str) -> None:
+    """Forget an ended job; its result stays in the store."""
+    st.session_state.pop(f"{page}.job", None)
+
+
+def result_for(page: str, study: Study, request: Request | None) -> Any | None:
+    """What there is to show for a request: the running job's part, the finished or the stopped result."""
+    job = job_of(page)
+    if job is not None and job.study is study and job.request == request and job.spec == spec():
+        if job.result is not None or job.partial is not None:
+            return job.result if job.result is not None else job.partial
+    if request is None:
+        return None
+    found = services().find(study, request, spec())
+    if found is None and study.resumable:
+        found = services().find(study, request, spec(), stopped=True)
+    return found
+
+
+def settle(page: str) -> None:
+    """Once a job has ended, let the whole page know: inside the part that redraws itself."""
+    job = job_of(page)
+    if job is not None and job.over and st.session_state.get(f"{page}.watching"):
+        st.session_state[f"{page}.watching"] = False
+        st.rerun()
+
+
+def watch(page: str, outcome: Callable[[], None]) -> None:
+    """Draw `outcome`, again and again while a job of the page goes on."""
+    job = job_of(page)
+    active = job is not None and not job.over
+    if active:
+        st.session_state[f"{page}.watching"] = True
+    st.fragment(outcome, run_every=0.6 if active else None)()
+
+
+def refusal(error: WorkbenchError) -> None:
+    """A sentence beside the field, with an icon; nothing is lost."""
+    st.markdown(f":red[:material/error: {escape(str(error))}]")
+
+
+def escape(text: str) -> str:
+    """Text from outside as it is, without markdown meaning."""
+    return "".join(f"\\{char}" if char in "\\`*_{}[]<>()#+-.!|$~:" else char for char in text)
+
+
+def progress(page: str, unit: str, *, preview: bool = False) -> None:
+    """The line above a figure while its run waits or goes on; draws nothing otherwise."""
+    job = job_of(page)
+    if job is None or job.over:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key=f"{page}-progress"):
+        ahead = services().worker.ahead(job)
+        loading = [other for other in ahead if other.study is None]
+        if loading and len(ahead) == 1:
+            st.progress(0.0, text=_loading_text(loading[0]))
+            label = "Cancel"
+        elif job.state == "waiting":
+            place = ORDINAL[len(ahead)] if len(ahead) < len(ORDINAL) else f"Number {len(ahead) + 1}"
+            left = ahead[0].seconds_left if ahead else None
+            about = f", about {left:.0f} s" if left and len(ahead) == 1 else ""
+            others = "One run" if len(ahead) == 1 else f"{len(ahead)} runs"
+            st.progress(0.0, text=f"{place} in line. {others} ahead of you{about}.")
+            label = "Leave the line"
+        else:
+            st.progress(min(1.0, job.share), text=_progress_text(job, unit, preview))
+            label = "Cancel"
+        st.button(
+            label,
+            key=f"{page}-cancel",
+            icon=":material/close:",
+            type="tertiary",
+            on_click=stop,
+            args=(page,),
+            wrap=False,
+        )
+
+
+def _progress_text(job: Job, unit: str, preview: bool) -> str:
+    if job.key is None:
+        return _loading_text(job)
+    if not job.total:
+        return "The prompt is being read."
+    left = job.seconds_left
+    rest = f", {left:.0f} s left" if left is not None else ""
+    sketch = " The figure shows the preview until then." if preview else ""
+    return f"{job.done} of {job.total} {unit}{rest}.{sketch}"
+
+
+def _loading_text(job: Job) -> str:
+    return f"The model is being loaded: {job.note}." if job.note else "The model is being loaded."
+
+
+def ended(page: str) -> None:
+    """What became of a job that did not finish, with what can be done about it."""
+    job = job_of(page)
+    if job is None or not job.over:
+        return
+    if job.state == "failed":
+        st.error(job.error or "", icon=":material/gpp_bad:")
+    elif job.state == "stopped" and job.result is None:
+        st.markdown(":orange[:material/pause_circle:] Stopped before anything was computed.")
+
+
+def stopped(page: str, study: Study, result: Any, unit: str) -> None:
+    """A result with cells missing: what there is, what is not, and the two ways on."""
+    if getattr(result, "complete", True):
+        return
+    done, total = result.cells
+    with st.container(border=True, key=f"{page}-stopped"):
+        st.markdown(
+            f":orange[:material/pause_circle:] Stopped after {done} of {total} {unit}. What was computed is shown; "
+            "dotted cells were not."
+        )
+        with st.container(horizontal=True):
+            st.button(
+                "Continue",
+                type="primary",
+                key=f"{page}-continue",
+                on_click=_continue,
+                args=(page, study, result.request),
+            )
+            st.button(
+                "Discard", type="tertiary", key=f"{page}-discard", on_click=_discard, args=(page, study, result.request)
+            )
+
+
+def _continue(page: str, study: Study, request: Request) -> None:
+    put_away(page)
+    start(page, study, request)
+
+
+def _discard(page: str, study: Study, request: Request) -> None:
+    put_away(page)
+    key = services().key(request, spec())
+    if key is not None:
+        services().store.discard(key)
+        services().history.forget(rail_owner(session_id()), key)

@@ -1,0 +1,178 @@
+"""One worker, one queue: every forward of the process goes through here.
+
+Hooks and weights of a model are shared by all who use it, so runs never overlap. A job belongs
+to the sessions that asked for it; it is cancelled when the last of them lets go. The worker
+knows nothing of Streamlit; pages look at jobs, jobs never touch pages.
+"""
+
+import atexit
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from analysis import Cancelled, ModelSpec, WorkbenchError
+from analysis.study import Request, Study
+from app.compute import compute
+from app.models import ModelSlot
+from app.store import ResultStore
+
+log = logging.getLogger(__name__)
+State = Literal["waiting", "running", "done", "stopped", "failed"]
+KEPT = 200
+"""Ended jobs remembered; their results lie in the store."""
+
+
+@dataclass(eq=False)
+class Job:
+    """A run under way or ended. Only the worker writes to it, but for `owners` and `cancelled`."""
+
+    study: Study | None  # None: only load the model
+    request: Request | None
+    spec: ModelSpec
+    owners: set[str]
+    asked_by: set[str] = field(default_factory=set)
+    state: State = "waiting"
+    key: str | None = None
+    done: int = 0
+    total: int = 0
+    share: float = 0.0
+    note: str = ""
+    partial: Any = None
+    result: Any = None
+    error: str | None = None
+    started: float = 0.0
+    seconds: float = 0.0
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def over(self) -> bool:
+        """Whether the job has ended, one way or another."""
+        return self.state in ("done", "stopped", "failed")
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate from the share of the work done; None while there is nothing to go by."""
+        elapsed = time.monotonic() - self.started
+        if self.state != "running" or self.share < 0.02:
+            return None
+        return elapsed * (1 - self.share) / self.share
+
+
+class Worker:
+    """Runs jobs one after another on a thread of its own."""
+
+    def __init__(self, models: ModelSlot, store: ResultStore, *, finished: Callable[[Job], None] = lambda job: None):
+        self.models, self.store, self._finished = models, store, finished
+        self._jobs: list[Job] = []
+        self._change = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def submit(self, study: Study | None, request: Request | None, spec: ModelSpec, owner: str) -> Job:
+        """Queue a run; an equal one that is waiting or running is joined instead of run twice."""
+        with self._change:
+            for job in self._jobs:
+                same = job.study is study and job.request == request and job.spec == spec
+                if same and not job.over and not job.cancelled.is_set():
+                    job.owners.add(owner)
+                    job.asked_by.add(owner)
+                    return job
+            job = Job(study, request, spec, {owner}, {owner})
+            self._jobs.append(job)
+            ended = [old for old in self._jobs if old.over]
+            for old in ended[: max(0, len(ended) - KEPT)]:
+                self._jobs.remove(old)
+            self._change.notify_all()
+            return job
+
+    def leave(self, job: Job, owner: str) -> None:
+        """Give a job up; it is cancelled unless another session waits for it too."""
+        with self._change:
+            job.owners.discard(owner)
+            if not job.owners:
+                job.cancelled.set()
+                if job.state == "waiting":
+                    job.state = "stopped"
+
+    def ahead(self, job: Job) -> list[Job]:
+        """Jobs that will run before this one, the running one first."""
+        with self._change:
+            open_jobs = [other for other in self._jobs if not other.over]
+        return open_jobs[: open_jobs.index(job)] if job in open_jobs else []
+
+    def jobs(self) -> list[Job]:
+        """All jobs remembered, oldest first."""
+        with self._change:
+            return list(self._jobs)
+
+    def close(self) -> None:
+        """Cancel everything and wait briefly for the worker to end; partial results are kept."""
+        with self._change:
+            self._closing = True
+            for job in self._jobs:
+                job.cancelled.set()
+            self._change.notify_all()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout=5)
+
+    def _next(self) -> Job | None:
+        with self._change:
+            while not self._closing:
+                for job in self._jobs:
+                    if job.state == "waiting":
+                        job.state, job.started = "running", time.monotonic()
+                        return job
+                self._change.wait()
+        return None
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            try:
+                self._run(job)
+                outcome: State = "done"
+            except Cancelled:
+                outcome = "stopped"
+                try:
+                    self._keep_partial(job)
+                except OSError:
+                    log.exception("a stopped result could not be stored")
+            except WorkbenchError as error:
+                outcome, job.error = "failed", str(error)
+            except Exception:
+                log.exception("a job failed")
+                outcome = "failed"
+                job.error = "Something went wrong inside the workbench; the log says what. Nothing was changed."
+            job.seconds = time.monotonic() - job.started
+            try:
+                self._finished(job)
+            except Exception:
+                log.exception("the history could not be written")
+            job.state = outcome
+
+    def _run(self, job: Job) -> None:
+        def report(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
+            if job.cancelled.is_set():
+                raise Cancelled
+            job.done, job.total, job.note = done, total, note
+            job.share = share if share is not None else done / max(total, 1)
+            if partial is not None:
+                job.partial = partial
+
+        lm = self.models.get(job.spec, report)
+        if job.study is None or job.request is None:
+            return
+        job.key = job.request.key(lm.weights_hash)
+        job.result = self.store.load(job.study, job.key)
+        if job.result is None:
+            job.started = time.monotonic()
+            job.result = compute(job.study, job.request, lm, self.store, report)
+
+    def _keep_partial(self, job: Job) -> None:
+        if job.study is not None and job.study.resumable and job.partial is not None and job.key is not None:
+            job.result = job.partial
+            self.store.save(job.study, job.key, job.partial, stopped=True)

@@ -1,0 +1,55 @@
+"""Requests as addresses: what a permalink says is what the form says.
+
+Only fields that differ from their defaults are written, so links stay short and a changed
+default does not change what an old link with that field means.
+"""
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+from pydantic import ValidationError
+
+from analysis.errors import BadRequest
+from analysis.study import Request
+
+
+def to_query(request: Request) -> dict[str, str]:
+    """Query parameters that reproduce the request."""
+    return {name: _text(value) for name, value in request.given().items()}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def link(page: str, request: Request) -> str:
+    """Address, relative to the server, of a page with its form filled in."""
+    return f"/{page}?{urlencode(to_query(request))}"
+
+
+def from_query(kind: type[Request], query: dict[str, str]) -> Request:
+    """The request of a link; parameters that are not fields of it are left to others.
+
+    Raises `BadRequest` with every field at fault.
+    """
+    values: dict[str, Any] = {}
+    for name, field in kind.model_fields.items():
+        if name in query:
+            several = "tuple" in str(field.annotation)
+            values[name] = [part for part in query[name].split(",") if part] if several else query[name]
+    return validated(kind, values)
+
+
+def validated(kind: type[Request], values: dict[str, Any]) -> Any:
+    """A request from loose values; `BadRequest` names every field at fault in one sentence each."""
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(str(part) for part in fault['loc']) or kind.__name__}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors()
+        ]
+        raise BadRequest("; ".join(faults) + ".") from error

@@ -1,0 +1,32 @@
+"""Entry script: the pages and their shared margin.
+
+It lies inside the package and the pages beside it, so that Streamlit's old `pages/` mode can
+never serve a page without this script.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+from app.components import theme_light
+from app.shell import margin
+
+HERE = Path(__file__).resolve().parent
+
+st.set_page_config(page_title="Palimpsest", page_icon=str(HERE / "static" / "icon.svg"), layout="wide")
+st.logo(str(HERE / "static" / "wordmark.svg"), size="large")
+page = st.navigation(
+    [
+        st.Page("../pages/start.py", title="Start", icon=":material/ink_pen:", default=True),
+        st.Page("../pages/trace.py", title="Trace", icon=":material/grid_on:"),
+        st.Page("../pages/average.py", title="Many facts", icon=":material/stacks:", url_path="average"),
+        st.Page("../pages/lens.py", title="Lens", icon=":material/search:"),
+        st.Page("../pages/models.py", title="Models", icon=":material/deployed_code:"),
+    ],
+    position="top",
+)
+margin()
+with st.sidebar:
+    theme_light()
+with st.container(horizontal_alignment="center"), st.container(width=980):
+    page.run()

@@ -1,0 +1,22 @@
+"""Opening an example: its form is filled in, its stored result shown, nothing is run."""
+
+import streamlit as st
+
+from app.gallery import EXAMPLES, Example
+from app.services import services
+from app.session import fill, spec
+from app.shell import PAGES
+
+
+def example(name: str) -> Example:
+    """The example with this id."""
+    return next(example for example in EXAMPLES if example.id == name)
+
+
+def open_example(chosen: Example) -> None:
+    """Go to the example's page with its form filled in."""
+    fill(chosen.study, chosen.request)
+    st.session_state.pop(f"{chosen.study}.job", None)
+    st.session_state.pop(f"{chosen.study}.cell", None)
+    st.session_state[f"{chosen.study}.open"] = services().key(chosen.request, spec()) or "example"
+    st.switch_page(PAGES[chosen.study])

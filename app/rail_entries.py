@@ -1,0 +1,49 @@
+"""How a finished run stands on the rail: title, a line below, a thumbnail."""
+
+from typing import Any
+
+from analysis import AverageResult, KnownResult, LensResult, TraceResult
+from analysis.study import Study
+from app.charts.average_maps import average_thumbnail
+from app.charts.lens_map import lens_thumbnail
+from app.charts.trace_maps import thumbnail
+from app.history import Run, now
+
+SHORT_KIND = {
+    "state": "states",
+    "mlp": "MLP",
+    "attn": "attention",
+    "severed_mlp": "cut MLPs",
+    "severed_attn": "cut attention",
+}
+
+
+def run_of(study: Study, key: str, result: Any) -> Run:
+    """The rail's entry of a result."""
+    title, note, picture = _describe(result)
+    return Run(
+        key=key,
+        study=study.name,
+        title=title,
+        note=note,
+        request=result.request.model_dump(mode="json"),
+        model=result.model["name"],
+        thumbnail=picture,
+        complete=getattr(result, "complete", True),
+        seconds=getattr(result, "provenance", {}).get("seconds", 0.0),
+        created_at=now(),
+    )
+
+
+def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
+    match result:
+        case TraceResult():
+            kinds = ", ".join(SHORT_KIND[kind] for kind in result.grids)
+            return result.request.subject, kinds if result.complete else f"{kinds}, stopped", thumbnail(result)
+        case AverageResult():
+            return f"{len(result.ids)} facts", "average", average_thumbnail(result)
+        case LensResult():
+            return result.request.prompt, "lens", lens_thumbnail(result)
+        case KnownResult():
+            return f"{int(result.correct.sum())} of {len(result.ids)} known", "facts", None
+    return type(result).__name__, "", None

@@ -1,0 +1,97 @@
+"""What the whole process shares: the worker, the one model slot, the store, the history.
+
+Pages ask here; nothing in it belongs to one person.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import streamlit as st
+
+from analysis import ModelSpec
+from analysis.study import Request, Study
+from app.history import History
+from app.jobs import Job, Worker
+from app.models import ModelSlot
+from app.rail_entries import run_of
+from app.store import SHIPPED, ResultStore
+
+LOCAL = "local"
+"""Owner of all runs of a workbench that one person runs for themselves."""
+
+
+def public() -> bool:
+    """Whether this server is open to strangers: no local paths, no free hub ids, a rail of one's own."""
+    return os.environ.get("PALIMPSEST_PUBLIC") == "1"
+
+
+def default_spec() -> ModelSpec:
+    """The model a new visitor gets: `PALIMPSEST_MODEL` (a spec as JSON, set by `palimpsest serve`) or the embedded one."""
+    given = os.environ.get("PALIMPSEST_MODEL")
+    return ModelSpec.model_validate_json(given) if given else ModelSpec()
+
+
+def allowed_specs() -> list[ModelSpec]:
+    """Models a visitor of a public server may choose: the default, and `PALIMPSEST_ALLOW` (ids, comma separated)."""
+    default = default_spec()
+    ids = [part.strip() for part in os.environ.get("PALIMPSEST_ALLOW", "").split(",") if part.strip()]
+    extra = [ModelSpec(source=source, device=default.device, dtype=default.dtype) for source in ids]
+    return list(dict.fromkeys([default, *extra]))
+
+
+@dataclass
+class Services:
+    """The shared parts, wired together."""
+
+    models: ModelSlot
+    store: ResultStore
+    history: History
+
+    @cached_property
+    def worker(self) -> Worker:
+        """The one worker."""
+        return Worker(self.models, self.store, finished=self._record)
+
+    @cached_property
+    def shipped(self) -> dict[str, Any]:
+        """Index of the results that come with the app: the model they were made with, and the gallery."""
+        path = SHIPPED / "index.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"model": None, "gallery": []}
+
+    def card(self, spec: ModelSpec) -> dict[str, Any] | None:
+        """What is known of a model: from loading it, or, for the embedded one, from the shipped results."""
+        if spec in self.models.cards:
+            return self.models.cards[spec]
+        return self.shipped["model"] if spec == ModelSpec() else None
+
+    def key(self, request: Request, spec: ModelSpec) -> str | None:
+        """Key of a request's result; None before the model's weights are known."""
+        card = self.card(spec)
+        return request.key(card["weights_hash"]) if card else None
+
+    def find(self, study: Study, request: Request, spec: ModelSpec, *, stopped: bool = False) -> Any | None:
+        """The stored result of a request, if there is one."""
+        key = self.key(request, spec)
+        return self.store.load(study, key, stopped=stopped) if key else None
+
+    def _record(self, job: Job) -> None:
+        if job.study is None or job.result is None or job.key is None:
+            return
+        for owner in {rail_owner(owner) for owner in job.asked_by}:
+            self.history.add(owner, run_of(job.study, job.key, job.result))
+
+
+def rail_owner(session: str) -> str:
+    """Whose rail a session's runs stand on."""
+    return session if public() else LOCAL
+
+
+@st.cache_resource(show_spinner=False)
+def services() -> Services:
+    """The services of this process; the default model begins to load at once."""
+    made = Services(ModelSlot(), ResultStore(), History())
+    made.worker.submit(None, None, default_spec(), "app")
+    return made

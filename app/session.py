@@ -1,0 +1,84 @@
+"""What belongs to one visitor: their model, their form, the run they look at.
+
+Widget values live in the session under `<page>.<field>`; the address of the page says the same
+thing, so a link, a reload and a page switch all lead back to the same form.
+"""
+
+import uuid
+from typing import Any
+
+import streamlit as st
+
+from analysis import ModelSpec
+from analysis.study import Request
+from app.links import from_query, to_query
+from app.services import default_spec
+
+
+def session_id() -> str:
+    """A name for this browser session, made at its first run."""
+    return st.session_state.setdefault("session", uuid.uuid4().hex)
+
+
+def spec() -> ModelSpec:
+    """The model this visitor works with."""
+    return st.session_state.setdefault("spec", default_spec())
+
+
+def choose_spec(new: ModelSpec) -> None:
+    """Work with another model from now on."""
+    st.session_state["spec"] = new
+
+
+def slot(page: str, field: str) -> str:
+    """Session key of a form field."""
+    return f"{page}.{field}"
+
+
+def seed(page: str, defaults: dict[str, Any], kind: type[Request]) -> None:
+    """Fill the form's fields: from the address when it says something new, else from the session, else from `defaults`.
+
+    Call before any widget of the page is made.
+    """
+    query = {name: value for name, value in st.query_params.to_dict().items() if name in kind.model_fields}
+    arrived = bool(query) and query != st.session_state.get(f"{page}.address")
+    if arrived:
+        values = {**defaults, **loose(from_query(kind, query))}
+    else:
+        values = {name: st.session_state.get(slot(page, name), value) for name, value in defaults.items()}
+    for name, value in values.items():
+        st.session_state[slot(page, name)] = value
+    if arrived:
+        st.session_state[f"{page}.address"] = query
+
+
+def loose(request: Request) -> dict[str, Any]:
+    """A request as widget values."""
+    values = request.model_dump()
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def fill(page: str, request: Request) -> None:
+    """Put a request into a page's form at its next run."""
+    st.session_state[f"{page}.fill"] = loose(request)
+
+
+def adopt(page: str) -> None:
+    """Take over values that were filled in, and forget which run was opened: for pages without more to do about it."""
+    for name, value in (take_fill(page) or {}).items():
+        st.session_state[slot(page, name)] = value
+    if opened := st.session_state.pop(f"{page}.open", None):
+        st.session_state["shown"] = opened
+
+
+def take_fill(page: str) -> dict[str, Any] | None:
+    """Values somebody asked to fill in, once."""
+    return st.session_state.pop(f"{page}.fill", None)
+
+
+def say(page: str, request: Request) -> None:
+    """Let the address of the page say the request."""
+    query = to_query(request)
+    st.session_state[f"{page}.address"] = query
+    if st.query_params.to_dict() != query:
+        st.query_params.from_dict(query)

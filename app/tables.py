@@ -1,0 +1,124 @@
+"""Every result as one tidy table: a row for each cell, state, fact or row of tokens.
+
+The page's table twin, the CSV and the terminal all read it, so no number exists twice. A new
+result registers its table here.
+"""
+
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import AverageResult, KnownResult, LensResult, TraceResult, read_facts
+from analysis.averaging import ROWS
+from analysis.scores import TOP
+
+
+@singledispatch
+def table(result: Any) -> pd.DataFrame:
+    """A result as a tidy table; `TypeError` for what is no result."""
+    raise TypeError(f"There is no table for {type(result).__name__}.")
+
+
+@table.register
+def _trace(result: TraceResult) -> pd.DataFrame:
+    """One row per computed cell, kinds in the order asked for, then layer, then token."""
+    return pd.concat([_cells(result, kind) for kind in result.grids], ignore_index=True)
+
+
+def _cells(result: TraceResult, kind: str) -> pd.DataFrame:
+    grid = result.grids[kind]
+    layers, positions = np.nonzero(grid.computed)
+    columns: dict[str, Any] = {
+        "kind": kind,
+        "window": grid.window,
+        "layer": layers,
+        "token_index": positions,
+        "token": [result.tokens[token] for token in positions],
+        "in_subject": (positions >= result.subject[0]) & (positions < result.subject[1]),
+    }
+    numbers = {
+        "probability": result.scores(kind),
+        "effect": result.effects(kind),
+        "half_width_95": result.uncertainty(kind),
+        "logit_difference": result.scores(kind, "logit_difference"),
+        "normalised_logit_difference": result.scores(kind, "normalised_logit_difference"),
+        "kl": result.scores(kind, "kl"),
+        "preview": result.previews[kind],
+    }
+    columns |= {name: _floats(values[layers, positions]) for name, values in numbers.items()}
+    columns |= {"clean": result.high, "blurred": result.low}
+    columns |= _top_words(result.words, grid.top_ids[layers, positions], grid.top_probabilities[layers, positions])
+    return pd.DataFrame(columns)
+
+
+@table.register
+def _average(result: AverageResult) -> pd.DataFrame:
+    """One row per kind, row of tokens and layer."""
+    parts = []
+    for kind, mean in result.mean.items():
+        rows, layers = np.indices(mean.shape).reshape(2, -1)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "kind": kind,
+                    "window": result.window[kind],
+                    "row": [ROWS[row] for row in rows],
+                    "layer": layers,
+                    "effect": _floats(mean.ravel()),
+                    "half_width_95": _floats(result.half_width[kind].ravel()),
+                    "tokens": result.count[rows],
+                    "facts": len(result.ids),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+@table.register
+def _lens(result: LensResult) -> pd.DataFrame:
+    """One row per state."""
+    lens = result.lens
+    layers, positions = np.indices(lens.answer_probability.shape).reshape(2, -1)
+    return pd.DataFrame(
+        {
+            "layer": layers,
+            "token_index": positions,
+            "token": [result.tokens[token] for token in positions],
+            "answer": result.answer,
+            "answer_probability": _floats(lens.answer_probability[layers, positions]),
+            "answer_rank": lens.answer_rank[layers, positions],
+        }
+        | _top_words(result.words, lens.top_ids[layers, positions], lens.top_probabilities[layers, positions])
+    )
+
+
+@table.register
+def _known(result: KnownResult) -> pd.DataFrame:
+    """One row per fact that could be asked."""
+    relations = {fact.id: fact.relation for fact in read_facts()}
+    return pd.DataFrame(
+        {
+            "id": result.ids,
+            "relation": [relations.get(name, "") for name in result.ids],
+            "prompt": result.prompts,
+            "object": result.objects,
+            "said": result.said,
+            "probability": _floats(result.probability),
+            "correct": result.correct,
+        }
+    )
+
+
+def _floats(values: np.ndarray) -> np.ndarray:
+    """As float64: written out, it is the same number in CSV and in JSON."""
+    return values.astype(np.float64)
+
+
+def _top_words(words: dict[str, str], ids: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    for place in range(TOP):
+        columns[f"top_{place + 1}"] = [words[str(int(token))] for token in ids[:, place]]
+        columns[f"top_{place + 1}_probability"] = _floats(probabilities[:, place])
+    return columns

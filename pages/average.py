@@ -1,0 +1,111 @@
+"""Where are facts kept? Causal tracing averaged over many known facts."""
+
+import streamlit as st
+
+from analysis import AverageRequest, WorkbenchError, read_facts
+from app import flow
+from app.charts.average_maps import average_alt, average_curves, average_map, shared_top
+from app.charts.palette import live
+from app.charts.trace_maps import TITLES
+from app.charts.words import percent
+from app.components import theme_seen
+from app.links import validated
+from app.session import adopt, say, seed, slot
+from app.studies import STUDIES
+from app.take_away import table_twin, take_away
+from app.trace_form import KIND_WORDS
+
+PAGE, STUDY = "average", STUDIES["average"]
+FIELDS = ("facts", "relations", "at_least", "kinds", "samples", "noise", "seed")
+
+
+def defaults() -> dict:
+    """The request as it is without being asked for anything."""
+    values = {name: getattr(AverageRequest(), name) for name in FIELDS}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+adopt(PAGE)
+seed(PAGE, defaults(), AverageRequest)
+st.title("Where are facts kept?")
+st.markdown(
+    ":gray[The same trace over many facts the model knows, averaged by the part a token plays (average indirect effect).]"
+)
+with st.container(border=True):
+    facts, relations, button = st.columns([1.4, 4, 2], vertical_alignment="bottom")
+    facts.number_input("Facts", 2, 1000, key=slot(PAGE, "facts"))
+    names = sorted({fact.relation for fact in read_facts()})
+    relations.multiselect("Relations", names, key=slot(PAGE, "relations"), placeholder="all, in turn")
+    pressed = button.button("Trace them", type="primary", icon=":material/stacks:", width="stretch", key="average-go")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.pills(
+            "Repair",
+            list(KIND_WORDS),
+            format_func=KIND_WORDS.__getitem__,
+            selection_mode="multi",
+            key=slot(PAGE, "kinds"),
+            wrap=True,
+        )
+        with st.popover("More settings", icon=":material/tune:"):
+            st.number_input("A fact is known from this probability on", 0.0, 1.0, step=0.05, key=slot(PAGE, "at_least"))
+            st.number_input("Noise samples", 1, 100, key=slot(PAGE, "samples"))
+            st.number_input("Noise, as a multiple of σ", 0.0, 100.0, step=0.5, key=slot(PAGE, "noise"))
+            st.number_input("Seed", 0, 2**31, key=slot(PAGE, "seed"))
+request = None
+try:
+    request = validated(AverageRequest, {name: st.session_state[slot(PAGE, name)] for name in FIELDS})
+    say(PAGE, request)
+except WorkbenchError as error:
+    flow.refusal(error)
+if pressed and request is not None:
+    flow.start(PAGE, STUDY, request)
+
+
+def outcome() -> None:
+    """Progress and figures."""
+    flow.settle(PAGE)
+    flow.progress(PAGE, "facts")
+    flow.ended(PAGE)
+    result = flow.result_for(PAGE, STUDY, request)
+    if result is None:
+        st.markdown("Nothing traced yet. Press **Trace them**; facts traced before are taken from the store.")
+        return
+    palette, light, top = live(), theme_seen(), shared_top(result)
+    kinds = list(result.mean)
+    for first in range(0, len(kinds), 3):
+        for column, kind in zip(st.columns(3), kinds[first : first + 3], strict=False):
+            column.markdown(f"### {TITLES[kind]}")
+            figure = average_map(result, kind, palette, top=top)
+            key = f"average-{kind}-{light}"
+            column.plotly_chart(figure, key=key, alt=average_alt(result, kind), config={"displayModeBar": False})
+    effect, width = result.total_effect
+    left, right = st.columns([1.05, 1], vertical_alignment="center")
+    left.markdown(
+        f":gray[:small[★ subject. Ink: points of probability regained. Mean over {len(result.ids)} facts; blurring takes "
+        f"{100 * effect:.0f} ± {100 * width:.0f} points away (total effect).]]"
+    )
+    with right:
+        take_away("average", result)
+    for kind in kinds:
+        st.markdown(f"### {TITLES[kind]}, layer by layer")
+        st.plotly_chart(
+            average_curves(result, kind, palette, top=top),
+            key=f"curves-{kind}-{light}",
+            alt=average_alt(result, kind),
+            config={"displayModeBar": False},
+        )
+        _sites(result, kind)
+    if result.skipped:
+        st.markdown(f":gray[:small[{len(result.skipped)} facts were skipped: their tokens cannot be told apart.]]")
+    table_twin("average", result)
+
+
+def _sites(result, kind: str) -> None:
+    parts = []
+    for row in ("last subject token", "last token"):
+        layer, mean, half = result.peak(kind, row)
+        parts.append(f"{row}: layer {layer}, {percent(mean)} ± {100 * half:.0f}")
+    st.markdown(f":gray[:small[Highest means, with 95 % intervals. {'; '.join(parts)}.]]")
+
+
+flow.watch(PAGE, outcome)

@@ -1,0 +1,72 @@
+"""What would each state say? The logit lens over all layers and tokens of a prompt."""
+
+import streamlit as st
+
+from analysis import LensRequest, WorkbenchError
+from app import flow
+from app.charts.lens_map import WORDS_FIT, first_layer, lens_alt, lens_map
+from app.charts.palette import live
+from app.charts.words import percent, word
+from app.components import theme_seen
+from app.links import validated
+from app.session import adopt, say, seed, slot
+from app.studies import STUDIES
+from app.take_away import table_twin, take_away
+
+PAGE, STUDY = "lens", STUDIES["lens"]
+
+adopt(PAGE)
+seed(PAGE, {"prompt": "The Eiffel Tower is located in the city of", "answer": None}, LensRequest)
+st.title("What would each state say?")
+st.markdown(":gray[Every hidden state, read as if the model stopped there and answered (logit lens).]")
+with st.container(border=True):
+    prompt, answer, button = st.columns([5, 2, 2], vertical_alignment="bottom")
+    prompt.text_input("Prompt", key=slot(PAGE, "prompt"))
+    answer.text_input("Answer", key=slot(PAGE, "answer"), placeholder="the model’s own")
+    pressed = button.button(
+        "Read", type="primary", icon=":material/search:", width="stretch", shortcut="Mod+Enter", key="lens-go"
+    )
+request = None
+try:
+    fields = {name: st.session_state[slot(PAGE, name)] for name in ("prompt", "answer")}
+    request = validated(LensRequest, {**fields, "answer": fields["answer"] or None})
+    say(PAGE, request)
+except WorkbenchError as error:
+    flow.refusal(error)
+if pressed and request is not None:
+    flow.start(PAGE, STUDY, request)
+
+
+def outcome() -> None:
+    """Progress and figure."""
+    flow.settle(PAGE)
+    flow.progress(PAGE, "steps")
+    flow.ended(PAGE)
+    result = flow.result_for(PAGE, STUDY, request)
+    if result is None:
+        st.markdown("Nothing read yet. Press **Read**.")
+        return
+    count = len(result.tokens)
+    first = max(0, count - WORDS_FIT)
+    if count > WORDS_FIT:
+        first = st.slider("First token shown", 0, count - WORDS_FIT, first, key="lens-first")
+    figure = lens_map(result, live(), tokens=range(first, min(count, first + WORDS_FIT)))
+    st.plotly_chart(figure, key=f"lens-map-{theme_seen()}", alt=lens_alt(result), config={"displayModeBar": False})
+    layer = first_layer(result)
+    said = flow.escape(word(result.answer))
+    where = f"from layer {layer} on" if layer is not None else "at no layer for good"
+    final = percent(float(result.lens.answer_probability[-1, -1]))
+    left, right = st.columns([1.05, 1], vertical_alignment="center")
+    left.markdown(
+        f":gray[:small[Each cell holds the state’s first word; ink: its probability. The last token says “{said}” first "
+        f"{where}; at the end with {final}.]]"
+    )
+    with right:
+        take_away("lens", result)
+    st.markdown(
+        ":gray[Early layers are not made to be read this way: the lens shows what is legible already, not all that is known.]"
+    )
+    table_twin("lens", result)
+
+
+flow.watch(PAGE, outcome)

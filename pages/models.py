@@ -1,0 +1,119 @@
+"""Which model? What is in memory, what another one would take, and what this one knows."""
+
+import streamlit as st
+
+from analysis import KnownRequest, ModelSpec, WorkbenchError, plan
+from app import flow
+from app.exports import to_csv
+from app.services import allowed_specs, public, services
+from app.session import adopt, choose_spec, session_id, spec
+from app.studies import STUDIES
+from app.tables import table
+
+PAGE, STUDY = "facts", STUDIES["facts"]
+
+adopt(PAGE)
+st.title("Which model?")
+st.markdown(":gray[One model is in memory at a time. Its price is told before it is paid.]")
+
+
+def chosen() -> ModelSpec | None:
+    """The model described in the form."""
+    if public():
+        specs = allowed_specs()
+        return st.selectbox("Model", specs, format_func=lambda one: one.source, key="model-allowed")
+    source, revision = st.columns([4, 2])
+    text = source.text_input(
+        "Model", key="model-source", placeholder="embedded, owner/name, ./folder or file.gguf", value=spec().source
+    )
+    kept = revision.text_input("Revision", key="model-revision", placeholder="latest", value=spec().revision)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        device = st.text_input("Device", value=spec().device, key="model-device", width=150)
+        dtype = st.segmented_control(
+            "Precision", ["float32", "bfloat16", "float16"], default=spec().dtype, required=True, key="model-dtype"
+        )
+        spread = st.toggle("Spread over all GPUs", value=spec().device_map is not None, key="model-map")
+    if not text:
+        return None
+    return ModelSpec(
+        source=text.strip(),
+        revision=kept or None,
+        device=device or "auto",
+        dtype=dtype,
+        device_map="auto" if spread else None,
+    )
+
+
+with st.container(border=True, key="model-form"):
+    wanted = chosen()
+    with st.container(horizontal=True):
+        asked = st.button("What would it take?", icon=":material/scale:", key="model-plan")
+        load = st.button("Load it", type="primary", icon=":material/download:", key="model-load")
+    if wanted is not None and (asked or load):
+        try:
+            with st.spinner("Reading the config"):
+                priced = plan(wanted)
+            if not priced.fits:
+                st.error(f"{priced.sentence()} It does not fit.", icon=":material/gpp_bad:")
+            elif load:
+                choose_spec(wanted)
+                services().worker.submit(None, None, wanted, session_id())
+                st.rerun()
+            else:
+                st.markdown(f":green[:material/check:] {flow.escape(priced.sentence())} It fits.")
+        except WorkbenchError as error:
+            flow.refusal(error)
+
+if card := services().models.cards.get(spec()):
+    st.header("In memory")
+    st.table(
+        {
+            "": [
+                "Name",
+                "Architecture",
+                "Shape",
+                "Parameters",
+                "Precision and device",
+                "Largest logit difference",
+                "Weights",
+            ],
+            "Value": [
+                card["name"],
+                card["architecture"],
+                f"{card['layers']} layers, {card['heads']} heads, width {card['d_model']}",
+                f"{card['parameters'] / 1e6:,.1f} million",
+                f"{card['dtype']} on {card['device']}",
+                f"{card['max_logit_difference_to_hugging_face']:.2g} to Hugging Face",
+                card["weights_hash"][:16],
+            ],
+        },
+        hide_index=True,
+    )
+
+st.header("Which facts does it know?")
+st.markdown(":gray[Each stored fact is asked once; known means that the right word comes first.]")
+request = KnownRequest()
+if st.button("Ask them all", icon=":material/quiz:", key="facts-go"):
+    flow.start(PAGE, STUDY, request)
+
+
+def outcome() -> None:
+    """Progress and table."""
+    flow.settle(PAGE)
+    flow.progress(PAGE, "facts")
+    flow.ended(PAGE)
+    result = flow.result_for(PAGE, STUDY, request)
+    if result is None or (flow.job_of(PAGE) is not None and not flow.job_of(PAGE).over):
+        return
+    known = int(result.correct.sum())
+    st.markdown(
+        f"**{known} of {len(result.ids)}** facts are known, {len(result.known(0.3))} of them with more than 30 %."
+        " :gray[The wordings were chosen with the embedded model in mind, so this is no measure of what models know.]"
+    )
+    st.dataframe(table(result), hide_index=True, key="facts-table")
+    st.download_button(
+        "CSV", lambda: to_csv(result), "palimpsest-facts.csv", "text/csv", type="tertiary", on_click="ignore"
+    )
+
+
+flow.watch(PAGE, outcome)

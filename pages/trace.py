@@ -1,0 +1,60 @@
+"""Where is the fact kept? Causal tracing of one prompt."""
+
+import streamlit as st
+
+from analysis import WorkbenchError
+from app import flow, trace_form, trace_view
+from app.services import services
+from app.session import say
+from app.session import spec as session_spec
+from app.studies import STUDIES
+from app.take_away import table_twin
+
+STUDY = STUDIES["trace"]
+PAGE = trace_form.PAGE
+
+trace_form.prepare()
+st.title("Where is the fact kept?")
+st.markdown(
+    ":gray[Blur the subject, then repair one hidden state at a time. The cells that bring the answer back are where "
+    "the fact lives (causal tracing).]"
+)
+pressed = trace_form.draw()
+request = None
+try:
+    request = trace_form.request()
+    say(PAGE, request)
+except WorkbenchError as error:
+    if pressed:
+        flow.refusal(error)
+if pressed and request is not None:
+    flow.start(PAGE, STUDY, request)
+    st.session_state[f"{PAGE}.request"] = request
+if opened := st.session_state.pop(f"{PAGE}.open", None):
+    st.session_state[f"{PAGE}.request"] = request
+    st.session_state["shown"] = opened
+
+
+def outcome() -> None:
+    """Progress and figure; redrawn by itself while a run goes on."""
+    flow.settle(PAGE)
+    flow.progress(PAGE, "cells", preview=True)
+    flow.ended(PAGE)
+    shown = st.session_state.get(f"{PAGE}.request") or request
+    result = flow.result_for(PAGE, STUDY, shown)
+    if result is None:
+        card = services().card(session_spec())
+        tokens = trace_form.read(shown.prompt) if shown else None
+        trace_view.empty(shown, list(tokens.labels) if tokens else None, card["layers"] if card else None)
+        return
+    if (job := flow.job_of(PAGE)) is None or job.over:
+        flow.stopped(PAGE, STUDY, result, "cells")
+    metric = st.session_state.get(f"{PAGE}.metric") or "probability"
+    trace_view.show(result, metric, request)
+    table_twin(PAGE, result)
+
+
+flow.watch(PAGE, outcome)
+marked = [services().store.load(STUDY, key) for key in st.session_state.get("marked", [])]
+if len(both := [result for result in marked if result is not None]) == 2:
+    trace_view.compare(both, st.session_state.get(f"{PAGE}.metric") or "probability")
