@@ -55,7 +55,7 @@ def context_length(config: Any) -> int | None:
     return None
 
 
-def block_arguments(block: nn.Module, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+def block_arguments(block: Any, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments of one call of a block, by name, without the hidden states and the cache."""
     bound = dict(inspect.signature(block.original_component.forward).bind(*args, **kwargs).arguments)
     bound.update(bound.pop("kwargs", {}))

@@ -6,7 +6,7 @@ The project ships facts of its own writing; any file of the same form can take t
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,7 @@ class Fact(_Plain):
         return self.prompt.replace("{}", self.subject)
 
 
+@lru_cache(maxsize=4)
 def read_facts(path: Path | str = OWN_FACTS) -> tuple[Fact, ...]:
     """Facts of a file, relation defaults filled in; `BadFile` lists every fault with its place."""
     try:

@@ -6,17 +6,18 @@ refused with the numbers. Only safetensors and GGUF are read; no remote code is 
 """
 
 import gc
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from analysis.embedded import embedded_folder
 from analysis.errors import BadRequest, ModelTooLarge, ModelUnavailable, UnknownArchitecture
+from analysis.memory import free_bytes
 from analysis.model import LanguageModel
 from analysis.study import Report, silent
 
@@ -64,7 +65,8 @@ class ModelPlan:
         """The plan in one line."""
         return (
             f"{self.name}: {self.parameters / 1e6:,.0f} million parameters, {self.layers} layers; needs "
-            f"{self.bytes_needed / 1e9:.1f} GB in {self.spec.dtype} on {self.device}, {self.bytes_free / 1e9:.1f} GB are free."
+            f"{self.bytes_needed / 1e9:.1f} GB in {self.spec.dtype} on {self.device}, "
+            f"{self.bytes_free / 1e9:.1f} GB are free."
         )
 
 
@@ -83,36 +85,16 @@ def pick_device(wanted: str) -> torch.device:
     return device
 
 
-def free_bytes(device: torch.device, everywhere: bool = False) -> int:
-    """Bytes free on a device; on all CUDA devices together when `everywhere`."""
-    if device.type == "cuda":
-        devices = range(torch.cuda.device_count()) if everywhere else [device.index or 0]
-        return sum(torch.cuda.mem_get_info(index)[0] for index in devices)
-    for line in _lines(Path("/proc/meminfo")):
-        if line.startswith("MemAvailable:"):
-            return min(int(line.split()[1]) * 1024, _cgroup_free())
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
-
-
-def _cgroup_free() -> int:
-    limit, used = (_lines(Path("/sys/fs/cgroup") / name) for name in ("memory.max", "memory.current"))
-    if limit and used and limit[0].isdigit():
-        return int(limit[0]) - int(used[0])
-    return 1 << 62
-
-
 def kind_of(source: str) -> Literal["embedded", "hub", "folder", "gguf"]:
     """What a source string names; a path is one that exists or looks like one."""
     if source == EMBEDDED:
         return "embedded"
+    if not source.strip():
+        raise BadRequest("No model is named. Use embedded, a Hugging Face id, a folder or a .gguf file.")
     path = Path(source).expanduser()
     looks_local = path.exists() or source.startswith((".", "/", "~")) or source.endswith(".gguf")
     if not looks_local:
-        if source.count("/") > 1 or not source.strip():
+        if source.count("/") > 1:
             raise BadRequest(f"“{source}” is neither a folder here nor a Hugging Face id (owner/name).")
         return "hub"
     if not path.exists():
@@ -197,7 +179,8 @@ def load(source: str | ModelSpec = EMBEDDED, *, report: Report = silent, **optio
     if not priced.fits:
         gc.collect()
         raise ModelTooLarge(
-            f"{priced.name} does not fit. It needs {priced.bytes_needed / 1e9:.1f} GB in {spec.dtype} on {priced.device}; "
+            f"{priced.name} does not fit. It needs {priced.bytes_needed / 1e9:.1f} GB in {spec.dtype} on "
+            f"{priced.device}; "
             f"{priced.bytes_free / 1e9:.1f} GB are free. {_smaller(priced)}"
         )
     where, extra = _where(spec, report)
@@ -205,8 +188,9 @@ def load(source: str | ModelSpec = EMBEDDED, *, report: Report = silent, **optio
     placement = {"device_map": spec.device_map} if spec.device_map else {}
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, **extra)
-        model = AutoModelForCausalLM.from_pretrained(
+        model, found = AutoModelForCausalLM.from_pretrained(
             where,
+            output_loading_info=True,
             dtype=DTYPES[spec.dtype],
             attn_implementation="eager",
             trust_remote_code=False,
@@ -214,8 +198,15 @@ def load(source: str | ModelSpec = EMBEDDED, *, report: Report = silent, **optio
             **placement,
             **extra,
         )
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except torch.OutOfMemoryError:
+        raise
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise _unavailable(spec, error) from error
+    if absent := sorted(found["missing_keys"]):
+        raise ModelUnavailable(
+            f"“{spec.source}” lacks {len(absent)} of its model's weights, {absent[0]} among them. "
+            "Fetch it again, or choose another."
+        )
     if "gguf_file" in extra:
         model = unquantised(model)
     if not placement:

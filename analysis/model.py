@@ -49,7 +49,8 @@ class LanguageModel:
         self.name, self.source, self.revision = name, source or name, revision
         if getattr(model.config, "is_encoder_decoder", False):
             raise UnknownArchitecture(
-                f"{name} is an encoder with a decoder ({type(model).__name__}); this workbench reads decoder-only models."
+                f"{name} is an encoder with a decoder ({type(model).__name__}); this workbench reads "
+                "decoder-only models."
             )
         self.tokenizer = tokenizer
         self.model = model.eval().requires_grad_(False)
@@ -82,7 +83,8 @@ class LanguageModel:
             raise
         except (TypeError, AttributeError, LookupError, ValueError, RuntimeError) as error:
             raise UnknownArchitecture(
-                f"{self.name} cannot be read block by block ({error}). Choose another model, or report its architecture."
+                f"{self.name} cannot be read block by block ({error}). Choose another model, or report "
+                "its architecture."
             ) from error
         blocks = max((whole - reference).abs().max(), (resumed - reference[:, middle:]).abs().max())
         check = SelfCheck(bridge=(frame.logits - reference).abs().max().item(), blocks=blocks.item())
@@ -143,12 +145,12 @@ class LanguageModel:
 
     @cached_property
     def weights_hash(self) -> str:
-        """SHA-256 over names, types, shapes and bytes of all parameters: the model's identity in caches and recipes."""
+        """SHA-256 over names, types, shapes and bytes of all parameters: the model's identity."""
         digest = hashlib.sha256()
         for name in sorted(self.parameters):
             parameter = self.parameters[name].detach()
             digest.update(f"{name}|{parameter.dtype}|{tuple(parameter.shape)}|".encode())
-            digest.update(parameter.contiguous().cpu().view(torch.uint8).numpy())
+            digest.update(parameter.contiguous().cpu().view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
     def card(self) -> dict[str, Any]:

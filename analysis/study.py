@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from types import UnionType
-from typing import Any, Protocol, Union, get_args, get_origin, get_type_hints
+from typing import Any, Protocol, get_args, get_origin, get_type_hints
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -105,7 +105,7 @@ def unpack(kind: Any, data: Any, arrays: dict[str, np.ndarray]) -> Any:
         return data
     if isinstance(data, dict) and data.keys() == {"$array"}:
         return arrays[data["$array"]]
-    if origin in (UnionType, Union):
+    if origin is UnionType:
         return unpack(next(part for part in parts if part is not type(None)), data, arrays)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return kind.model_validate(data)

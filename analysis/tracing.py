@@ -18,7 +18,9 @@ from torch import Tensor
 
 from analysis.blocks import Frame, Passage, Site, at_sites, first_hidden, record
 from analysis.corruption import Corrupted, Corruption, noisy, other_subject, replace_subject, subject_scale
+from analysis.errors import PromptTooLong
 from analysis.lens import Lens, read_lens
+from analysis.memory import free_bytes
 from analysis.preview import preview
 from analysis.resumed import Cell, groups, resume
 from analysis.scores import TOP, Judge, Metric, Scores, foil_token
@@ -104,9 +106,9 @@ class Grid:
     @classmethod
     def blank(cls, kind: Kind, window: int, samples: int, layers: int, tokens: int) -> "Grid":
         """A grid with no cell computed."""
-        numbers = [np.full((samples, layers, tokens), np.nan, dtype=np.float32) for _ in range(3)]
-        ids = np.zeros((layers, tokens, TOP), dtype=np.int32)
-        return cls(kind, window, *numbers, ids, np.zeros((layers, tokens, TOP), dtype=np.float32))
+        blank = np.full((samples, layers, tokens), np.nan, dtype=np.float32)
+        top = np.zeros((layers, tokens, TOP))
+        return cls(kind, window, blank, blank.copy(), blank.copy(), top.astype(np.int32), top.astype(np.float32))
 
     def put(self, layers: list[int], token: int, scores: Scores) -> None:
         """Write scores (cells, S) of the given layers at one token."""
@@ -204,7 +206,7 @@ class TraceResult:
         return self.scores(kind, metric) - self.baseline(metric)[0]
 
     def uncertainty(self, kind: str, metric: Metric = "probability") -> np.ndarray:
-        """Half width of the 95 % interval over noise samples of every cell's paired effect, (L, T); 0 for one sample."""
+        """Half width of the 95 % interval of every cell's paired effect over noise samples, (L, T)."""
         samples = self.samples(kind, metric)
         if len(samples) < 2:
             return np.zeros(samples.shape[1:])
@@ -213,7 +215,7 @@ class TraceResult:
         return 1.96 * paired.std(0, ddof=1) / np.sqrt(len(samples))
 
     def agreement(self, kind: str) -> float:
-        """Spearman's rank correlation of the preview with the exact effects on log-probability, cells from the subject on."""
+        """Spearman's rank correlation of the preview with the exact log-probabilities, cells from the subject on."""
         rows = slice(self.subject[0], None)
         with np.errstate(divide="ignore"):
             exact = np.log(self.grids[kind].probability.clip(1e-30)).mean(0)[:, rows]
@@ -232,6 +234,7 @@ class _Trace:
         self.lm, self.request = lm, request
         self.tokens: Tokens = lm.encode(request.prompt)
         self.subject = subject_range(self.tokens, request.subject, request.occurrence)
+        self._refuse_what_cannot_fit()
         self.corrupted, self.replacement = self._corrupt()
         self.frame = Frame(lm, self.tokens.tensor(lm.device))
         self.sites: tuple[Site, ...] = tuple(
@@ -249,6 +252,18 @@ class _Trace:
         )
         self.judge = Judge(answer, foil, clean_logits[0].log_softmax(-1))
         self.clean_scores, self.base_scores = self.judge(clean_logits), self.judge(base_logits)
+
+    def _refuse_what_cannot_fit(self) -> None:
+        """Two recorded runs and one block's attention must go into what is free."""
+        lm, tokens, samples = self.lm, len(self.tokens), self.request.samples
+        kept = 2 * samples * tokens * lm.d_model * (lm.n_layers + 1) * (2 + len(self.request.kinds))
+        attention = 4 * samples * lm.n_heads * tokens * tokens
+        needed, free = 4 * (kept + attention), free_bytes(lm.device)
+        if needed > free:
+            raise PromptTooLong(
+                f"A trace of {tokens} tokens with {samples} samples needs about {needed / 1e9:.1f} GB; "
+                f"{free / 1e9:.1f} GB are free. Shorten the prompt or take fewer samples."
+            )
 
     def _corrupt(self) -> tuple[Corrupted, str | None]:
         request, lm = self.request, self.lm
@@ -272,7 +287,7 @@ class _Trace:
         shape = (self.base.hidden[0].shape[0], lm.n_layers, len(self.tokens))
         lens = read_lens(lm, self.clean, self.judge.answer)
         previews = preview(self.frame, self.clean, self.corrupted.hidden, self.judge.answer, request.kinds, self.window)
-        grids = {
+        grids: dict[str, Grid] = {
             kind: Grid.blank(kind, self.window if kind in ("mlp", "attn") else 1, *shape) for kind in request.kinds
         }
         result = TraceResult(
@@ -307,6 +322,13 @@ class _Trace:
         """Tokens in the order a reader wants them: last of the subject, last of the prompt, then the rest."""
         first = [self.subject[1] - 1, len(self.tokens) - 1]
         return list(dict.fromkeys(first + list(range(self.subject[0], len(self.tokens)))))
+
+    def work(self, kind: Kind, token: int) -> int:
+        """Rows × tokens that block calls will compute for a row of cells."""
+        layers = range(self.lm.n_layers)
+        windowed = kind in ("mlp", "attn")
+        joins = [window_layers(layer, self.window, len(layers))[0] if windowed else layer + 1 for layer in layers]
+        return sum(len(layers) - join for join in joins) * len(self.base.hidden[0]) * (len(self.tokens) - token)
 
     def cells(self, kind: Kind, token: int) -> tuple[Passage, list[Cell]]:
         """All cells of a kind at one token, and the run they depart from."""
@@ -373,10 +395,6 @@ class _Trace:
         return both[: request.samples], both[request.samples :]
 
 
-def _work(lm: "LanguageModel", cells: list[Cell]) -> int:
-    return sum((lm.n_layers - cell.join) * cell.hidden.shape[0] * cell.hidden.shape[1] for cell in cells)
-
-
 def _rows(trace: _Trace, result: TraceResult) -> Iterator[tuple[Kind, int]]:
     """Rows (kind, token) still to be computed; cells before the subject are written at once."""
     for kind in result.request.kinds:
@@ -415,10 +433,9 @@ def trace(
         result = replace(result, grids=resume_from.grids, words=dict(resume_from.words))
         before = resume_from.provenance.get("seconds", 0.0)
     rows = list(_rows(trace_, result))
-    done, total = result.cells
+    total = result.cells[1]
     budget = ROW_BUDGET.get(lm.device.type, 4096)
-    work = {row: _work(lm, trace_.cells(*row)[1]) for row in rows}
-    worked, all_work = 0, max(1, sum(work.values()))
+    worked, all_work = 0, max(1, sum(trace_.work(*row) for row in rows))
 
     def tell(partial: TraceResult | None = None) -> None:
         done, _ = result.cells

@@ -191,7 +191,11 @@ def notebook(study_name: str, request: Request, spec: ModelSpec | None = None) -
 def notebook_file(study_name: str, request: Request, spec: ModelSpec | None = None) -> str:
     """The snippet as a Jupyter notebook (nbformat 4.5), a JSON string."""
     title = f"# Palimpsest: {study_name}\n\nRun with `pip install palimpsest` in the environment of the kernel."
-    code = {"execution_count": None, "outputs": [], "source": notebook(study_name, request, spec).rstrip("\n")}
+    code: dict[str, Any] = {
+        "execution_count": None,
+        "outputs": [],
+        "source": notebook(study_name, request, spec).rstrip("\n"),
+    }
     return json.dumps(
         {
             "cells": [

@@ -6,12 +6,34 @@ from typing import Any
 import streamlit as st
 
 from analysis import WorkbenchError
+from analysis.errors import BadRequest
 from analysis.study import Request, Study
 from app.jobs import Job
-from app.services import rail_owner, services
+from app.links import validated
+from app.services import public, rail_owner, services
 from app.session import session_id, spec
 
 ORDINAL = ("First", "Second", "Third", "Fourth", "Fifth")
+
+
+PUBLIC_LIMITS = {"samples": 20, "facts": 20}
+PUBLIC_CHARACTERS = 400
+
+
+def asked(kind: type[Request], values: dict[str, Any]) -> Any:
+    """A form's values as a request; on a public server, one that does not hold the worker for long.
+
+    Raises `BadRequest` naming the field.
+    """
+    request = validated(kind, values)
+    if not public():
+        return request
+    for name, limit in PUBLIC_LIMITS.items():
+        if getattr(request, name, 0) > limit:
+            raise BadRequest(f"This server takes at most {limit} {name}.")
+    if len(getattr(request, "prompt", "")) > PUBLIC_CHARACTERS:
+        raise BadRequest(f"This server takes prompts of at most {PUBLIC_CHARACTERS} characters.")
+    return request
 
 
 def start(page: str, study: Study, request: Request) -> Job:
@@ -42,9 +64,10 @@ def put_away(page: str) -> None:
 def result_for(page: str, study: Study, request: Request | None) -> Any | None:
     """What there is to show for a request: the running job's part, the finished or the stopped result."""
     job = job_of(page)
-    if job is not None and job.study is study and job.request == request and job.spec == spec():
-        if job.result is not None or job.partial is not None:
-            return job.result if job.result is not None else job.partial
+    if job is not None and (job.study, job.request, job.spec) == (study, request, spec()):
+        made = job.result if job.result is not None else job.partial
+        if made is not None:
+            return made
     if request is None:
         return None
     found = services().find(study, request, spec())

@@ -68,8 +68,8 @@ class History:
         with self._open() as db:
             db.execute("delete from runs where key = ? and owner = ?", (run.key, owner))
             db.execute(
-                "insert into runs (key, study, owner, title, note, request, model, thumbnail, complete, seconds, created_at)"
-                " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert into runs (key, study, owner, title, note, request, model, thumbnail, complete, seconds,"
+                " created_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     run.key, run.study, owner, run.title, run.note, json.dumps(run.request), run.model,
                     json.dumps(run.thumbnail), run.complete, run.seconds, run.created_at.isoformat(),

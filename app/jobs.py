@@ -82,7 +82,7 @@ class Worker:
                     job.owners.add(owner)
                     job.asked_by.add(owner)
                     return job
-            job = Job(study, request, spec, {owner}, {owner})
+            job = Job(study, request, spec, {owner}, {owner}, state="stopped" if self._closing else "waiting")
             self._jobs.append(job)
             ended = [old for old in self._jobs if old.over]
             for old in ended[: max(0, len(ended) - KEPT)]:
@@ -116,6 +116,8 @@ class Worker:
             self._closing = True
             for job in self._jobs:
                 job.cancelled.set()
+                if job.state == "waiting":
+                    job.state = "stopped"
             self._change.notify_all()
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout=5)

@@ -8,7 +8,7 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from analysis.errors import BadRequest
 from analysis.study import Request
@@ -43,13 +43,13 @@ def from_query(kind: type[Request], query: dict[str, str]) -> Request:
     return validated(kind, values)
 
 
-def validated(kind: type[Request], values: dict[str, Any]) -> Any:
+def validated(kind: type[BaseModel], values: dict[str, Any]) -> Any:
     """A request from loose values; `BadRequest` names every field at fault in one sentence each."""
     try:
         return kind(**values)
     except ValidationError as error:
-        faults = [
-            f"{'.'.join(str(part) for part in fault['loc']) or kind.__name__}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors()
-        ]
+        faults = []
+        for fault in error.errors():
+            place = ".".join(map(str, fault["loc"])) or kind.__name__
+            faults.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}")
         raise BadRequest("; ".join(faults) + ".") from error

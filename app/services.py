@@ -29,7 +29,7 @@ def public() -> bool:
 
 
 def default_spec() -> ModelSpec:
-    """The model a new visitor gets: `PALIMPSEST_MODEL` (a spec as JSON, set by `palimpsest serve`) or the embedded one."""
+    """The model a new visitor gets: `PALIMPSEST_MODEL`, set by `palimpsest serve`, or the embedded."""
     given = os.environ.get("PALIMPSEST_MODEL")
     return ModelSpec.model_validate_json(given) if given else ModelSpec()
 

@@ -9,8 +9,10 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -21,6 +23,7 @@ from analysis.cache_home import cache_home
 from analysis.study import Study, pack, unpack
 
 SHIPPED = Path(__file__).resolve().parent.parent / "assets" / "results"
+LEFT_OVER_SECONDS = 3600
 FORM = 1
 """Raise when a result's fields change: older folders are then computed anew."""
 
@@ -35,6 +38,7 @@ class ResultStore:
     def save(self, study: Study, key: str, result: Any, *, stopped: bool = False) -> None:
         """Write a result whole or not at all; a finished one takes the stopped one's place."""
         self.root.mkdir(parents=True, exist_ok=True)
+        self._sweep()
         data, arrays = pack(result)
         new = Path(tempfile.mkdtemp(dir=self.root, prefix=".new-"))
         try:
@@ -72,6 +76,13 @@ class ResultStore:
     def discard(self, key: str) -> None:
         """Forget the stopped result."""
         shutil.rmtree(self._place(key, True), ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Clear away what processes that were killed while writing have left."""
+        for left_over in (*self.root.glob(".new-*"), *self.root.glob(".old-*")):
+            with suppress(OSError):
+                if time.time() - left_over.stat().st_mtime > LEFT_OVER_SECONDS:
+                    shutil.rmtree(left_over, ignore_errors=True)
 
     def _place(self, key: str, stopped: bool) -> Path:
         return self.root / (f"{key}.stopped" if stopped else key)

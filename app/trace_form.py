@@ -11,8 +11,7 @@ from analysis import TraceRequest, WorkbenchError
 from analysis.errors import SubjectAmbiguous, SubjectNotFound
 from analysis.tokens import Tokens, encode, find_text, subject_range
 from app.components import token_strip
-from app.flow import refusal
-from app.links import validated
+from app.flow import asked, refusal
 from app.services import services
 from app.session import seed, slot, spec, take_fill
 from app.trace_view import METRIC_WORDS
@@ -71,7 +70,7 @@ def values() -> dict[str, Any]:
 
 def request() -> TraceRequest:
     """The form as a request; raises `BadRequest` naming the field."""
-    return validated(TraceRequest, values())
+    return asked(TraceRequest, values())
 
 
 def draw() -> bool:

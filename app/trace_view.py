@@ -170,8 +170,8 @@ def notes(result: TraceResult) -> None:
     for kind in result.grids:
         if not np.isnan(result.effects(kind)[:, result.subject[0] :]).any():
             st.markdown(
-                f":gray[:small[{TITLES[kind]}: the preview (attribution patching) ranked the cells with a correlation of "
-                f"{result.agreement(kind):.2f} with the exact trace.]]"
+                f":gray[:small[{TITLES[kind]}: the preview (attribution patching) ranked the cells with a "
+                f"correlation of {result.agreement(kind):.2f} with the exact trace.]]"
             )
     st.markdown(
         ":gray[A bright cell shows where a fact *can be read*. It is not yet proof of where it is best *written over*.]"
@@ -194,7 +194,8 @@ def show(result: TraceResult, metric: Metric, request_now: Any) -> None:
     """Everything about one result."""
     if result.request != request_now:
         st.markdown(
-            f":gray[:small[The figure is of “{escape(result.request.prompt)}” as it was traced; press Trace for the form above.]]"
+            f":gray[:small[The figure is of “{escape(result.request.prompt)}” as it was traced; press Trace for the "
+            "form above.]]"
         )
     settle_cell(result)
     if st.session_state.pop("trace.chosen", False):

@@ -9,7 +9,6 @@ from app.charts.palette import live
 from app.charts.trace_maps import TITLES
 from app.charts.words import percent
 from app.components import theme_seen
-from app.links import validated
 from app.session import adopt, say, seed, slot
 from app.studies import STUDIES
 from app.take_away import table_twin, take_away
@@ -29,7 +28,8 @@ adopt(PAGE)
 seed(PAGE, defaults(), AverageRequest)
 st.title("Where are facts kept?")
 st.markdown(
-    ":gray[The same trace over many facts the model knows, averaged by the part a token plays (average indirect effect).]"
+    ":gray[The same trace over many facts the model knows, averaged by the part a token plays "
+    "(average indirect effect).]"
 )
 with st.container(border=True):
     facts, relations, button = st.columns([1.4, 4, 2], vertical_alignment="bottom")
@@ -53,7 +53,7 @@ with st.container(border=True):
             st.number_input("Seed", 0, 2**31, key=slot(PAGE, "seed"))
 request = None
 try:
-    request = validated(AverageRequest, {name: st.session_state[slot(PAGE, name)] for name in FIELDS})
+    request = flow.asked(AverageRequest, {name: st.session_state[slot(PAGE, name)] for name in FIELDS})
     say(PAGE, request)
 except WorkbenchError as error:
     flow.refusal(error)
@@ -81,8 +81,8 @@ def outcome() -> None:
     effect, width = result.total_effect
     left, right = st.columns([1.05, 1], vertical_alignment="center")
     left.markdown(
-        f":gray[:small[★ subject. Ink: points of probability regained. Mean over {len(result.ids)} facts; blurring takes "
-        f"{100 * effect:.0f} ± {100 * width:.0f} points away (total effect).]]"
+        f":gray[:small[★ subject. Ink: points of probability regained. Mean over {len(result.ids)} facts; blurring "
+        f"takes {100 * effect:.0f} ± {100 * width:.0f} points away (total effect).]]"
     )
     with right:
         take_away("average", result)

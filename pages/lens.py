@@ -8,7 +8,6 @@ from app.charts.lens_map import WORDS_FIT, first_layer, lens_alt, lens_map
 from app.charts.palette import live
 from app.charts.words import percent, word
 from app.components import theme_seen
-from app.links import validated
 from app.session import adopt, say, seed, slot
 from app.studies import STUDIES
 from app.take_away import table_twin, take_away
@@ -29,7 +28,7 @@ with st.container(border=True):
 request = None
 try:
     fields = {name: st.session_state[slot(PAGE, name)] for name in ("prompt", "answer")}
-    request = validated(LensRequest, {**fields, "answer": fields["answer"] or None})
+    request = flow.asked(LensRequest, {**fields, "answer": fields["answer"] or None})
     say(PAGE, request)
 except WorkbenchError as error:
     flow.refusal(error)
@@ -58,13 +57,14 @@ def outcome() -> None:
     final = percent(float(result.lens.answer_probability[-1, -1]))
     left, right = st.columns([1.05, 1], vertical_alignment="center")
     left.markdown(
-        f":gray[:small[Each cell holds the state’s first word; ink: its probability. The last token says “{said}” first "
-        f"{where}; at the end with {final}.]]"
+        f":gray[:small[Each cell holds the state’s first word; ink: its probability. The last token says “{said}” "
+        f"first {where}; at the end with {final}.]]"
     )
     with right:
         take_away("lens", result)
     st.markdown(
-        ":gray[Early layers are not made to be read this way: the lens shows what is legible already, not all that is known.]"
+        ":gray[Early layers are not made to be read this way: the lens shows what is legible already, not all that is "
+        "known.]"
     )
     table_twin("lens", result)
 

@@ -36,21 +36,17 @@ class Bench:
     model: dict[str, Any]
     figures: list[Figure] = field(default_factory=list)
 
-    def add(
-        self, name: str, value: float, unit: str, n: int = 1, low: float | None = None, high: float | None = None
-    ) -> None:
+    def add(self, name: str, value: float, unit: str, n: int = 1, bounds: tuple[float, float] | None = None) -> None:
         """Put a figure down."""
-        self.figures.append(Figure(name, value, unit, n, low, high))
+        self.figures.append(Figure(name, value, unit, n, *(bounds or (None, None))))
 
     def mean(self, name: str, values: Sequence[float], unit: str, *, times: float = 1.0) -> Figure:
         """Put down `times` the mean of `values`, with its interval where there are two or more."""
         sample = np.asarray(values, dtype=np.float64) * times
         half = interval(sample)
         value = float(sample.mean())
-        bounds = () if half is None else (value - half, value + half)
-        figure = Figure(name, value, unit, len(sample), *bounds)
-        self.figures.append(figure)
-        return figure
+        self.add(name, value, unit, len(sample), None if half is None else (value - half, value + half))
+        return self.figures[-1]
 
     def plain(self) -> dict[str, Any]:
         """As JSON data: machine, commit, model, figures."""

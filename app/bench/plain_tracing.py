@@ -46,7 +46,7 @@ class PlainTrace:
 
     @torch.no_grad()
     def forward(self, states: dict[int, int], sites: dict[tuple[Site, int], Any]) -> np.ndarray:
-        """P(answer) per blurred row; `states[layer] = token` and `sites[site, layer] = (token, values or None)` are set."""
+        """P(answer) per blurred row; sets `states[layer] = token`, `sites[site, layer] = (token, values or None)`."""
         lm = self.lm
 
         def blur(_: Any, __: Any, output: Tensor) -> Tensor:

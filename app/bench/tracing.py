@@ -6,7 +6,9 @@ that slows down slows both.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from analysis import Cancelled, LanguageModel, TraceRequest, TraceResult, trace
 from analysis.study import Report, silent
 from analysis.tracing import Kind
-from app.bench.form import Bench
+from app.bench.form import Bench, Figure
 from app.bench.machine import describe, forget_peak_memory, matmul_rates, peak_memory_mb, wait
 from app.bench.plain_tracing import PlainTrace
 
@@ -52,8 +54,7 @@ def tracing(lm: LanguageModel, options: Options, report: Report = silent) -> Ben
     samples of all compared cells), share_of_peak (matrix-product FLOPs, counted by torch in a run of
     their own, by seconds and by the best rate of `matmul_rates`).
     """
-    model = lm.card()
-    bench = Bench(describe(lm.device), model)
+    bench = Bench(describe(lm.device), lm.card())
     rates: dict[str, float] = {}
     flops: dict[Kind, float] = {}
 
@@ -69,12 +70,12 @@ def tracing(lm: LanguageModel, options: Options, report: Report = silent) -> Ben
         for length in options.lengths:
             report(0, 1, f"{length} tokens")
             request, tokens = _prompt_of(lm, length, options)
-            seconds, _ = _timed(lm, lambda request=request: trace(lm, request))
+            seconds, _ = _timed(lm, partial(trace, lm, request))
             bench.add(f"state.seconds_T{length}", seconds, "s" if tokens == length else f"s ({tokens} tokens)")
     _preview(bench, lm, options)
-    seconds = {figure.name: figure for figure in bench.figures}
+    by_name = {figure.name: figure for figure in bench.figures}
     for kind, count in flops.items():
-        spent = seconds[f"{kind}.seconds"]
+        spent = by_name[f"{kind}.seconds"]
         bench.add(f"{kind}.share_of_peak", count / spent.value / max(rates.values()), "", spent.n)
     bench.machine["matmul_gflops"] = {shape: round(rate / 1e9, 1) for shape, rate in rates.items()}
     bench.machine["matmul_peak_gflops"] = round(max(rates.values()) / 1e9, 1)
@@ -98,20 +99,19 @@ def _kind(bench: Bench, lm: LanguageModel, kind: Kind, options: Options, report:
     plain.cell(kind, *chosen[0])
     forget_peak_memory(lm.device)
     memory = 0.0
-    for part in range(repeats):
-        seconds, result = _timed(lm, lambda: trace(lm, request, _titled(report, f"{kind}, fast")))
+    for turn in range(repeats):
+        seconds, result = _timed(lm, partial(trace, lm, request, _titled(report, f"{kind}, fast")))
         fast_seconds.append(seconds)
         memory = memory or peak_memory_mb()
-        for index, (layer, token) in enumerate(chosen[part::repeats]):
-            report(index, len(chosen[part::repeats]), f"{kind}, one forward per cell")
-            seconds, exact = _timed(lm, lambda layer=layer, token=token: plain.cell(kind, layer, token))
+        for index, (layer, token) in enumerate(chosen[turn::repeats]):
+            report(index, len(chosen[turn::repeats]), f"{kind}, one forward per cell")
+            seconds, exact = _timed(lm, partial(plain.cell, kind, layer, token))
             cell_seconds.append(seconds)
             difference = max(difference, float(np.abs(exact - result.grids[kind].probability[:, layer, token]).max()))
     cells = result.grids[kind].computed.size
     fast = bench.mean(f"{kind}.seconds", fast_seconds, "s")
     slow = bench.mean(f"{kind}.plain_seconds", cell_seconds, "s", times=cells)
-    bounds = _bounds(slow, fast)
-    bench.add(f"{kind}.ratio", slow.value / fast.value, "×", len(cell_seconds), *bounds)
+    bench.add(f"{kind}.ratio", slow.value / fast.value, "×", len(cell_seconds), _bounds(slow, fast))
     bench.add(f"{kind}.max_abs_difference", difference, "probability", len(cell_seconds) * request.samples)
     bench.add(f"{kind}.flops", float(flops), "FLOP")
     if kind == options.kinds[0]:
@@ -121,11 +121,11 @@ def _kind(bench: Bench, lm: LanguageModel, kind: Kind, options: Options, report:
     return float(flops)
 
 
-def _bounds(slow: Any, fast: Any) -> tuple[float, float] | tuple[()]:
+def _bounds(slow: Figure, fast: Figure) -> tuple[float, float] | None:
     """Of a ratio, from the bounds of its parts: wider than need be."""
-    if slow.low is None:
-        return ()
-    return max(0.0, slow.low) / (fast.high or fast.value), slow.high / max(fast.low or fast.value, 1e-9)
+    if slow.low is None or slow.high is None or (fast.low is not None and fast.low <= 0):
+        return None
+    return max(0.0, slow.low) / (fast.high or fast.value), slow.high / (fast.low or fast.value)
 
 
 def _chosen(result: TraceResult, kind: Kind, options: Options) -> list[tuple[int, int]]:
@@ -158,10 +158,8 @@ def _preview(bench: Bench, lm: LanguageModel, options: Options) -> None:
             raise Cancelled
 
     def until_first() -> None:
-        try:
+        with suppress(Cancelled):
             trace(lm, _request("state", options), first)
-        except Cancelled:
-            pass
 
     bench.mean("preview.seconds", [_timed(lm, until_first)[0] for _ in range(2 if options.quick else 5)], "s")
 

@@ -62,7 +62,7 @@ def sites(result: TraceResult) -> list[Site]:
         reached = np.flatnonzero(effects >= max(least, 0.5 * effects.max()))
         if len(reached) and least > 0 and last not in subject:
             found.append(Site(LATE, "state", int(reached[0]), last, float(effects[reached[0]])))
-    best(COPIED, "attn", [token for token in range(result.subject[1], last + 1)])
+    best(COPIED, "attn", list(range(result.subject[1], last + 1)))
     return found
 
 
@@ -130,7 +130,7 @@ def hover_texts(result: TraceResult, kind: str, metric: Metric) -> np.ndarray:
     shares = metric in ("probability", "normalised_logit_difference")
     texts = np.empty(scores.shape, dtype=object)
     for layer, token in np.ndindex(scores.shape):
-        value = scores[layer, token]
+        value = float(scores[layer, token])
         where = f"“{word(result.tokens[token])}”, layer {layer}: "
         if np.isnan(value):
             texts[layer, token] = where + "not computed yet; the preview is a sketch"
@@ -148,7 +148,8 @@ def alt_text(result: TraceResult, kind: str) -> str:
     effects = np.nan_to_num(result.effects(kind), nan=-np.inf)
     layer, token = np.unravel_index(effects.argmax(), effects.shape)
     return (
-        f"{TITLES[kind]}: map of {len(result.tokens)} tokens and {effects.shape[0]} layers for “{result.request.prompt}”. "
+        f"{TITLES[kind]}: map of {len(result.tokens)} tokens and {effects.shape[0]} layers for "
+        f"“{result.request.prompt}”. "
         f"Clean {percent(result.high)}, blurred {percent(result.low)}; most of “{word(result.answer)}” returns at "
         f"“{word(result.tokens[token])}”, layer {layer}: {percent(float(result.scores(kind)[layer, token]))}."
     )

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
-from app.cli.terminal import Parser, Refusal
+from analysis.errors import WorkbenchError
+from app.cli.terminal import Parser
 
 COMMANDS = {
     "serve": ("app.cli.serve", "open the workbench in a browser"),
@@ -36,9 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except Exception as error:
-        if not _is_for_people(error):
-            raise
+    except WorkbenchError as error:
         print(error, file=sys.stderr)
         return 2
 
@@ -63,13 +62,6 @@ def _version() -> str:
         return version("palimpsest")
     except PackageNotFoundError:
         return "(not installed)"
-
-
-def _is_for_people(error: Exception) -> bool:
-    if isinstance(error, Refusal):
-        return True
-    errors = sys.modules.get("analysis.errors")
-    return errors is not None and isinstance(error, errors.WorkbenchError)
 
 
 def _quiet() -> None:

@@ -1,11 +1,12 @@
 """`palimpsest bench NAME`: a benchmark in the one form all of them have."""
 
 import json
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 import torch
 
 from analysis import LanguageModel, ModelSpec, read_facts
+from analysis.errors import BadRequest
 from analysis.loading import DTYPES, pick_device
 from app.bench.form import Bench, Figure
 from app.bench.random_model import SHAPES, random_model
@@ -13,7 +14,7 @@ from app.bench.registry import BENCHES
 from app.bench.tracing import FILLER, PROMPT, Options
 from app.cli.files import add_outputs, check_outputs, write_outputs
 from app.cli.flags import add_model_flags, fields_of, loaded
-from app.cli.terminal import Bar, Refusal, columns
+from app.cli.terminal import Bar, columns
 
 SHAPE_CELLS = 24
 """Cells of the plain reference that a random model is compared on."""
@@ -23,33 +24,20 @@ def configure(parser: ArgumentParser, name: str) -> None:
     """Give the command its flags."""
     parser.add_argument("name", choices=list(BENCHES), metavar="NAME", help=", ".join(BENCHES))
     parser.add_argument("--quick", action="store_true", help="a small sample, for CI")
-    parser.add_argument(
-        "--kinds", default="state,mlp,attn", metavar="KIND,…", help="kinds of repair (default: state,mlp,attn)"
-    )
-    parser.add_argument(
-        "--cells",
-        type=int,
-        default=None,
-        metavar="N",
-        help="cells of the plain reference (default: all; 12 when quick)",
-    )
-    parser.add_argument("--repeats", type=int, default=None, metavar="N", help="fast runs (default: 3; 1 when quick)")
-    parser.add_argument(
-        "--lengths", default="10,20,40,80", metavar="N,…", help="prompt lengths in tokens (default: 10,20,40,80)"
-    )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=SUPPRESS,
-        metavar="N",
-        help="threads of the processor (default: torch's own choice)",
-    )
-    parser.add_argument(
-        "--shape",
-        choices=list(SHAPES),
-        default=None,
-        help="a model of this shape with random weights, instead of --model",
-    )
+    texts = {
+        "--kinds": ("state,mlp,attn", "KIND,…", "kinds of repair (default: state,mlp,attn)"),
+        "--lengths": ("10,20,40,80", "N,…", "prompt lengths in tokens (default: 10,20,40,80; none when quick)"),
+    }
+    for flag, (default, metavar, explained) in texts.items():
+        parser.add_argument(flag, default=default, metavar=metavar, help=explained)
+    numbers = {
+        "--cells": "cells of the plain reference (default: all; 12 when quick)",
+        "--repeats": "fast runs (default: 3; 1 when quick)",
+        "--threads": "threads of the processor (default: torch's own choice)",
+    }
+    for flag, explained in numbers.items():
+        parser.add_argument(flag, type=_count, default=None, metavar="N", help=explained)
+    parser.add_argument("--shape", choices=list(SHAPES), help="random weights in this shape, instead of --model")
     add_outputs(parser, "json")
     add_model_flags(parser)
     parser.set_defaults(run=run)
@@ -59,7 +47,7 @@ def run(args: Namespace) -> int:
     """Measure, write, show."""
     check_outputs(args)
     options = _options(args)
-    if hasattr(args, "threads"):
+    if args.threads is not None:
         torch.set_num_threads(args.threads)
     bar = Bar()
     try:
@@ -67,20 +55,24 @@ def run(args: Namespace) -> int:
         bench = BENCHES[args.name](lm, options, bar)
     finally:
         bar.close()
-    write_outputs(
-        args, {"json": lambda: json.dumps(bench.plain(), ensure_ascii=False, allow_nan=False, indent=1) + "\n"}
-    )
+    write_outputs(args, {"json": lambda: json.dumps(bench.plain(), allow_nan=False, indent=1) + "\n"})
     print(_text(bench))
     return 0
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise ArgumentTypeError(f"“{text}” is not a number from 1 on")
+    return int(text)
 
 
 def _options(args: Namespace) -> Options:
     kinds = tuple(part.strip() for part in args.kinds.split(",") if part.strip())
     if not kinds or set(kinds) - {"state", "mlp", "attn"}:
-        raise Refusal(f"--kinds is “{args.kinds}”; it may name state, mlp and attn.")
+        raise BadRequest(f"--kinds is “{args.kinds}”; it may name state, mlp and attn.")
     lengths = [part.strip() for part in args.lengths.split(",") if part.strip()]
     if not all(part.isdigit() for part in lengths):
-        raise Refusal(f"--lengths is “{args.lengths}”; it is a list of numbers, such as 10,20.")
+        raise BadRequest(f"--lengths is “{args.lengths}”; it is a list of numbers, such as 10,20.")
     cells = args.cells or (SHAPE_CELLS if args.shape and not args.quick else None)
     return Options(
         quick=args.quick,
@@ -101,12 +93,11 @@ def _model(args: Namespace, bar: Bar) -> LanguageModel:
 
 def _text(bench: Bench) -> str:
     machine = bench.machine
-    where = machine.get("gpu", machine["cpu"])
-    return (
-        f"{bench.model['name']} on {where}, {machine['cores']} cores, {machine['threads']} threads; best matrix product "
-        f"{machine['matmul_peak_gflops']:.0f} GFLOP/s\n\n"
-        + columns([_row(figure) for figure in bench.figures], ("figure", "value", "unit", "n", "95 % interval"))
-    )
+    where = f"{machine.get('gpu', machine['cpu'])}, {machine['cores']} cores, {machine['threads']} threads"
+    best = f"best matrix product {machine['matmul_peak_gflops']:.0f} GFLOP/s"
+    rows = [_row(figure) for figure in bench.figures]
+    table = columns(rows, ("figure", "value", "unit", "n", "95 % interval"))
+    return f"{bench.model['name']} on {where}; {best}\n\n{table}"
 
 
 def _row(figure: Figure) -> tuple[str, str, str, int, str]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from app.cli.terminal import Refusal
+from analysis.errors import BadRequest
 
 FORMS = {
     "json": "everything, as strict JSON",
@@ -25,7 +25,7 @@ def add_outputs(parser: ArgumentParser, *forms: str) -> None:
 
 
 def check_outputs(args: Namespace) -> None:
-    """Raise `Refusal` for a file that could not be written."""
+    """Raise `BadRequest` for a file that could not be written."""
     for form in FORMS:
         if hasattr(args, form):
             _checked(getattr(args, form))
@@ -57,7 +57,7 @@ def _checked(path: Path) -> None:
     with _sentence(path):
         target = path.resolve()
         if target.is_dir():
-            raise Refusal(f"{path} is a folder. Name a file in it.")
+            raise BadRequest(f"{path} is a folder. Name a file in it.")
         if not target.exists() or target.is_file():
             _draft(target).unlink()
 
@@ -78,4 +78,4 @@ def _sentence(path: Path) -> Any:
     try:
         yield
     except OSError as error:
-        raise Refusal(f"{path} cannot be written ({error.strerror or error}). Choose another place.") from error
+        raise BadRequest(f"{path} cannot be written ({error.strerror or error}). Choose another place.") from error

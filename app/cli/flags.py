@@ -1,11 +1,14 @@
 """Flags from requests: a field of a request is a flag of its command, with the same name and help."""
 
+import sys
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Collection
 from typing import Any, Literal, get_args, get_origin
 
+from huggingface_hub.utils import enable_progress_bars
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from transformers.utils import logging
 
 from analysis import LanguageModel, ModelSpec, load
 from analysis.study import Report
@@ -55,7 +58,10 @@ def add_model_flags(parser: ArgumentParser) -> None:
 
 
 def loaded(args: Namespace, report: Report) -> LanguageModel:
-    """The model said by the flags."""
+    """The model said by the flags. Bars of downloads stay on a terminal; those of reading weights are ours."""
+    logging.disable_progress_bar()
+    if sys.stderr.isatty():
+        enable_progress_bars()
     return load(fields_of(args, ModelSpec), report=report)
 
 

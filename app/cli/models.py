@@ -1,20 +1,21 @@
 """Models from the terminal: what there is, what it would take, fetching it, checking it."""
 
-import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from huggingface_hub import scan_cache_dir, snapshot_download
 from huggingface_hub.errors import CacheNotFound
 
-from analysis import ModelSpec, load, plan
+from analysis import ModelSpec, plan
 from analysis.embedded import embedded_folder, embedded_place, embedded_ready
 from analysis.errors import ModelUnavailable
 from analysis.loading import EMBEDDED, EMBEDDED_NAME, kind_of
-from app.cli.flags import MODEL_FLAGS, add_fields, fields_of
+from app.cli.flags import MODEL_FLAGS, add_fields, fields_of, loaded
 from app.cli.terminal import Bar, columns
 
+SOURCE = ModelSpec.model_fields["source"].description
 HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model"]
 
 
@@ -26,9 +27,7 @@ def configure(parser: ArgumentParser, name: str) -> None:
     pull = commands.add_parser("pull", help="fetch a model: the embedded one, or a Hugging Face id")
     check = commands.add_parser("check", help="load a model and compare its logits with Hugging Face's")
     for command, run in ((info, show_info), (pull, fetch), (check, compare)):
-        command.add_argument(
-            "source", nargs="?", default=EMBEDDED, metavar="MODEL", help=ModelSpec.model_fields["source"].description
-        )
+        command.add_argument("source", nargs="?", default=EMBEDDED, metavar="MODEL", help=SOURCE)
         command.set_defaults(run=run)
     pull.add_argument("--revision", default=None, help=ModelSpec.model_fields["revision"].description)
     pull.add_argument("--verify", action="store_true", help="read every byte of the embedded model again")
@@ -91,16 +90,15 @@ def _from_hub(source: str, revision: str | None) -> str:
         place = snapshot_download(source, revision=revision, allow_patterns=HUB_FILES)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise ModelUnavailable(
-            f"“{source}” could not be fetched: {reason} Check the name and the connection."
-        ) from error
+        advice = "Check the name and the connection."
+        raise ModelUnavailable(f"“{source}” could not be fetched: {reason} {advice}") from error
     return place
 
 
 def compare(args: Namespace) -> int:
     """Load a model, print how far its logits are from Hugging Face's."""
     with _bar() as bar:
-        lm = load(fields_of(args, ModelSpec), report=bar)
+        lm = loaded(args, bar)
     print(f"{lm.name} reads as Hugging Face reads it: largest logit difference {lm.check.largest:.2g}.")
     print(
         columns(
@@ -117,10 +115,9 @@ def compare(args: Namespace) -> int:
 
 
 @contextmanager
-def _bar() -> Any:
+def _bar() -> Iterator[Bar]:
     bar = Bar()
     try:
         yield bar
     finally:
         bar.close()
-        sys.stderr.flush()

@@ -11,8 +11,12 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from app.cli.terminal import Refusal
+from analysis.errors import BadRequest
 
+MODEL = (
+    "model to begin with, the embedded one when left out; repeated, the further ones are those that visitors of a "
+    "public server may choose besides"
+)
 ENTRY = Path(__file__).resolve().parent.parent / "main.py"
 
 
@@ -29,10 +33,7 @@ def configure(parser: ArgumentParser, name: str) -> None:
         help="open to strangers: chosen models only, no tracebacks, small uploads",
     )
     parser.add_argument("--headless", action="store_true", default=False, help="do not open a browser")
-    parser.add_argument(
-        "--model", action="append", default=[], metavar="MODEL",
-        help="model to begin with, the embedded one when left out; repeated: further models a visitor may choose with --public",
-    )  # fmt: skip
+    parser.add_argument("--model", action="append", default=[], metavar="MODEL", help=MODEL)
     parser.add_argument("--device", default=None, help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument(
         "--dtype", choices=("float32", "bfloat16", "float16"), default=None, help="precision of the weights"
@@ -81,13 +82,13 @@ def _port(args: Namespace) -> int:
         return _in_range(args.port, "--port")
     given = os.environ.get("PORT") or "8501"
     if not given.isdigit():
-        raise Refusal(f"$PORT is “{given}”, which is not a port. Set it to a number, or give --port.")
+        raise BadRequest(f"$PORT is “{given}”, which is not a port. Set it to a number, or give --port.")
     return _in_range(int(given), "$PORT")
 
 
 def _in_range(port: int, name: str) -> int:
     if not 0 < port < 65536:
-        raise Refusal(f"{name} is {port}; a port is a number from 1 to 65535.")
+        raise BadRequest(f"{name} is {port}; a port is a number from 1 to 65535.")
     return port
 
 
@@ -98,4 +99,4 @@ def _seen_free(address: str, port: int) -> None:
         try:
             probe.bind((address, port))
         except (OSError, OverflowError) as error:
-            raise Refusal(f"{address}:{port} cannot be listened on ({error}). Give another --port.") from error
+            raise BadRequest(f"{address}:{port} cannot be listened on ({error}). Give another --port.") from error

@@ -25,7 +25,8 @@ def _trace(result: TraceResult) -> str:
     if result.sigma is None:
         how = f"with “{(result.replacement or '').strip()}” in place of “{request.subject}”"
     else:
-        how = f"with “{request.subject}” under noise {request.noise:g} σ (σ = {result.sigma:.4g}, {request.samples} samples)"
+        noise = f"{request.noise:g} σ (σ = {result.sigma:.4g}, {request.samples} samples)"
+        how = f"with “{request.subject}” under noise of {noise}"
     parts = [
         f"{_model(result.model)}\n“{word(result.answer)}”: probability {result.high:.3f} clean, {result.low:.3f} {how}."
     ]
@@ -41,7 +42,10 @@ def _kind(result: TraceResult, kind: str) -> str:
     begin, end = result.subject
     layers = len(scores)
     width = f", windows of {result.grids[kind].window} layers" if kind in ("mlp", "attn") else ""
-    title = f"{kind}: probability with one place repaired{width}; layers 0 to {layers - 1} across, {low:.3f} ▁ to █ {high:.3f}"
+    title = (
+        f"{kind}: probability with one place repaired{width}; "
+        f"layers 0 to {layers - 1} across, ▁ is {low:.3f}, █ is {high:.3f}"
+    )
     rows = [
         (f"{word(label)}{'*' if begin <= token < end else ''}", f"│{shades(scores[:, token], low, high)}│")
         for token, label in enumerate(result.tokens)
@@ -58,8 +62,9 @@ def _kind(result: TraceResult, kind: str) -> str:
 def _average(result: AverageResult) -> str:
     effect, half_width = result.total_effect
     parts = [
-        f"{_model(result.model)}\n{len(result.ids)} known facts; blurring the subject takes {effect:.3f} ± {half_width:.3f} "
-        f"from the probability of the answer ({result.high.mean():.3f} to {result.low.mean():.3f})."
+        f"{_model(result.model)}\n{len(result.ids)} known facts; blurring the subject takes "
+        f"{effect:.3f} ± {half_width:.3f} from the probability of the answer "
+        f"({result.high.mean():.3f} to {result.low.mean():.3f})."
     ]
     if result.skipped:
         parts.append(f"{len(result.skipped)} facts were left out; the JSON file says why.")

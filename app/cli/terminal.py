@@ -11,10 +11,6 @@ import numpy as np
 SHADES = " ▁▂▃▄▅▆▇█"
 
 
-class Refusal(Exception):
-    """Bad input found by a command itself; the message is the whole sentence."""
-
-
 class Parser(ArgumentParser):
     """An argument parser that says what is wrong in one sentence."""
 

@@ -1,0 +1,240 @@
+"""From a name to a model: kinds of sources, prices told first, and refusals that say what to do."""
+
+import json
+import shutil
+from pathlib import Path
+
+import gguf
+import pytest
+import torch
+import transformers
+from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
+
+from analysis.errors import BadRequest, ModelTooLarge, ModelUnavailable, UnknownArchitecture
+from analysis.loading import HEADROOM, ModelSpec, free_bytes, kind_of, load, pick_device, plan
+from tests.families import TEXT, VOCABULARY, build, language_model, word_tokenizer
+from tests.traces import PROMPT, REQUEST, same, trace, traced
+
+IDS = torch.tensor([[5, 9, 2, 31]])
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    build("llama").save_pretrained(folder)
+    word_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def mine(saved, tmp_path) -> Path:
+    """A copy that may be spoilt."""
+    return Path(shutil.copytree(saved, tmp_path / "mine"))
+
+
+def test_kinds_of_sources(saved, monkeypatch):
+    assert kind_of("embedded") == "embedded"
+    assert kind_of("gpt2") == kind_of("owner/name") == "hub"
+    assert kind_of(str(saved)) == "folder"
+    assert kind_of(str(saved / "config.json")) == "gguf"
+    monkeypatch.chdir(saved.parent)
+    assert kind_of("./tiny") == kind_of("tiny") == "folder"
+
+
+@pytest.mark.parametrize("source", ["", "  ", "a/b/c"])
+def test_names_of_nothing_are_refused(source):
+    with pytest.raises(BadRequest, match="Hugging Face id"):
+        kind_of(source)
+
+
+@pytest.mark.parametrize("source", ["/no/such/place", "./nowhere", "~/nowhere-at-all", "model.gguf"])
+def test_paths_of_nothing_are_refused(source):
+    with pytest.raises(ModelUnavailable, match="no file or folder"):
+        load(source)
+
+
+def test_a_plan_counts_without_reading_weights(saved, mine):
+    (mine / "model.safetensors").unlink()
+    for dtype, size in (("float32", 4), ("bfloat16", 2)):
+        told = plan(ModelSpec(source=str(mine), device="cpu", dtype=dtype))
+        assert told.parameters == sum(p.numel() for p in build("llama").parameters())
+        assert told.bytes_needed == int(told.parameters * size * HEADROOM)
+        assert (told.name, told.kind, told.layers, told.heads) == ("mine", "folder", 3, 4)
+        assert told.architecture == "LlamaForCausalLM" and told.device == "cpu" and told.fits
+    assert "3 layers" in told.sentence() and "bfloat16 on cpu" in told.sentence()
+
+
+def test_a_model_that_cannot_fit_is_refused_with_the_numbers(saved, monkeypatch):
+    told = plan(ModelSpec(source=str(saved), device="cpu"))
+    monkeypatch.setattr("analysis.loading.free_bytes", lambda *_, **__: told.bytes_needed - 1)
+    monkeypatch.setattr("analysis.loading.AutoModelForCausalLM.from_pretrained", None)
+    with pytest.raises(ModelTooLarge, match=r"tiny does not fit\. It needs .* GB in float32 on cpu; .*bfloat16.*fits"):
+        load(str(saved), device="cpu")
+    with pytest.raises(ModelTooLarge, match="smaller model") as refusal:
+        monkeypatch.setattr("analysis.loading.free_bytes", lambda *_, **__: 10)
+        load(str(saved), device="cpu", dtype="bfloat16")
+    assert "0.0 GB are free" in str(refusal.value)
+
+
+def test_what_is_free_is_less_than_what_there_is():
+    total = 1024 * int(Path("/proc/meminfo").read_text().split()[1]) if Path("/proc/meminfo").exists() else 1 << 50
+    assert 0 < free_bytes(torch.device("cpu")) <= total
+
+
+def test_a_folder_loads_and_says_what_the_saved_model_said(saved):
+    heard: list[tuple[int, int]] = []
+    lm = load(str(saved), device="cpu", report=lambda done, total, *_: heard.append((done, total)))
+    original = language_model("llama")
+    assert torch.equal(lm.logits(IDS), original.logits(IDS))
+    assert lm.weights_hash == original.weights_hash == load(ModelSpec(source=str(saved), device="cpu")).weights_hash
+    assert (lm.name, lm.source, lm.dtype) == ("tiny", str(saved), torch.float32)
+    assert (heard[0], heard[-1]) == ((0, 1), (1, 1))
+    assert same(trace(lm, REQUEST), traced(original), within=1e-5)
+    assert lm.model.config._attn_implementation == "eager"
+
+
+def test_dtype_and_device_map_are_followed(saved):
+    assert load(str(saved), device="cpu", dtype="bfloat16").dtype is torch.bfloat16
+    spread = load(str(saved), device_map="auto")
+    assert not any(parameter.is_meta for parameter in spread.parameters.values())
+    if not torch.cuda.is_available():
+        assert same(trace(spread, REQUEST), traced(language_model("llama")), within=1e-5)
+
+
+def test_pickled_weights_are_not_read(mine):
+    (mine / "model.safetensors").unlink()
+    torch.save(build("llama").state_dict(), mine / "pytorch_model.bin")
+    with pytest.raises(ModelUnavailable, match="safetensors"):
+        load(str(mine), device="cpu")
+
+
+def test_code_beside_the_weights_is_not_run(mine):
+    config = json.loads((mine / "config.json").read_text())
+    config |= {"model_type": "mine", "auto_map": {"AutoConfig": "code.C", "AutoModelForCausalLM": "code.M"}}
+    (mine / "config.json").write_text(json.dumps(config))
+    (mine / "code.py").write_text("raise SystemExit('this ran')")
+    with pytest.raises(ModelUnavailable):
+        load(str(mine), device="cpu")
+
+
+def test_half_a_file_is_refused(mine):
+    weights = (mine / "model.safetensors").read_bytes()
+    (mine / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(ModelUnavailable, match="could not be read"):
+        load(str(mine), device="cpu")
+
+
+def test_absent_weights_are_refused_and_never_made_up(mine):
+    weights = load_file(mine / "model.safetensors")
+    name = "model.layers.1.mlp.up_proj.weight"
+    save_file({key: w for key, w in weights.items() if key != name}, mine / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelUnavailable, match=f"lacks 1 of its model's weights, {name}"):
+        load(str(mine), device="cpu")
+
+
+def test_weights_of_another_shape_are_refused(mine):
+    weights = load_file(mine / "model.safetensors")
+    name = "model.layers.1.mlp.up_proj.weight"
+    save_file(weights | {name: weights[name][:3].clone()}, mine / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelUnavailable):
+        load(str(mine), device="cpu")
+
+
+@pytest.mark.parametrize("spoil", ["config.json", "tokenizer.json"])
+def test_broken_files_are_refused(mine, spoil):
+    (mine / spoil).write_text("{")
+    with pytest.raises(ModelUnavailable, match="mine"):
+        load(str(mine), device="cpu")
+    (mine / spoil).unlink()
+    if spoil == "config.json":
+        with pytest.raises(ModelUnavailable, match="mine"):
+            plan(ModelSpec(source=str(mine)))
+
+
+def test_other_kinds_of_models_are_refused_before_their_weights_are_read(tmp_path):
+    transformers.T5Config(vocab_size=VOCABULARY, d_model=32, num_layers=1).save_pretrained(tmp_path / "t5")
+    with pytest.raises(UnknownArchitecture, match="“t5”, not a decoder-only"):
+        plan(ModelSpec(source=str(tmp_path / "t5"), device="cpu"))
+
+
+def test_a_hub_id_without_a_network_says_what_to_do():
+    with pytest.raises(ModelUnavailable, match=r"“nobody/no-such-model” could not be read.*Check the name"):
+        load("nobody/no-such-model")
+
+
+@pytest.mark.parametrize("device", ["toaster", "cuda:99", "cpu:3", "xla", ""])
+def test_devices_that_are_not_here_are_refused(device):
+    with pytest.raises(BadRequest, match=r"device.*auto"):
+        pick_device(device)
+
+
+def test_a_spec_is_checked():
+    assert pick_device("cpu") == torch.device("cpu")
+    with pytest.raises(ValidationError, match="colour"):
+        load("embedded", colour="red")
+    with pytest.raises(ValidationError, match="dtype"):
+        ModelSpec(dtype="int8")
+
+
+@pytest.fixture(scope="module")
+def gguf_file(tmp_path_factory) -> Path:
+    """The tiny Llama, written as llama.cpp would read it: heads of query and key interleaved."""
+    path = tmp_path_factory.mktemp("gguf") / "tiny.gguf"
+    model = build("llama")
+    config, out = model.config, gguf.GGUFWriter(path, "llama")
+    out.add_block_count(config.num_hidden_layers)
+    out.add_context_length(config.max_position_embeddings)
+    out.add_embedding_length(config.hidden_size)
+    out.add_feed_forward_length(config.intermediate_size)
+    out.add_head_count(config.num_attention_heads)
+    out.add_head_count_kv(config.num_key_value_heads)
+    out.add_layer_norm_rms_eps(config.rms_norm_eps)
+    out.add_rope_freq_base(10_000.0)
+    out.add_vocab_size(config.vocab_size)
+    out.add_file_type(gguf.LlamaFileType.ALL_F32)
+    words = [*TEXT.replace("<s>", "").split()]
+    letters = sorted({*"".join(words), "Ġ"})
+    merges, pieces = [], ["<s>", *letters]
+    for word in (f"Ġ{word}" for word in words):
+        for end in range(2, len(word) + 1):
+            if word[:end] not in pieces and len(pieces) < config.vocab_size:
+                pieces.append(word[:end])
+                merges.append(f"{word[: end - 1]} {word[end - 1]}")
+    out.add_tokenizer_model("gpt2")
+    out.add_tokenizer_pre("gpt-2")
+    out.add_token_list(pieces)
+    out.add_token_types([gguf.TokenType.CONTROL] + [gguf.TokenType.NORMAL] * (len(pieces) - 1))
+    out.add_token_merges(merges)
+    for mark in (out.add_bos_token_id, out.add_eos_token_id, out.add_unk_token_id, out.add_pad_token_id):
+        mark(0)
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
+    for name, weight in model.state_dict().items():
+        for part, heads in (("q_proj", config.num_attention_heads), ("k_proj", config.num_key_value_heads)):
+            if part in name:
+                weight = weight.unflatten(0, (heads, 2, -1)).transpose(1, 2).reshape(weight.shape)
+        out.add_tensor(names.get_name(name, try_suffixes=(".weight",)), weight.contiguous().numpy())
+    out.write_header_to_file()
+    out.write_kv_data_to_file()
+    out.write_tensors_to_file()
+    out.close()
+    return path
+
+
+def test_a_gguf_file_loads_and_says_what_the_model_said(gguf_file):
+    told = plan(ModelSpec(source=str(gguf_file), device="cpu"))
+    assert (told.kind, told.name, told.layers) == ("gguf", "tiny", 3)
+    lm = load(str(gguf_file), device="cpu")
+    assert (lm.logits(IDS) - language_model("llama").logits(IDS)).abs().max() < 1e-5
+    assert len(lm.encode(PROMPT)) > 8
+
+
+def test_what_came_from_gguf_can_be_saved(gguf_file, tmp_path):
+    lm = load(str(gguf_file), device="cpu")
+    assert getattr(lm.model.config, "quantization_config", None) is None
+
+
+def test_a_file_that_is_not_gguf_is_refused(tmp_path):
+    (tmp_path / "x.gguf").write_bytes(b"nothing of the kind")
+    with pytest.raises(ModelUnavailable, match="GGUF"):
+        load(str(tmp_path / "x.gguf"))
