@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from pydantic import Field, field_validator
+from torch import Tensor
 
 from analysis.blocks import Frame, Passage, first_hidden, record
 from analysis.scores import TOP
@@ -31,17 +32,22 @@ class Lens:
     answer_rank: np.ndarray  # (L, T) 0 = the state's first word
 
 
+ROWS_AT_ONCE = 512
+"""States unembedded together: enough for the matrix product's full speed, little enough for a large vocabulary."""
+
+
 @torch.no_grad()
 def read_lens(lm: "LanguageModel", passage: Passage, answer: int) -> Lens:
     """Read all states of a recorded run's first row through the logit lens."""
-    parts: list[tuple[np.ndarray, ...]] = []
-    for hidden in passage.hidden[1:]:
-        probabilities = lm.readout(hidden[0]).softmax(-1)
+    states = torch.stack([hidden[0].to(passage.last.device) for hidden in passage.hidden[1:]])
+    parts: list[tuple[Tensor, ...]] = []
+    for rows in states.flatten(0, 1).split(ROWS_AT_ONCE):
+        probabilities = lm.readout(rows).softmax(-1)
         own = probabilities[:, answer]
         top = probabilities.topk(TOP, dim=-1)
-        rank = (probabilities > own[:, None]).sum(-1)
-        parts.append(tuple(part.cpu().numpy() for part in (top.indices, top.values, own, rank)))
-    return Lens(*(np.stack(part) for part in zip(*parts, strict=True)))
+        parts.append((top.indices, top.values, own, (probabilities > own[:, None]).sum(-1)))
+    whole = (torch.cat(part).unflatten(0, states.shape[:2]) for part in zip(*parts, strict=True))
+    return Lens(*(part.cpu().numpy() for part in whole))
 
 
 class LensRequest(Request):

@@ -15,14 +15,17 @@ from torch import Tensor
 from analysis.blocks import Frame, Passage, PrefixCache, Site, at_sites
 from analysis.windows import window_layers
 
+SAMPLES = 4
+"""Noise samples a preview is made from: it orders cells, it does not measure them."""
+
 
 def preview(
     frame: Frame, clean: Passage, corrupted: Tensor, answer: int, kinds: Sequence[str], window: int
 ) -> dict[str, np.ndarray]:
     """Estimated effect on the answer's log-probability in nats, per kind (L, T).
 
-    `corrupted` (S, T, d_model) is block 0's input. Windows are sums of their layers' estimates;
-    severed kinds share the estimate of the state.
+    `corrupted` (S, T, d_model) is block 0's input, of which the first few rows are used. Windows are sums of
+    their layers' estimates; severed kinds share the estimate of the state.
     """
     sites: tuple[Site, ...] = tuple(site for site in ("mlp", "attn") if site in kinds)
     lm = frame.lm
@@ -34,7 +37,7 @@ def preview(
         return output
 
     with torch.enable_grad(), at_sites(lm, sites, keep):
-        hidden = corrupted.detach().requires_grad_(True)
+        hidden = corrupted[:SAMPLES].detach().requires_grad_(True)
         for layer in range(lm.n_layers):
             hidden = frame.run(layer, hidden, cache=PrefixCache())
             nodes["state", layer] = hidden

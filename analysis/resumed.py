@@ -42,7 +42,7 @@ def groups(cells: Iterable[Cell], budget: int) -> Iterator[list[Cell]]:
         yield group
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def resume(
     frame: Frame, base: Passage, token: int, cells: list[Cell], step: Callable[[int], None] = lambda rows: None
 ) -> Tensor:

@@ -36,14 +36,15 @@ class Judge:
 
     def __call__(self, logits: Tensor) -> Scores:
         """Scores of logits (..., S, vocabulary) at the last token."""
-        log = logits.log_softmax(-1)
-        clean = self.clean.to(log.device)
-        probabilities = log.exp()
+        clean = self.clean.to(logits.device)
+        probabilities = logits.softmax(-1)
+        largest = logits.max(-1)
+        normaliser = largest.values - probabilities.gather(-1, largest.indices[..., None])[..., 0].log()
         top = probabilities.mean(-2).topk(TOP, dim=-1)
         return Scores(
             probability=probabilities[..., self.answer].cpu().numpy(),
             logit_difference=(logits[..., self.answer] - logits[..., self.foil]).cpu().numpy(),
-            kl=(clean.exp().mul(clean).sum() - log @ clean.exp()).cpu().numpy(),
+            kl=(clean.exp().mul(clean).sum() - (logits @ clean.exp() - normaliser)).cpu().numpy(),
             top_ids=top.indices.cpu().numpy(),
             top_probabilities=top.values.cpu().numpy(),
         )

@@ -37,6 +37,10 @@ ROW_BUDGET = {"cpu": 4096, "cuda": 1 << 16, "mps": 1 << 14}
 """Rows × tokens in one block call: large enough for the device's peak, small enough to cancel within a second."""
 
 
+CELLS_AT_ONCE = 64
+"""Cells unembedded together."""
+
+
 class TraceRequest(Request):
     """Where does a state bring the answer back?"""
 
@@ -458,9 +462,9 @@ def trace(
         missing = [cell for cell in cells if not grid.computed[cell.layer, token]]
         for group in groups(missing, budget):
             last = resume(trace_.frame, base, token, group, step)
-            with torch.no_grad():
-                for part in range(0, len(group), 32):
-                    scores = trace_.judge(lm.readout(last[part : part + 32]))
-                    grid.put([cell.layer for cell in group[part : part + 32]], token, scores)
+            with torch.inference_mode():
+                for part in range(0, len(group), CELLS_AT_ONCE):
+                    scores = trace_.judge(lm.readout(last[part : part + CELLS_AT_ONCE]))
+                    grid.put([cell.layer for cell in group[part : part + CELLS_AT_ONCE]], token, scores)
         tell(stamped())
     return stamped()

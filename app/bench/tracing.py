@@ -82,8 +82,8 @@ def tracing(lm: LanguageModel, options: Options, report: Report = silent) -> Ben
     return bench
 
 
-def _request(kind: Kind, options: Options, prompt: str = PROMPT) -> TraceRequest:
-    return TraceRequest(prompt=prompt, subject=SUBJECT, occurrence=0, kinds=(kind,), samples=options.samples)
+def _request(kind: Kind, options: Options, prompt: str | None = None) -> TraceRequest:
+    return TraceRequest(prompt=prompt or PROMPT, subject=SUBJECT, occurrence=0, kinds=(kind,), samples=options.samples)
 
 
 def _kind(bench: Bench, lm: LanguageModel, kind: Kind, options: Options, report: Report) -> float:

@@ -99,4 +99,5 @@ def _seen_free(address: str, port: int) -> None:
         try:
             probe.bind((address, port))
         except (OSError, OverflowError) as error:
-            raise BadRequest(f"{address}:{port} cannot be listened on ({error}). Give another --port.") from error
+            reason = getattr(error, "strerror", None) or error
+            raise BadRequest(f"{address}:{port} cannot be listened on ({reason}). Give another --port.") from error

@@ -25,7 +25,8 @@ def _trace(result: TraceResult) -> str:
     if result.sigma is None:
         how = f"with “{(result.replacement or '').strip()}” in place of “{request.subject}”"
     else:
-        noise = f"{request.noise:g} σ (σ = {result.sigma:.4g}, {request.samples} samples)"
+        samples = "1 sample" if request.samples == 1 else f"{request.samples} samples"
+        noise = f"{request.noise:g} σ (σ = {result.sigma:.4g}, {samples})"
         how = f"with “{request.subject}” under noise of {noise}"
     parts = [
         f"{_model(result.model)}\n“{word(result.answer)}”: probability {result.high:.3f} clean, {result.low:.3f} {how}."
