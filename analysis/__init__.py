@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from analysis.lens import LensRequest, LensResult, logit_lens
     from analysis.loading import ModelPlan, ModelSpec, load, plan
     from analysis.model import LanguageModel
-    from analysis.tracing import TraceRequest, TraceResult, trace
+    from analysis.trace_result import TraceRequest, TraceResult
+    from analysis.tracing import trace
 
 _HOMES = {
     "averaging": ("AverageRequest", "AverageResult", "average"),
@@ -26,7 +27,8 @@ _HOMES = {
     "lens": ("LensRequest", "LensResult", "logit_lens"),
     "loading": ("ModelPlan", "ModelSpec", "load", "plan"),
     "model": ("LanguageModel",),
-    "tracing": ("TraceRequest", "TraceResult", "trace"),
+    "trace_result": ("TraceRequest", "TraceResult"),
+    "tracing": ("trace",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -18,7 +18,8 @@ from analysis.errors import BadRequest, WorkbenchError
 from analysis.facts import Fact, choose, read_facts
 from analysis.study import Report, Request, provenance, silent
 from analysis.tokens import answer_token
-from analysis.tracing import KINDS, Kind, TraceRequest, TraceResult, trace
+from analysis.trace_result import KINDS, Kind, TraceRequest, TraceResult
+from analysis.tracing import trace
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel

@@ -70,7 +70,7 @@ EXAMPLES = (
         "Fifty facts at once",
         "Early site and late site, with their intervals",
         "average",
-        AverageRequest(),
+        AverageRequest(samples=3),
     ),
     Example(
         "lens",

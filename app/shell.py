@@ -48,12 +48,11 @@ def _status() -> None:
     made = services()
     card = made.models.cards.get(spec())
     if card is not None:
-        difference = card["max_logit_difference_to_hugging_face"]
         st.markdown(card["name"])
         st.markdown(
             f":gray[:small[{card['layers']} layers · {card['heads']} heads · {card['dtype']} · {device(card)}]]"
         )
-        st.markdown(f":green-badge[:material/check: matches Hugging Face: {difference:.1g}]".replace(": 0]", ": 0.0]"))
+        st.markdown(f":green-badge[:material/check: matches Hugging Face: {logit_difference(card)}]")
         return
     loading = next((job for job in made.worker.jobs() if job.study is None and job.spec == spec()), None)
     known = made.card(spec())
@@ -64,6 +63,12 @@ def _status() -> None:
     note = loading.note if loading is not None and loading.note else "waiting"
     share = loading.share if loading is not None else 0.0
     st.progress(min(share, 1.0), text=f":small[Loading: {note}]")
+
+
+def logit_difference(card: dict[str, Any]) -> str:
+    """Largest logit difference to Hugging Face, as people write it."""
+    difference = card["max_logit_difference_to_hugging_face"]
+    return f"{difference:.1g}" if difference else "0.0"
 
 
 def device(card: dict[str, Any]) -> str:

@@ -82,6 +82,7 @@ def settle_cell(result: TraceResult) -> tuple[str, int, int]:
             layer, token = np.unravel_index(effects.argmax(), effects.shape)
             cell = (int(layer), int(token))
         st.session_state["trace.kind"], st.session_state["trace.cell"] = kind, cell
+        st.session_state["trace.chosen"] = True
     return kind, cell[0], cell[1]
 
 

@@ -81,7 +81,8 @@ def outcome() -> None:
     effect, width = result.total_effect
     left, right = st.columns([1.05, 1], vertical_alignment="center")
     left.markdown(
-        f":gray[:small[★ subject. Ink: points of probability regained. Mean over {len(result.ids)} facts; blurring "
+        f":gray[:small[★ subject. Ink: points of probability regained. Mean over {len(result.ids)} facts, "
+        f"{result.request.samples} noise samples each; blurring "
         f"takes {100 * effect:.0f} ± {100 * width:.0f} points away (total effect).]]"
     )
     with right:

@@ -7,6 +7,7 @@ from app import flow
 from app.exports import to_csv
 from app.services import allowed_specs, public, services
 from app.session import adopt, choose_spec, session_id, spec
+from app.shell import logit_difference
 from app.studies import STUDIES
 from app.tables import table
 
@@ -83,11 +84,13 @@ if card := services().models.cards.get(spec()):
                 f"{card['layers']} layers, {card['heads']} heads, width {card['d_model']}",
                 f"{card['parameters'] / 1e6:,.1f} million",
                 f"{card['dtype']} on {card['device']}",
-                f"{card['max_logit_difference_to_hugging_face']:.2g} to Hugging Face",
+                f"{logit_difference(card)} from Hugging Face’s",
                 card["weights_hash"][:16],
             ],
         },
         hide_index=True,
+        hide_header=True,
+        alt="The model in memory: name, architecture, shape, precision, largest logit difference, weights hash.",
     )
 
 st.header("Which facts does it know?")

@@ -6,7 +6,8 @@ import pytest
 from analysis.averaging import ROWS, AverageRequest, average, in_turn, row_tokens
 from analysis.errors import BadRequest, Cancelled
 from analysis.facts import Fact
-from analysis.tracing import TraceRequest, trace
+from analysis.trace_result import TraceRequest
+from analysis.tracing import trace
 from tests.traces import far
 
 PROMPTS = (("the {} stands in", "old tower of Aldra"), ("in {} on", "Brin"), ("near {} speaks", "Corvo mother"))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from analysis.lens import LensRequest, logit_lens
-from analysis.tracing import TraceRequest, TraceResult, trace
+from analysis.trace_result import TraceRequest, TraceResult
+from analysis.tracing import trace
 from app.bench.plain_tracing import PlainTrace
 from tests.traces import EXACT, far
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.tracing import KINDS, trace
+from analysis.trace_result import KINDS
+from analysis.tracing import trace
 from tests.traces import BEGIN, EXACT, REPLACE, asked, far, traced
 
 

@@ -11,7 +11,8 @@ from analysis.averaging import AverageRequest
 from analysis.errors import Cancelled
 from analysis.lens import LensRequest, LensResult, logit_lens
 from analysis.study import pack, provenance, unpack
-from analysis.tracing import KINDS, ROW_BUDGET, TraceRequest, TraceResult, trace
+from analysis.trace_result import KINDS, TraceRequest, TraceResult
+from analysis.tracing import ROW_BUDGET, trace
 from tests.traces import BEGIN, END, REPLACE, REQUEST, TOKENS, asked, far, same, traced
 
 # Requests

@@ -27,7 +27,7 @@ PLACES = {
     "braces": ("The set { Paris } is", "Paris"),
     "a regular expression's characters": ("Is Paris (France) [x]+ in", "[x]+"),
     "with punctuation inside": ("In Paris, France they speak", "Paris, France"),
-    "far in": ("The Eiffel Tower is located in the city. " * 40 + "Vinson Massif is in", "Vinson Massif"),
+    "far in": ("The Eiffel Tower is located in the city. " * 12 + "Vinson Massif is in", "Vinson Massif"),
 }
 SENTENCES = {place: case for place, case in PLACES.items() if place not in ("spaces at the start", "two spaces before")}
 

@@ -5,7 +5,8 @@ from functools import cache
 import numpy as np
 
 from analysis.model import LanguageModel
-from analysis.tracing import KINDS, TraceRequest, TraceResult, trace
+from analysis.trace_result import KINDS, TraceRequest, TraceResult
+from analysis.tracing import trace
 
 EXACT = 1e-5
 PROMPT, SUBJECT = "near the tower of Aldra mother stands in", "tower of Aldra"

@@ -14,7 +14,7 @@ from torch import Tensor
 from analysis.blocks import Site, at_sites
 from analysis.corruption import replaced, subject_scale
 from analysis.tokens import subject_range
-from analysis.tracing import Kind, TraceRequest
+from analysis.trace_result import Kind, TraceRequest
 from analysis.windows import default_window, window_layers
 
 if TYPE_CHECKING:

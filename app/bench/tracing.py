@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from analysis import Cancelled, LanguageModel, TraceRequest, TraceResult, trace
 from analysis.study import Report, silent
-from analysis.tracing import Kind
+from analysis.trace_result import Kind
 from app.bench.form import Bench, Figure
 from app.bench.machine import describe, forget_peak_memory, matmul_rates, peak_memory_mb, wait
 from app.bench.plain_tracing import PlainTrace

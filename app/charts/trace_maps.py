@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from analysis.scores import Metric
-from analysis.tracing import TraceResult
+from analysis.trace_result import TraceResult
 from app.charts.palette import Palette
 from app.charts.token_map import Note, token_map
 from app.charts.words import percent, word

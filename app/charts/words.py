@@ -22,7 +22,7 @@ def signed(value: float) -> str:
 def token_label(token: str, limit: int = 14) -> str:
     """A token as a tick label: no leading space, line breaks visible, markup harmless."""
     text = token.strip(" ").replace("\n", "⏎").replace("\t", "⇥") or "␣"
-    return html.escape(text if len(text) <= limit else text[: limit - 1] + "…")
+    return html.escape(text if len(text) <= limit else text[: limit - 1] + "…", quote=False)
 
 
 def word(token: str) -> str:
