@@ -38,13 +38,14 @@ def subject_scale(lm: "LanguageModel") -> float:
     One scalar pooled over tokens and dimensions, unbiased; each subject is encoded alone,
     without a leading space and without special tokens (ROME, appendix B).
     """
-    if "subject_scale" in lm.memo:
-        return lm.memo["subject_scale"]
-    subjects = [fact.subject for fact in read_facts()]
+    subjects = tuple(fact.subject for fact in read_facts())
+    known = lm.memo.get(("subject_scale", subjects))
+    if known is not None:
+        return known
     ids = [token for text in subjects for token in lm.tokenizer(text, add_special_tokens=False)["input_ids"]]
     with torch.no_grad():
         scale = lm.bridge.embed(torch.tensor([ids], device=lm.device)).float().std().item()
-    lm.memo["subject_scale"] = scale
+    lm.memo["subject_scale", subjects] = scale
     return scale
 
 

@@ -53,7 +53,7 @@ class LanguageModel:
                 "decoder-only models."
             )
         self.tokenizer = tokenizer
-        self.memo: dict[str, float] = {}  # numbers measured once on these weights
+        self.memo: dict[tuple, float] = {}  # numbers measured once on these weights
         self.model = model.eval().requires_grad_(False)
         self.parameters: dict[str, nn.Parameter] = dict(model.named_parameters())
         self.config = text_config(model.config)
