@@ -9,7 +9,6 @@ from analysis import WorkbenchError
 from analysis.errors import BadRequest
 from analysis.study import Request, Study
 from app.jobs import Job
-from app.links import validated
 from app.services import public, rail_owner, services
 from app.session import session_id, spec
 
@@ -20,24 +19,20 @@ PUBLIC_LIMITS = {"samples": 20, "facts": 20}
 PUBLIC_CHARACTERS = 400
 
 
-def asked(kind: type[Request], values: dict[str, Any]) -> Any:
-    """A form's values as a request; on a public server, one that does not hold the worker for long.
-
-    Raises `BadRequest` naming the field.
-    """
-    request = validated(kind, values)
+def _within_limits(request: Request) -> None:
+    """Raise `BadRequest` for what would hold the worker of a public server for long; stored results are free."""
     if not public():
-        return request
+        return
     for name, limit in PUBLIC_LIMITS.items():
         if getattr(request, name, 0) > limit:
             raise BadRequest(f"This server takes at most {limit} {name}.")
     if len(getattr(request, "prompt", "")) > PUBLIC_CHARACTERS:
         raise BadRequest(f"This server takes prompts of at most {PUBLIC_CHARACTERS} characters.")
-    return request
 
 
 def start(page: str, study: Study, request: Request) -> Job:
-    """Queue a run for this visitor, in place of an unfinished one of the same page."""
+    """Queue a run for this visitor, in place of an unfinished one of the same page; `BadRequest` if it is too long."""
+    _within_limits(request)
     stop(page)
     job = services().worker.submit(study, request, spec(), session_id())
     st.session_state[f"{page}.job"] = job
@@ -156,7 +151,7 @@ def ended(page: str) -> None:
     if job is None or not job.over:
         return
     if job.state == "failed":
-        st.error(job.error or "", icon=":material/gpp_bad:")
+        st.error(escape(job.error or ""), icon=":material/gpp_bad:")
     elif job.state == "stopped" and job.result is None:
         st.markdown(":orange[:material/pause_circle:] Stopped before anything was computed.")
 

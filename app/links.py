@@ -51,5 +51,6 @@ def validated(kind: type[BaseModel], values: dict[str, Any]) -> Any:
         faults = []
         for fault in error.errors():
             place = ".".join(map(str, fault["loc"])) or kind.__name__
-            faults.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}")
+            said = "choose at least one" if fault["type"] == "too_short" else fault["msg"]
+            faults.append(f"{place}: {said.removeprefix('Value error, ')}")
         raise BadRequest("; ".join(faults) + ".") from error

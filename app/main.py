@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.components import theme_light
+from app.session import keep_forms
 from app.shell import margin
 
 HERE = Path(__file__).resolve().parent
@@ -25,6 +26,7 @@ page = st.navigation(
     ],
     position="top",
 )
+keep_forms()
 margin()
 with st.sidebar:
     theme_light()

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from analysis import ModelSpec
+from analysis.errors import BadRequest
 from analysis.study import Request
 from app.links import from_query, to_query
 from app.services import default_spec
@@ -38,18 +39,33 @@ def slot(page: str, field: str) -> str:
 def seed(page: str, defaults: dict[str, Any], kind: type[Request]) -> None:
     """Fill the form's fields: from the address when it says something new, else from the session, else from `defaults`.
 
-    Call before any widget of the page is made.
+    An address need not say everything: what a request cannot do without comes from `defaults`. One that cannot be
+    read is told of and forgotten. Call before any widget of the page is made.
     """
     query = {name: value for name, value in st.query_params.to_dict().items() if name in kind.model_fields}
     arrived = bool(query) and query != st.session_state.get(f"{page}.address")
+    needed = {name: defaults[name] for name, field in kind.model_fields.items() if field.is_required()}
+    try:
+        linked = loose(from_query(kind, {**needed, **query})) if arrived else {}
+    except BadRequest as error:
+        st.error(f"The link could not be read: {error}", icon=":material/link_off:")
+        st.query_params.clear()
+        arrived, linked = False, {}
     if arrived:
-        values = {**defaults, **loose(from_query(kind, query))}
+        values = {**defaults, **linked}
     else:
         values = {name: st.session_state.get(slot(page, name), value) for name, value in defaults.items()}
     for name, value in values.items():
         st.session_state[slot(page, name)] = value
     if arrived:
         st.session_state[f"{page}.address"] = query
+
+
+def keep_forms() -> None:
+    """Hold on to the fields of the other pages: Streamlit forgets a widget's value once it is not drawn."""
+    for key in list(st.session_state):
+        if "." in str(key):
+            st.session_state[key] = st.session_state[key]
 
 
 def loose(request: Request) -> dict[str, Any]:

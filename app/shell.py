@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.components import rail
+from app.flow import escape
 from app.history import Run
 from app.services import rail_owner, services
 from app.session import fill, session_id, spec
@@ -54,11 +55,11 @@ def _status() -> None:
         )
         st.markdown(f":green-badge[:material/check: matches Hugging Face: {logit_difference(card)}]")
         return
-    loading = next((job for job in made.worker.jobs() if job.study is None and job.spec == spec()), None)
+    loading = next((job for job in reversed(made.worker.jobs()) if job.study is None and job.spec == spec()), None)
     known = made.card(spec())
     st.markdown(known["name"] if known else spec().source)
     if loading is not None and loading.state == "failed":
-        st.markdown(f":red[:small[:material/error: {loading.error}]]")
+        st.markdown(f":red[:small[:material/error: {escape(loading.error or '')}]]")
         return
     note = loading.note if loading is not None and loading.note else "waiting"
     share = loading.share if loading is not None else 0.0

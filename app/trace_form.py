@@ -11,7 +11,8 @@ from analysis import TraceRequest, WorkbenchError
 from analysis.errors import SubjectAmbiguous, SubjectNotFound
 from analysis.tokens import Tokens, encode, find_text, subject_range
 from app.components import token_strip
-from app.flow import asked, refusal
+from app.flow import refusal
+from app.links import validated
 from app.services import services
 from app.session import seed, slot, spec, take_fill
 from app.trace_view import METRIC_WORDS
@@ -42,12 +43,7 @@ def prepare() -> None:
     for name, value in (take_fill(PAGE) or {}).items():
         st.session_state[slot(PAGE, name)] = value
         st.session_state.pop(slot(PAGE, "blur"), None)
-    try:
-        seed(PAGE, defaults(), TraceRequest)
-    except WorkbenchError as error:
-        st.error(f"The link could not be read: {error}", icon=":material/link_off:")
-        st.query_params.clear()
-        seed(PAGE, defaults(), TraceRequest)
+    seed(PAGE, defaults(), TraceRequest)
     state = st.session_state
     if slot(PAGE, "blur") not in state:
         given = bool(state[slot(PAGE, "replacement")])
@@ -70,7 +66,7 @@ def values() -> dict[str, Any]:
 
 def request() -> TraceRequest:
     """The form as a request; raises `BadRequest` naming the field."""
-    return asked(TraceRequest, values())
+    return validated(TraceRequest, values())
 
 
 def draw() -> bool:
@@ -127,12 +123,10 @@ def _more() -> None:
     )
     st.number_input("Noise samples", 1, 100, key=slot(PAGE, "samples"))
     st.number_input("Noise, as a multiple of σ", 0.0, 100.0, step=0.5, key=slot(PAGE, "noise"))
+    st.number_input("σ of subject embeddings", 0.0, format="%.4f", key=slot(PAGE, "sigma"), placeholder="measured")
+    st.number_input("Seed", 0, 2**32 - 1, key=slot(PAGE, "seed"))
     st.number_input(
-        "σ of subject embeddings", 1e-6, 1e3, format="%.4f", key=slot(PAGE, "sigma"), placeholder="measured"
-    )
-    st.number_input("Seed", 0, 2**31, key=slot(PAGE, "seed"))
-    st.number_input(
-        "Window of layers for MLP and attention", 1, 200, key=slot(PAGE, "window"), placeholder="scaled to the depth"
+        "Window of layers for MLP and attention", 1, key=slot(PAGE, "window"), placeholder="scaled to the depth"
     )
     st.text_input("Compare the answer with (foil)", key=slot(PAGE, "foil"), placeholder="the blurred run’s favourite")
     st.segmented_control(
@@ -154,7 +148,8 @@ def _strip() -> None:
     state = st.session_state
     tokens = read(state[slot(PAGE, "prompt")] or "")
     if tokens is None:
-        st.markdown(":gray[:small[The words appear here as tokens once the model is there.]]")
+        if services().models.tokenizers.get(spec()) is None:
+            st.markdown(":gray[:small[The words appear here as tokens once the model is there.]]")
         return
     place: tuple[int, int] | None = None
     fault: WorkbenchError | None = None

@@ -72,7 +72,8 @@ def settle_cell(result: TraceResult) -> tuple[str, int, int]:
     """The cell the card is about: the chosen one, else the early site, else the strongest."""
     kind, cell = st.session_state.get("trace.kind"), st.session_state.get("trace.cell")
     layers, tokens = result.lens.answer_rank.shape
-    if kind not in result.grids or cell is None or cell[0] >= layers or cell[1] >= tokens:
+    fits = kind in result.grids and cell is not None and cell[0] < layers and cell[1] < tokens
+    if not fits or (kind, cell) == st.session_state.get("trace.unasked"):
         found = sites(result)
         if found:
             kind, cell = found[0].kind, (found[0].layer, found[0].token)
@@ -81,8 +82,10 @@ def settle_cell(result: TraceResult) -> tuple[str, int, int]:
             effects = np.nan_to_num(result.effects(kind), nan=-1.0)
             layer, token = np.unravel_index(effects.argmax(), effects.shape)
             cell = (int(layer), int(token))
+        if st.session_state.get("trace.cell") != cell:
+            st.session_state["trace.chosen"] = True
         st.session_state["trace.kind"], st.session_state["trace.cell"] = kind, cell
-        st.session_state["trace.chosen"] = True
+        st.session_state["trace.unasked"] = (kind, cell)
     return kind, cell[0], cell[1]
 
 

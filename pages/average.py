@@ -9,13 +9,14 @@ from app.charts.palette import live
 from app.charts.trace_maps import TITLES
 from app.charts.words import percent
 from app.components import theme_seen
+from app.links import validated
 from app.session import adopt, say, seed, slot
 from app.studies import STUDIES
 from app.take_away import table_twin, take_away
 from app.trace_form import KIND_WORDS
 
 PAGE, STUDY = "average", STUDIES["average"]
-FIELDS = ("facts", "relations", "at_least", "kinds", "samples", "noise", "seed")
+FIELDS = ("facts", "relations", "at_least", "kinds", "window", "samples", "noise", "seed")
 
 
 def defaults() -> dict:
@@ -34,7 +35,7 @@ st.markdown(
 with st.container(border=True):
     facts, relations, button = st.columns([1.4, 4, 2], vertical_alignment="bottom")
     facts.number_input("Facts", 2, 1000, key=slot(PAGE, "facts"))
-    names = sorted({fact.relation for fact in read_facts()})
+    names = sorted({fact.relation for fact in read_facts()} | set(st.session_state[slot(PAGE, "relations")]))
     relations.multiselect("Relations", names, key=slot(PAGE, "relations"), placeholder="all, in turn")
     pressed = button.button("Trace them", type="primary", icon=":material/stacks:", width="stretch", key="average-go")
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -50,15 +51,18 @@ with st.container(border=True):
             st.number_input("A fact is known from this probability on", 0.0, 1.0, step=0.05, key=slot(PAGE, "at_least"))
             st.number_input("Noise samples", 1, 100, key=slot(PAGE, "samples"))
             st.number_input("Noise, as a multiple of σ", 0.0, 100.0, step=0.5, key=slot(PAGE, "noise"))
-            st.number_input("Seed", 0, 2**31, key=slot(PAGE, "seed"))
+            st.number_input("Seed", 0, 2**32 - 1, key=slot(PAGE, "seed"))
+            st.number_input(
+                "Window of layers for MLP and attention", 1, key=slot(PAGE, "window"), placeholder="scaled to the depth"
+            )
 request = None
 try:
-    request = flow.asked(AverageRequest, {name: st.session_state[slot(PAGE, name)] for name in FIELDS})
+    request = validated(AverageRequest, {name: st.session_state[slot(PAGE, name)] for name in FIELDS})
     say(PAGE, request)
+    if pressed:
+        flow.start(PAGE, STUDY, request)
 except WorkbenchError as error:
     flow.refusal(error)
-if pressed and request is not None:
-    flow.start(PAGE, STUDY, request)
 
 
 def outcome() -> None:

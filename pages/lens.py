@@ -8,6 +8,7 @@ from app.charts.lens_map import WORDS_FIT, first_layer, lens_alt, lens_map
 from app.charts.palette import live
 from app.charts.words import percent, word
 from app.components import theme_seen
+from app.links import validated
 from app.session import adopt, say, seed, slot
 from app.studies import STUDIES
 from app.take_away import table_twin, take_away
@@ -28,12 +29,12 @@ with st.container(border=True):
 request = None
 try:
     fields = {name: st.session_state[slot(PAGE, name)] for name in ("prompt", "answer")}
-    request = flow.asked(LensRequest, {**fields, "answer": fields["answer"] or None})
+    request = validated(LensRequest, {**fields, "answer": fields["answer"] or None})
     say(PAGE, request)
+    if pressed:
+        flow.start(PAGE, STUDY, request)
 except WorkbenchError as error:
     flow.refusal(error)
-if pressed and request is not None:
-    flow.start(PAGE, STUDY, request)
 
 
 def outcome() -> None:

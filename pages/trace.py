@@ -24,12 +24,12 @@ request = None
 try:
     request = trace_form.request()
     say(PAGE, request)
+    if pressed:
+        flow.start(PAGE, STUDY, request)
+        st.session_state[f"{PAGE}.request"] = request
 except WorkbenchError as error:
     if pressed:
         flow.refusal(error)
-if pressed and request is not None:
-    flow.start(PAGE, STUDY, request)
-    st.session_state[f"{PAGE}.request"] = request
 if opened := st.session_state.pop(f"{PAGE}.open", None):
     st.session_state[f"{PAGE}.request"] = request
     st.session_state["shown"] = opened

@@ -1,0 +1,438 @@
+"""The pages, run in process on a tiny model: every page opens, nonsense gets a sentence, figures show the numbers."""
+
+import base64
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from analysis import ModelSpec, TraceResult, trace
+from analysis.errors import ModelTooLarge
+from app import services as shared
+from app.models import ModelSlot
+from app.session import slot
+from app.studies import STUDIES
+from tests.traces import PROMPT, SUBJECT, asked
+
+MAIN = Path(__file__).resolve().parent.parent / "app" / "main.py"
+REQUEST = asked(kinds=("state", "mlp"))
+LINK = {"prompt": PROMPT, "subject": SUBJECT, "kinds": "state,mlp", "samples": "3", "sigma": "0.2", "window": "2"}
+TITLES = {
+    "trace": "Where is the fact kept?",
+    "average": "Where are facts kept?",
+    "lens": "What would each state say?",
+    "models": "Which model?",
+}
+WAIT = 30.0
+
+
+def forget_services() -> None:
+    shared.services().worker.close()
+    shared.services.clear()
+
+
+@pytest.fixture
+def loader(monkeypatch, tiny) -> Iterator[list[ModelSpec]]:
+    """A process that loads the tiny model whatever is asked for; the specs it was asked for."""
+    loaded: list[ModelSpec] = []
+
+    def load(spec: ModelSpec, report: Any) -> Any:
+        loaded.append(spec)
+        return tiny
+
+    monkeypatch.setattr(shared, "ModelSlot", lambda: ModelSlot(load))
+    shared.services.clear()
+    yield loaded
+    forget_services()
+
+
+@pytest.fixture
+def ready(loader) -> shared.Services:
+    """The same process with its model loaded."""
+    made = shared.services()
+    until(lambda: ModelSpec() in made.models.cards)
+    return made
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + WAIT
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def visit(page: str, **query: str) -> AppTest:
+    """A new visitor who follows a link."""
+    at = AppTest.from_file(MAIN, default_timeout=WAIT)
+    for name, value in query.items():
+        at.query_params[name] = value
+    return at.switch_page(f"../pages/{page}.py").run()
+
+
+def fine(at: AppTest) -> AppTest:
+    assert not at.exception, [fault.message for fault in at.exception]
+    return at
+
+
+def text(at: AppTest) -> str:
+    parts = [*at.markdown, *at.error, *at.title, *at.header, *at.subheader]
+    return "\n".join(part.value.replace("\\", "") for part in parts)
+
+
+def press(at: AppTest, key: str) -> AppTest:
+    return fine(at.button(key=key).click().run())
+
+
+def run(at: AppTest, key: str = "trace-go", page: str = "trace") -> AppTest:
+    """Press a button and wait for the run that it starts."""
+    press(at, key)
+    job = at.session_state[f"{page}.job"]
+    until(lambda: job.over)
+    return fine(at.run())
+
+
+def charts(at: AppTest) -> list[Any]:
+    return [chart.proto for chart in at.get("plotly_chart")]
+
+
+def numbers(data: Any) -> np.ndarray:
+    """Values in a figure's JSON, written out or packed."""
+    if isinstance(data, dict):
+        flat = np.frombuffer(base64.b64decode(data["bdata"]), data["dtype"])
+        return flat.reshape([int(size) for size in data["shape"].split(",")]) if "shape" in data else flat
+    return np.array(data, dtype=float)
+
+
+def partial_trace(lm: Any, rows: int = 3) -> TraceResult:
+    """A trace as it is when someone stops it."""
+    seen: list[TraceResult] = []
+
+    class Enough(Exception):
+        pass
+
+    def report(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
+        if partial is not None:
+            seen.append(partial)
+        if len(seen) > rows:
+            raise Enough
+
+    with pytest.raises(Enough):
+        trace(lm, REQUEST, report)
+    return seen[-1]
+
+
+@pytest.mark.parametrize("page", list(TITLES))
+def test_a_page_opens_as_the_first_thing_on_a_fresh_server(loader, page):
+    at = fine(visit(page))
+    assert [title.value for title in at.title] == [TITLES[page]]
+    assert "#### Model" in text(at)
+
+
+def test_the_landing_page_opens(loader):
+    at = fine(AppTest.from_file(MAIN, default_timeout=WAIT).run())
+    assert [header.value for header in at.header] == ["Follow one fact", "Begin with an example"]
+
+
+def test_all_pages_in_one_visit(ready):
+    at = fine(AppTest.from_file(MAIN, default_timeout=WAIT).run())
+    for page, title in [*TITLES.items(), *TITLES.items()]:
+        fine(at.switch_page(f"../pages/{page}.py").run())
+        assert [shown.value for shown in at.title] == [title]
+    assert "tiny-llama" in text(at)
+
+
+def test_a_link_fills_the_form(ready):
+    at = fine(visit("trace", **LINK, answer="river"))
+    state = at.session_state
+    held = {name: state[slot("trace", name)] for name in ("prompt", "subject", "answer", "kinds", "samples", "sigma")}
+    assert held == {
+        "prompt": PROMPT, "subject": SUBJECT, "answer": "river", "kinds": ["state", "mlp"], "samples": 3, "sigma": 0.2,
+    }  # fmt: skip
+    assert dict(at.query_params) == {**LINK, "answer": "river"}
+
+
+def test_a_link_may_leave_the_prompt_to_the_form(ready):
+    at = fine(visit("trace", kinds="state", samples="2"))
+    assert not at.error
+    assert at.session_state["trace.samples"] == 2
+    assert at.session_state["trace.kinds"] == ["state"]
+    assert at.session_state["trace.prompt"].startswith("The Eiffel Tower")
+
+
+def test_a_trace_is_drawn_as_it_was_computed(ready, tiny):
+    at = run(fine(visit("trace", **LINK)))
+    result = ready.find(STUDIES["trace"], REQUEST, ModelSpec())
+    assert (result.scores("state") == trace(tiny, REQUEST).scores("state")).all()
+    maps = charts(at)[:2]
+    for chart, kind in zip(maps, ("state", "mlp"), strict=True):
+        heat = json.loads(chart.spec)["data"][0]
+        inked = np.clip(result.scores(kind) - result.low, 0, heat["zmax"])
+        assert np.allclose(numbers(heat["z"]), inked.T, atol=1e-7)
+        best = np.unravel_index(result.scores(kind).argmax(), result.scores(kind).shape)
+        assert f"layer {best[0]}: {100 * result.scores(kind)[best]:.0f}" in chart.alt
+        assert PROMPT in chart.alt
+
+    layer, token = at.session_state["trace.cell"]
+    kind = at.session_state["trace.kind"]
+    shares = {"Clean": result.high, "Blurred": result.low, "Repaired here": float(result.scores(kind)[layer, token])}
+    assert {metric.label: metric.value for metric in at.metric} == {
+        name: f"{100 * share:.0f}\u2009%" for name, share in shares.items()
+    }
+    twin = at.dataframe[0].value
+    assert len(twin) == 2 * result.scores("state").size
+    assert np.allclose(twin[twin["kind"] == "state"]["probability"], result.scores("state").ravel())
+
+
+def test_a_run_stands_on_the_rail_and_opens_again(ready):
+    at = run(fine(visit("trace", **LINK)))
+    (entry,) = ready.history.recent("local")
+    assert (entry.title, entry.study) == (SUBJECT, "trace")
+    assert "#### Earlier runs" in text(at)
+    later = fine(visit("trace", **LINK))
+    assert [chart.alt for chart in charts(later)] == [chart.alt for chart in charts(at)]
+    assert "trace.job" not in later.session_state
+
+
+def test_a_page_switch_keeps_form_and_figure(ready):
+    at = run(fine(visit("trace", **LINK)))
+    before = [chart.alt for chart in charts(at)]
+    at.query_params.clear()
+    fine(at.switch_page("../pages/lens.py").run())
+    at.query_params.clear()
+    fine(at.switch_page("../pages/trace.py").run())
+    assert at.session_state["trace.prompt"] == PROMPT
+    assert at.session_state["trace.kinds"] == ["state", "mlp"]
+    assert [chart.alt for chart in charts(at)] == before
+    assert dict(at.query_params) == LINK
+
+
+def test_another_layer_of_the_same_row(ready):
+    at = run(fine(visit("trace", **LINK)))
+    token = at.session_state["trace.cell"][1]
+    fine(at.number_input(key="trace.layer").set_value(2).run())
+    assert at.session_state["trace.cell"] == (2, token)
+    assert ", layer 2" in text(at)
+
+
+@pytest.mark.parametrize("metric", ["logit_difference", "normalised_logit_difference", "kl"])
+def test_every_measure_can_be_shown(ready, metric):
+    at = run(fine(visit("trace", **LINK)))
+    fine(at.selectbox(key="trace.metric").set_value(metric).run())
+    result = ready.find(STUDIES["trace"], REQUEST, ModelSpec())
+    heat = json.loads(charts(at)[0].spec)["data"][0]
+    assert np.allclose(numbers(heat["z"]), np.clip(result.effects("state", metric).T, 0, heat["zmax"]), atol=1e-6)
+
+
+def test_a_subject_that_is_not_there_is_named_and_mended(ready):
+    at = fine(visit("trace", **LINK | {"subject": "towr of Aldra"}))
+    assert "“towr of Aldra” is not in the prompt. Did you mean “tower of Aldra”?" in text(at)
+    press(at, "trace-use")
+    assert at.session_state["trace.subject"] == "tower of Aldra"
+    assert "is not in the prompt" not in text(at)
+
+
+def test_a_subject_that_is_there_twice_is_chosen(ready):
+    at = fine(visit("trace", **LINK | {"prompt": "the tower near the tower stands in", "subject": "tower"}))
+    assert "occurs 2 times" in text(at)
+    press(at, "trace-occurrence-1")
+    assert "occurs 2 times" not in text(at)
+    run(at)
+    assert at.session_state["trace.job"].result.subject == (4, 5)
+
+
+FAULTS = {
+    "empty prompt": ({"prompt": " "}, "The prompt is empty"),
+    "absent subject": ({"subject": "zebra"}, "“zebra” is not in the prompt"),
+    "subject twice": ({"prompt": "tower near tower in", "subject": "tower"}, "occurs 2 times"),
+    "long prompt": ({"prompt": "the tower of Aldra " * 20, "subject": "Aldra the"}, "tokens"),
+    "unlike replacement": ({"corruption": "replace", "replacement": "city"}, "token"),
+}
+
+
+@pytest.mark.parametrize("fault", list(FAULTS))
+def test_nonsense_gets_a_sentence(ready, fault):
+    change, sentence = FAULTS[fault]
+    at = run(fine(visit("trace", **LINK | change)))
+    assert sentence in text(at)
+    assert at.session_state["trace.job"].state == "failed"
+
+
+def test_a_trace_of_nothing_is_refused(ready):
+    at = fine(visit("trace", **LINK))
+    at.session_state["trace.kinds"] = []
+    fine(at.run())
+    press(at, "trace-go")
+    assert "kinds: choose at least one." in text(at)
+    assert "trace.job" not in at.session_state
+
+
+BROKEN = [
+    ("trace", {"samples": "abc"}),
+    ("trace", {"kinds": "foo"}),
+    ("trace", {"kinds": ""}),
+    ("trace", {**LINK, "samples": "1000000"}),
+    ("trace", {**LINK, "occurrence": "-1"}),
+    ("trace", {**LINK, "replacement": "city"}),
+    ("average", {"facts": "-3"}),
+    ("average", {"kinds": "foo"}),
+    ("lens", {"prompt": "\u0000", "answer": "x", "top": "1"}),
+    ("models", {"x": "[](javascript:alert(1))"}),
+]
+
+
+@pytest.mark.parametrize(("page", "query"), BROKEN)
+def test_a_broken_link_opens_the_page(ready, page, query):
+    at = fine(visit(page, **query))
+    assert [title.value for title in at.title] == [TITLES[page]]
+    if page in ("trace", "average"):
+        assert "The link could not be read" in text(at)
+
+
+OUT_OF_THE_WAY = [
+    ("trace", {"sigma": "5000"}),
+    ("trace", {"sigma": "1e-9"}),
+    ("trace", {"window": "500"}),
+    ("trace", {"seed": "4294967295"}),
+    ("trace", {"noise": "0"}),
+    ("trace", {"occurrence": "7"}),
+    ("trace", {"severing_noise": "published", "kinds": "severed_mlp,severed_attn"}),
+    ("average", {"seed": "4294967295", "facts": "1000"}),
+    ("average", {"relations": "no such relation"}),
+    ("average", {"window": "3"}),
+]
+
+
+@pytest.mark.parametrize(("page", "query"), OUT_OF_THE_WAY)
+def test_a_link_with_rare_values_keeps_them(ready, page, query):
+    at = fine(visit(page, **(LINK if page == "trace" else {}) | query))
+    assert not at.error
+    for name, value in query.items():
+        assert as_number(at.query_params[name]) == as_number(value)
+
+
+def as_number(value: str | list[str]) -> float | str:
+    """A query parameter, so that 1e-9 is 1e-09."""
+    value = value if isinstance(value, str) else value[0]
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def test_a_prompt_stays_text(ready):
+    prompt = "<script> **the** $tower$ of Aldra [x](y) stands in"
+    at = run(fine(visit("trace", **LINK | {"prompt": prompt, "subject": "Aldra"})))
+    assert at.session_state["trace.job"].state == "done"
+    fine(at.text_input(key="trace.prompt").set_value("the tower of Aldra stands in").run())
+    assert any("\\*\\*the\\*\\*" in part.value for part in at.markdown)
+
+
+def test_a_stopped_trace_goes_on(ready, tiny):
+    part = partial_trace(tiny)
+    study, key = STUDIES["trace"], REQUEST.key(tiny.weights_hash)
+    ready.store.save(study, key, part, stopped=True)
+    at = fine(visit("trace", **LINK))
+    assert f"Stopped after {part.cells[0]} of {part.cells[1]} cells." in text(at)
+    run(at, "trace-continue")
+    assert "Stopped after" not in text(at)
+    assert ready.find(study, REQUEST, ModelSpec()).complete
+
+
+def test_a_stopped_trace_is_put_away(ready, tiny):
+    study, key = STUDIES["trace"], REQUEST.key(tiny.weights_hash)
+    ready.store.save(study, key, partial_trace(tiny), stopped=True)
+    at = press(fine(visit("trace", **LINK)), "trace-discard")
+    assert "Nothing traced yet" in text(at)
+    assert ready.store.load(study, key, stopped=True) is None
+
+
+def test_two_runs_side_by_side(ready):
+    run(fine(visit("trace", **LINK)))
+    at = run(fine(visit("trace", **LINK | {"samples": "2"})))
+    at.session_state["marked"] = [entry.key for entry in ready.history.recent("local")]
+    fine(at.run())
+    assert "Side by side" in text(at)
+    assert len({chart.alt for chart in charts(at)}) >= 4
+
+
+def test_the_lens_reads_a_prompt(ready):
+    at = run(fine(visit("lens", prompt=PROMPT)), "lens-go", "lens")
+    assert at.session_state["lens.job"].state == "done"
+    assert len(charts(at)) == 1
+    assert len(at.dataframe[0].value) > 0
+
+
+@pytest.mark.parametrize(("prompt", "state"), [("", "failed"), ("tower " * 40, "failed"), ("tower", "done")])
+def test_the_lens_answers_to_anything(ready, prompt, state):
+    at = fine(visit("lens"))
+    at.text_input(key="lens.prompt").set_value(prompt)
+    run(at, "lens-go", "lens")
+    assert at.session_state["lens.job"].state == state
+
+
+def test_an_average_without_known_facts_says_so(ready):
+    at = run(fine(visit("average", facts="2", kinds="state", samples="1")), "average-go", "average")
+    assert at.session_state["average.job"].state == "failed"
+    assert len(at.error) == 1
+
+
+def test_the_facts_are_asked(ready):
+    at = run(fine(visit("models")), "facts-go", "facts")
+    assert " facts are known" in text(at) or at.error
+
+
+def test_a_public_server_offers_its_own_models_only(ready, monkeypatch):
+    monkeypatch.setenv("PALIMPSEST_PUBLIC", "1")
+    monkeypatch.setenv("PALIMPSEST_ALLOW", "gpt2, owner/other")
+    at = fine(visit("models"))
+    assert at.selectbox(key="model-allowed").options == ["embedded", "gpt2", "owner/other"]
+    assert not at.text_input
+
+
+def test_a_public_server_keeps_its_limits(ready, monkeypatch):
+    monkeypatch.setenv("PALIMPSEST_PUBLIC", "1")
+    at = fine(visit("trace", **LINK | {"samples": "100"}))
+    press(at, "trace-go")
+    assert "at most 20 samples" in text(at)
+    assert "trace.job" not in at.session_state
+    assert "at most" not in text(fine(visit("average")))
+
+
+def test_each_visitor_of_a_public_server_has_a_rail(ready, monkeypatch):
+    monkeypatch.setenv("PALIMPSEST_PUBLIC", "1")
+    one, other = run(fine(visit("trace", **LINK))), fine(visit("trace"))
+    assert "Earlier runs" in text(fine(one.run()))
+    assert "Earlier runs" not in text(other)
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"), [("./nowhere", "There is no file or folder"), ("a/b/c", "neither a folder here nor")]
+)
+def test_a_model_that_is_not_there_is_named(ready, source, sentence):
+    at = fine(visit("models"))
+    at.text_input(key="model-source").set_value(source)
+    press(at, "model-load")
+    assert sentence in text(at)
+    assert at.session_state["spec"] == ModelSpec()
+
+
+def test_a_failed_loading_is_told(monkeypatch):
+    def load(spec: ModelSpec, report: Any) -> Any:
+        raise ModelTooLarge("It does not fit. It needs 9.9 GB; 0.1 GB are free. [Choose] a smaller one.")
+
+    monkeypatch.setattr(shared, "ModelSlot", lambda: ModelSlot(load))
+    shared.services.clear()
+    try:
+        made = shared.services()
+        until(lambda: made.worker.jobs()[0].over)
+        at = fine(visit("trace"))
+        assert "It needs 9.9 GB; 0.1 GB are free. [Choose] a smaller one." in text(at)
+        run(at)
+        assert at.error[0].value.replace("\\", "").startswith("It does not fit.")
+    finally:
+        forget_services()
