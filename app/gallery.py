@@ -83,6 +83,11 @@ EXAMPLES = (
 )
 
 
+def example(name: str) -> Example:
+    """The example with this id."""
+    return next(example for example in EXAMPLES if example.id == name)
+
+
 def build(names: list[str]) -> None:
     """Compute the stored results that are missing, or the named ones anew, and write the index."""
     lm = load()

@@ -2,15 +2,10 @@
 
 import streamlit as st
 
-from app.gallery import EXAMPLES, Example
+from app.gallery import Example
 from app.services import services
 from app.session import fill, spec
 from app.shell import PAGES
-
-
-def example(name: str) -> Example:
-    """The example with this id."""
-    return next(example for example in EXAMPLES if example.id == name)
 
 
 def open_example(chosen: Example) -> None:

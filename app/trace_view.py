@@ -62,7 +62,7 @@ def _cell(kind: str) -> tuple[int, int] | None:
 def _choose(key: str, kind: str) -> None:
     points = st.session_state[key].selection.points
     if points:
-        layer, token = points[0]["customdata"][:2]
+        layer, token = points[0]["x"], points[0]["y"]
         st.session_state["trace.cell"] = (int(layer), int(token))
         st.session_state["trace.kind"] = kind
         st.session_state["trace.chosen"] = True
@@ -70,9 +70,10 @@ def _choose(key: str, kind: str) -> None:
 
 def settle_cell(result: TraceResult) -> tuple[str, int, int]:
     """The cell the card is about: the chosen one, else the early site, else the strongest."""
-    kind, cell = st.session_state.get("trace.kind"), st.session_state.get("trace.cell")
+    kind: str = st.session_state.get("trace.kind", "")
+    cell: tuple[int, int] = st.session_state.get("trace.cell") or (-1, -1)
     layers, tokens = result.lens.answer_rank.shape
-    fits = kind in result.grids and cell is not None and cell[0] < layers and cell[1] < tokens
+    fits = kind in result.grids and 0 <= cell[0] < layers and 0 <= cell[1] < tokens
     if not fits or (kind, cell) == st.session_state.get("trace.unasked"):
         found = sites(result)
         if found:
@@ -166,7 +167,7 @@ def notes(result: TraceResult) -> None:
     if site := found.get(COPIED):
         where = escape(word(result.tokens[site.token]))
         st.markdown(f"{COPIED} **Copied here.** Around layer {site.layer}, attention carries the answer to “{where}”.")
-    if not found:
+    if not found and result.complete:
         st.markdown(
             f"No single repair brings {answer} back by much: the blurred prompt gives {percent(result.low)}, "
             f"the clean one {percent(result.high)}."

@@ -9,6 +9,7 @@ from app.charts.palette import live
 from app.charts.trace_maps import TITLES
 from app.charts.words import percent
 from app.components import theme_seen
+from app.gallery import example
 from app.links import validated
 from app.session import adopt, say, seed, slot
 from app.studies import STUDIES
@@ -20,8 +21,8 @@ FIELDS = ("facts", "relations", "at_least", "kinds", "window", "samples", "noise
 
 
 def defaults() -> dict:
-    """The request as it is without being asked for anything."""
-    values = {name: getattr(AverageRequest(), name) for name in FIELDS}
+    """The stored example, so that the page has something to show before anything is run."""
+    values = {name: getattr(example("average").request, name) for name in FIELDS}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 

@@ -5,8 +5,8 @@ import streamlit as st
 from app.charts.palette import live
 from app.charts.trace_maps import alt_text, caption_words, shared_top, trace_map
 from app.components import plates, theme_seen, verse
-from app.gallery import EXAMPLES
-from app.open_example import example, open_example
+from app.gallery import EXAMPLES, example
+from app.open_example import open_example
 from app.services import services
 from app.shell import PAGES
 from app.studies import STUDIES
