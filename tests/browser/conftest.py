@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from analysis.cache_home import cache_home
 from tests.browser.chromium import find_chromium
 
 MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
+expect.set_options(timeout=60_000)  # a fresh server reads torch and the model before it draws
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 
