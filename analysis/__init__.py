@@ -11,22 +11,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.averaging import AverageRequest, AverageResult, average
+    from analysis.average_result import AverageRequest, AverageResult
+    from analysis.averaging import average
     from analysis.errors import Cancelled, WorkbenchError
-    from analysis.facts import Fact, KnownRequest, KnownResult, known_facts, read_facts
-    from analysis.lens import LensRequest, LensResult, logit_lens
-    from analysis.loading import ModelPlan, ModelSpec, load, plan
+    from analysis.facts import Fact, KnownRequest, KnownResult, read_facts
+    from analysis.known import known_facts
+    from analysis.lens import logit_lens
+    from analysis.lens_result import LensRequest, LensResult
+    from analysis.loading import load, plan
     from analysis.model import LanguageModel
+    from analysis.model_spec import ModelPlan, ModelSpec
     from analysis.trace_result import TraceRequest, TraceResult
     from analysis.tracing import trace
 
 _HOMES = {
-    "averaging": ("AverageRequest", "AverageResult", "average"),
+    "average_result": ("AverageRequest", "AverageResult"),
+    "averaging": ("average",),
     "errors": ("Cancelled", "WorkbenchError"),
-    "facts": ("Fact", "KnownRequest", "KnownResult", "known_facts", "read_facts"),
-    "lens": ("LensRequest", "LensResult", "logit_lens"),
-    "loading": ("ModelPlan", "ModelSpec", "load", "plan"),
+    "facts": ("Fact", "KnownRequest", "KnownResult", "read_facts"),
+    "known": ("known_facts",),
+    "lens": ("logit_lens",),
+    "lens_result": ("LensRequest", "LensResult"),
+    "loading": ("load", "plan"),
     "model": ("LanguageModel",),
+    "model_spec": ("ModelPlan", "ModelSpec"),
     "trace_result": ("TraceRequest", "TraceResult"),
     "tracing": ("trace",),
 }

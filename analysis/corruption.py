@@ -5,7 +5,7 @@ Gaussian noise is ROME's; symmetric token replacement stays on distribution (Zha
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,8 +18,6 @@ from analysis.tokens import Tokens, find_text
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
-
-Corruption = Literal["noise", "replace"]
 
 
 @dataclass(frozen=True)

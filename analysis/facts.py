@@ -8,18 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from analysis.errors import BadFile, BadRequest, WorkbenchError
-from analysis.study import Report, Request, silent
-from analysis.tokens import answer_token, subject_range
-
-if TYPE_CHECKING:
-    from analysis.model import LanguageModel
+from analysis.errors import BadFile, BadRequest
+from analysis.study import Request
 
 OWN_FACTS = Path(__file__).resolve().parent.parent / "assets" / "facts" / "facts.json"
 
@@ -144,39 +139,3 @@ class KnownResult:
         return [
             i for i, right, p in zip(self.ids, self.correct, self.probability, strict=True) if right and p >= at_least
         ]
-
-
-def known_facts(lm: "LanguageModel", request: KnownRequest, report: Report = silent) -> KnownResult:
-    """Ask the model each fact of the assets once.
-
-    A fact counts as known when the argmax of the next token is its object's first token
-    (ROME, section 2 keeps such facts only).
-    """
-    facts = choose(read_facts(), request.relations)
-    rows: list[tuple[Fact, float, str, bool]] = []
-    skipped: list[str] = []
-    for done, fact in enumerate(facts):
-        report(done, len(facts), "asking")
-        try:
-            tokens = lm.encode(fact.text)
-            subject_range(tokens, fact.subject, occurrence=0)
-            answer = answer_token(lm.tokenizer, tokens, fact.object)
-        except WorkbenchError as error:
-            skipped.append(f"{fact.id}: {error}")
-            continue
-        with torch.no_grad():
-            probabilities = lm.logits(tokens.tensor())[0, -1].softmax(-1)
-        said = int(probabilities.argmax())
-        rows.append((fact, probabilities[answer].item(), lm.words([said])[0], said == answer))
-    report(len(facts), len(facts), "asked")
-    return KnownResult(
-        request=request,
-        model=lm.card(),
-        ids=[fact.id for fact, *_ in rows],
-        prompts=[fact.text for fact, *_ in rows],
-        objects=[fact.object for fact, *_ in rows],
-        probability=np.array([p for _, p, _, _ in rows], dtype=np.float64),
-        said=[said for _, _, said, _ in rows],
-        correct=np.array([right for *_, right in rows], dtype=bool),
-        skipped=skipped,
-    )

@@ -5,32 +5,21 @@ as if it were the last. Early layers are not made to be read so; the lens shows 
 legible, not all that is known.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from pydantic import Field, field_validator
 from torch import Tensor
 
 from analysis.blocks import Frame, Passage, first_hidden, record
+from analysis.lens_result import Lens, LensRequest, LensResult
 from analysis.scores import TOP
-from analysis.study import Report, Request, provenance, silent
+from analysis.study import Report, provenance, silent
 from analysis.tokens import answer_token
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
-
-
-@dataclass(frozen=True)
-class Lens:
-    """What every state of a prompt would say; L layers, T tokens. State l is block l's output."""
-
-    top_ids: np.ndarray  # (L, T, TOP)
-    top_probabilities: np.ndarray  # (L, T, TOP)
-    answer_probability: np.ndarray  # (L, T)
-    answer_rank: np.ndarray  # (L, T) 0 = the state's first word
-
 
 ROWS_AT_ONCE = 512
 """States unembedded together: enough for the matrix product's full speed, little enough for a large vocabulary."""
@@ -50,35 +39,8 @@ def read_lens(lm: "LanguageModel", passage: Passage, answer: int) -> Lens:
     return Lens(*(part.cpu().numpy() for part in whole))
 
 
-class LensRequest(Request):
-    """What would every state of this prompt say?"""
-
-    prompt: str = Field(description="sentence that ends just before its answer")
-    answer: str | None = Field(None, description="word whose probability is shown; the model's own when left out")
-
-    @field_validator("prompt")
-    @classmethod
-    def _no_trailing_space(cls, prompt: str) -> str:
-        return prompt.rstrip()
-
-
-@dataclass(frozen=True)
-class LensResult:
-    """The logit lens of one prompt."""
-
-    request: LensRequest
-    model: dict[str, Any]
-    tokens: list[str]
-    answer: str
-    lens: Lens
-    words: dict[str, str]
-    provenance: dict[str, Any]
-
-
 def logit_lens(lm: "LanguageModel", request: LensRequest, report: Report = silent) -> LensResult:
     """Read all states of a prompt through the logit lens: one forward, one readout per layer."""
-    import time
-
     started = time.perf_counter()
     tokens = lm.encode(request.prompt)
     ids = tokens.tensor(lm.device)

@@ -1,9 +1,17 @@
 """How much memory is free, so that what cannot fit is refused before it is tried."""
 
+import gc
 import os
 from pathlib import Path
 
 import torch
+
+
+def give_back() -> None:
+    """Return to the system what models that nobody holds any more have taken."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def free_bytes(device: torch.device, everywhere: bool = False) -> int:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from analysis.architecture import Readout, build_bridge, context_length, text_config
 from analysis.blocks import Frame, PrefixCache, first_hidden, record
 from analysis.errors import PromptTooLong, UnknownArchitecture
+from analysis.study import edited_hash
 from analysis.tokens import Tokens, encode, label
 
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.5, torch.bfloat16: 2.0}
@@ -53,7 +54,8 @@ class LanguageModel:
                 "decoder-only models."
             )
         self.tokenizer = tokenizer
-        self.memo: dict[tuple, float] = {}  # numbers measured once on these weights
+        self.edits: tuple[str, ...] = ()  # ids of the edits written over these weights now
+        self.memo: dict[tuple, Any] = {}  # what was measured once on these weights
         self.model = model.eval().requires_grad_(False)
         self.parameters: dict[str, nn.Parameter] = dict(model.named_parameters())
         self.config = text_config(model.config)
@@ -102,6 +104,11 @@ class LanguageModel:
         output = self.model(input_ids=ids.to(self.device), use_cache=False)
         return output.logits.float()
 
+    @torch.no_grad()
+    def next_word(self, tokens: Tokens) -> Tensor:
+        """Probabilities (vocabulary,) of the token after a prompt."""
+        return self.logits(tokens.tensor())[0, -1].softmax(-1)
+
     def encode(self, prompt: str) -> Tokens:
         """Tokens of a prompt, refused where the model cannot read so many."""
         tokens = encode(self.tokenizer, prompt)
@@ -144,9 +151,14 @@ class LanguageModel:
         """Number of parameters, tied ones once."""
         return sum(parameter.numel() for parameter in self.parameters.values())
 
-    @cached_property
+    @property
     def weights_hash(self) -> str:
-        """SHA-256 over names, types, shapes and bytes of all parameters: the model's identity."""
+        """The model's identity: that of its own weights, and of the edits written over them now."""
+        return edited_hash(self.own_hash, self.edits)
+
+    @cached_property
+    def own_hash(self) -> str:
+        """SHA-256 over names, types, shapes and bytes of all parameters as they were loaded."""
         digest = hashlib.sha256()
         for name in sorted(self.parameters):
             parameter = self.parameters[name].detach()
@@ -161,6 +173,7 @@ class LanguageModel:
             "source": self.source,
             "revision": self.revision,
             "weights_hash": self.weights_hash,
+            "edits": list(self.edits),
             "architecture": (getattr(self.model.config, "architectures", None) or ["?"])[0],
             "layers": self.n_layers,
             "heads": self.n_heads,

@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -56,6 +56,15 @@ class Study:
     run: Callable[..., Any]
     resumable: bool = False
     """Whether `run` takes `resume_from`, a stopped result of the same request."""
+    on_edits: bool = False
+    """Whether `run` takes `stack`, the edits that are on, and applies them itself; they are applied for all others."""
+    of_traces: bool = False
+    """Whether `run` takes `trace_one`, a function that traces a fact or finds its trace stored."""
+
+
+def edited_hash(own: str, edits: Sequence[str]) -> str:
+    """Identity of weights with edits over them, in this order; without edits their own."""
+    return hashlib.sha256("|".join((own, *edits)).encode()).hexdigest() if edits else own
 
 
 def provenance(seconds: float) -> dict[str, Any]:

@@ -8,12 +8,12 @@ guessed, where the tokenizer glues the subject to other text.
 import difflib
 import re
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from analysis.errors import BadRequest, EmptyAnswer, SubjectAmbiguous, SubjectNotFound, SubjectSharesToken
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,10 @@ class Tokens:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def tensor(self, device: torch.device | str = "cpu") -> Tensor:
+    def tensor(self, device: "torch.device | str" = "cpu") -> "torch.Tensor":
         """Token ids as a batch of one, (1, tokens)."""
+        import torch  # here, so that a page can show tokens before torch has been read
+
         return torch.tensor([self.ids], device=device)
 
 
@@ -167,8 +169,8 @@ def subject_range(tokens: Tokens, subject: str, occurrence: int | None = None) -
     return token_range(tokens, *find_text(tokens.text, subject, occurrence=occurrence))
 
 
-def answer_token(tokenizer: Any, prompt: Tokens, answer: str) -> int:
-    """First token of `answer` as it would follow `prompt`.
+def answer_tokens(tokenizer: Any, prompt: Tokens, answer: str) -> tuple[int, ...]:
+    """The tokens of `answer` as they would follow `prompt`.
 
     The answer is read in its place, so the space before it and SentencePiece's own marks come
     out as the model would write them. Where prompt and answer melt into one token, the answer
@@ -181,9 +183,14 @@ def answer_token(tokenizer: Any, prompt: Tokens, answer: str) -> int:
         )
     whole = encode(tokenizer, f"{prompt.text} {answer}").ids
     if whole[: len(prompt)] == prompt.ids and len(whole) > len(prompt):
-        return whole[len(prompt)]
+        return whole[len(prompt) :]
     alone = tokenizer(f" {answer}", add_special_tokens=False)["input_ids"]
-    named = [token for token in alone if label(tokenizer, token).strip()]
+    named = [index for index, token in enumerate(alone) if label(tokenizer, token).strip()]
     if not named:
         raise EmptyAnswer(f"The tokenizer has no token for the answer “{answer}”.")
-    return named[0]
+    return tuple(alone[named[0] :])
+
+
+def answer_token(tokenizer: Any, prompt: Tokens, answer: str) -> int:
+    """First of the answer's tokens."""
+    return answer_tokens(tokenizer, prompt, answer)[0]

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
-from analysis.corruption import Corruption
-from analysis.lens import Lens
+from analysis.lens_result import Lens
 from analysis.scores import TOP, Metric, Scores
 from analysis.study import Request
 
 Kind = Literal["state", "mlp", "attn", "severed_mlp", "severed_attn"]
+Corruption = Literal["noise", "replace"]
 KINDS: tuple[Kind, ...] = ("state", "mlp", "attn", "severed_mlp", "severed_attn")
 
 

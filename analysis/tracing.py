@@ -17,11 +17,11 @@ from torch import Tensor
 from analysis.blocks import Frame, Passage, Site, at_sites, first_hidden, record
 from analysis.corruption import Corrupted, noisy, other_subject, replace_subject, subject_scale
 from analysis.errors import PromptTooLong
+from analysis.judge import Judge, foil_token
 from analysis.lens import read_lens
 from analysis.memory import free_bytes
 from analysis.preview import preview
 from analysis.resumed import Cell, groups, resume
-from analysis.scores import Judge, foil_token
 from analysis.study import Report, provenance, silent
 from analysis.tokens import Tokens, answer_token, subject_range
 from analysis.trace_result import Grid, Kind, TraceRequest, TraceResult
@@ -30,7 +30,7 @@ from analysis.windows import default_window, window_layers
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
-ROW_BUDGET = {"cpu": 4096, "cuda": 1 << 16, "mps": 1 << 14}
+ROW_BUDGET = {"cpu": 2048, "cuda": 1 << 16, "mps": 1 << 14}
 """Rows × tokens in one block call: large enough for the device's peak, small enough to cancel within a second."""
 
 

@@ -4,26 +4,39 @@ Worker and command line share it. A stopped run is continued where its kind allo
 made of traces finds each of them stored.
 """
 
-import inspect
 import logging
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from analysis import LanguageModel
-from analysis.study import Report, Request, Study, silent
+from analysis.study import Report, Request, Study, edited_hash, silent
 from app.store import ResultStore
 from app.studies import STUDIES
+from editors.edit import Edit
+
+if TYPE_CHECKING:
+    from analysis import LanguageModel
 
 log = logging.getLogger(__name__)
 
 
-def compute(study: Study, request: Request, lm: LanguageModel, store: ResultStore, report: Report = silent) -> Any:
-    """Run a study from where an earlier run left it, and store the result; a full disk does not lose it."""
-    key = request.key(lm.weights_hash)
-    options: dict[str, Any] = {}
+def compute(
+    study: Study,
+    request: Request,
+    lm: "LanguageModel",
+    store: ResultStore,
+    report: Report = silent,
+    edits: Sequence[Edit] = (),
+) -> Any:
+    """Run a study from where an earlier run left it, and store the result; a full disk does not lose it.
+
+    `edits` are those that are on: for a study of edits to build on, for all others applied already.
+    """
+    key = request.key(edited_hash(lm.own_hash, [edit.id for edit in edits]))
+    options: dict[str, Any] = {"stack": edits} if study.on_edits else {}
     if study.resumable:
         options["resume_from"] = store.load(study, key, stopped=True)
-    if "trace_one" in inspect.signature(study.run).parameters:
-        options["trace_one"] = lambda lm, request, report: stored(STUDIES["trace"], request, lm, store, report)
+    if study.of_traces:
+        options["trace_one"] = lambda lm, request, report: stored(STUDIES["trace"], request, lm, store, report, edits)
     result = study.run(lm, request, report, **options)
     try:
         store.save(study, key, result)
@@ -32,7 +45,14 @@ def compute(study: Study, request: Request, lm: LanguageModel, store: ResultStor
     return result
 
 
-def stored(study: Study, request: Request, lm: LanguageModel, store: ResultStore, report: Report = silent) -> Any:
+def stored(
+    study: Study,
+    request: Request,
+    lm: "LanguageModel",
+    store: ResultStore,
+    report: Report = silent,
+    edits: Sequence[Edit] = (),
+) -> Any:
     """The result in the store, computed first when it is not there."""
-    found = store.load(study, request.key(lm.weights_hash))
-    return compute(study, request, lm, store, report) if found is None else found
+    found = store.load(study, request.key(edited_hash(lm.own_hash, [edit.id for edit in edits])))
+    return compute(study, request, lm, store, report, edits) if found is None else found

@@ -12,12 +12,14 @@ import numpy as np
 from pydantic import BaseModel
 
 from analysis import AverageResult, KnownResult, LensResult, ModelSpec, TraceResult
-from analysis.averaging import ROWS
-from analysis.lens import Lens
+from analysis.average_result import ROWS
+from analysis.lens_result import Lens
 from analysis.scores import Metric, Scores
 from analysis.study import Request
 from app.studies import STUDIES
 from app.tables import table
+from editors.edit import Edit
+from editors.recipe import recipe_of
 
 METRICS: tuple[Metric, ...] = ("probability", "logit_difference", "normalised_logit_difference", "kl")
 
@@ -156,6 +158,11 @@ def _known(result: KnownResult) -> dict[str, Any]:
     }
 
 
+@_fields.register
+def _edit(result: Edit) -> dict[str, Any]:
+    return recipe_of(result)[0]
+
+
 def _words(words: dict[str, str], ids: np.ndarray, probabilities: np.ndarray) -> list[Any]:
     """Lists shaped as `ids` (..., TOP), each leaf a word with its probability."""
     if ids.ndim == 1:
@@ -184,8 +191,13 @@ def notebook(study_name: str, request: Request, spec: ModelSpec | None = None) -
     run, kind = study.run.__name__, type(request).__name__
     fields = "".join(f"    {name}={_literal(value)},\n" for name, value in request.given().items())
     call = f"{kind}(\n{fields})" if fields else f"{kind}()"
-    names = ", ".join(sorted((kind, "load", run), key=lambda name: (name.islower(), name)))
-    return f"from analysis import {names}\n\nlm = load({_model(spec)})\nrequest = {call}\nresult = {run}(lm, request)\n"
+    floor = study.run.__module__
+    names = ", ".join(sorted((kind, run, *(["load"] if floor == "analysis" else [])), key=lambda n: (n.islower(), n)))
+    loads = "" if floor == "analysis" else "from analysis import load\n"
+    return (
+        f"{loads}from {floor} import {names}\n\nlm = load({_model(spec)})\nrequest = {call}\n"
+        f"result = {run}(lm, request)\n"
+    )
 
 
 def notebook_file(study_name: str, request: Request, spec: ModelSpec | None = None) -> str:
@@ -224,6 +236,8 @@ def _literal(value: Any) -> str:
     """Python for plain JSON data, text in double quotes, lists as tuples."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_literal(name)}: {_literal(part)}" for name, part in value.items()) + "}"
     if isinstance(value, list):
         return "(" + "".join(f"{_literal(item)}, " for item in value).rstrip(" " if len(value) == 1 else ", ") + ")"
     return repr(value)

@@ -11,6 +11,8 @@ from analysis.study import Request, Study
 from app.jobs import Job
 from app.services import public, rail_owner, services
 from app.session import session_id, spec
+from app.written import on
+from editors.edit import Edit
 
 ORDINAL = ("First", "Second", "Third", "Fourth", "Fifth")
 
@@ -30,11 +32,15 @@ def _within_limits(request: Request) -> None:
         raise BadRequest(f"This server takes prompts of at most {PUBLIC_CHARACTERS} characters.")
 
 
-def start(page: str, study: Study, request: Request) -> Job:
-    """Queue a run for this visitor, in place of an unfinished one of the same page; `BadRequest` if it is too long."""
+def start(page: str, study: Study, request: Request, edits: tuple[Edit, ...] | None = None) -> Job:
+    """Queue a run for this visitor, in place of an unfinished one of the same page; `BadRequest` if it is too long.
+
+    It runs under the edits that are on now, unless others are named.
+    """
     _within_limits(request)
     stop(page)
-    job = services().worker.submit(study, request, spec(), session_id())
+    st.session_state.pop(f"{page}.opened", None)
+    job = services().worker.submit(study, request, spec(), session_id(), on() if edits is None else edits)
     st.session_state[f"{page}.job"] = job
     return job
 
@@ -56,35 +62,44 @@ def put_away(page: str) -> None:
     st.session_state.pop(f"{page}.job", None)
 
 
-def result_for(page: str, study: Study, request: Request | None) -> Any | None:
+def result_for(page: str, study: Study, request: Request | None, edits: tuple[Edit, ...] | None = None) -> Any | None:
     """What there is to show for a request: the running job's part, the finished or the stopped result."""
     job = job_of(page)
-    if job is not None and (job.study, job.request, job.spec) == (study, request, spec()):
+    edits = on() if edits is None else edits
+    if job is not None and job.asked[1:] == (request, spec(), tuple(edit.id for edit in edits)) and job.study is study:
         made = job.result if job.result is not None else job.partial
         if made is not None:
             return made
     if request is None:
         return None
-    found = services().find(study, request, spec())
+    if (kept := st.session_state.get(f"{page}.opened")) and kept[0] == request:
+        return services().store.load(study, kept[1]) or services().store.load(study, kept[1], stopped=True)
+    found = services().find(study, request, spec(), edits)
     if found is None and study.resumable:
-        found = services().find(study, request, spec(), stopped=True)
+        found = services().find(study, request, spec(), edits, stopped=True)
     return found
 
 
+def opened(page: str, request: Request, key: str) -> None:
+    """From now on show this stored result for the request, whatever edits are on."""
+    st.session_state[f"{page}.opened"] = (request, key)
+
+
 def settle(page: str) -> None:
-    """Once a job has ended, let the whole page know: inside the part that redraws itself."""
+    """Let the whole page know that a job has ended, or was begun by a button in the part that redraws itself."""
     job = job_of(page)
-    if job is not None and job.over and st.session_state.get(f"{page}.watching"):
+    if job is not None and job.over == bool(st.session_state.get(f"{page}.watching")):
         st.session_state[f"{page}.watching"] = False
         st.rerun()
 
 
-def watch(page: str, outcome: Callable[[], None]) -> None:
-    """Draw `outcome`, again and again while a job of the page goes on."""
-    job = job_of(page)
-    active = job is not None and not job.over
-    if active:
-        st.session_state[f"{page}.watching"] = True
+def watch(page: str, outcome: Callable[[], None], also: tuple[str, ...] = ()) -> None:
+    """Draw `outcome`, again and again while a job of the page, or of one in `also`, goes on."""
+    active = False
+    for name in (page, *also):
+        job = job_of(name)
+        if job is not None and not job.over:
+            active = st.session_state[f"{name}.watching"] = True
     st.fragment(outcome, run_every=0.6 if active else None)()
 
 
@@ -114,7 +129,8 @@ def progress(page: str, unit: str, *, preview: bool = False) -> None:
             left = ahead[0].seconds_left if ahead else None
             about = f", about {left:.0f} s" if left and len(ahead) == 1 else ""
             others = "One run" if len(ahead) == 1 else f"{len(ahead)} runs"
-            st.progress(0.0, text=f"{place} in line. {others} ahead of you{about}.")
+            before = f" {others} ahead of you{about}." if ahead else ""
+            st.progress(0.0, text=f"{place} in line.{before}")
             label = "Leave the line"
         else:
             st.progress(min(1.0, job.share), text=_progress_text(job, unit, preview))
@@ -186,7 +202,7 @@ def _continue(page: str, study: Study, request: Request) -> None:
 
 def _discard(page: str, study: Study, request: Request) -> None:
     put_away(page)
-    key = services().key(request, spec())
+    key = services().key(request, spec(), on())
     if key is not None:
         services().store.discard(key)
         services().history.forget(rail_owner(session_id()), key)

@@ -10,7 +10,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from analysis import AverageRequest, LensRequest, TraceRequest, load
+import analysis
+from analysis import AverageRequest, LensRequest, TraceRequest
 from analysis.study import Request
 from app.compute import compute
 from app.rail_entries import run_of
@@ -90,7 +91,7 @@ def example(name: str) -> Example:
 
 def build(names: list[str]) -> None:
     """Compute the stored results that are missing, or the named ones anew, and write the index."""
-    lm = load()
+    lm = analysis.load()
     store = ResultStore(SHIPPED, SHIPPED)
     plates: list[dict[str, Any]] = []
     for example in EXAMPLES:

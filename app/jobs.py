@@ -10,14 +10,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from analysis import Cancelled, ModelSpec, WorkbenchError
-from analysis.study import Request, Study
+from analysis.study import Request, Study, edited_hash
 from app.compute import compute
 from app.models import ModelSlot
 from app.store import ResultStore
+from editors.edit import Edit
 
 log = logging.getLogger(__name__)
 State = Literal["waiting", "running", "done", "stopped", "failed"]
@@ -33,6 +35,7 @@ class Job:
     request: Request | None
     spec: ModelSpec
     owners: set[str]
+    edits: tuple[Edit, ...] = ()  # on while it runs
     asked_by: set[str] = field(default_factory=set)
     state: State = "waiting"
     key: str | None = None
@@ -48,6 +51,11 @@ class Job:
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     @property
+    def asked(self) -> tuple:
+        """What was asked for: equal jobs are the same."""
+        return _asked(self.study, self.request, self.spec, self.edits)
+
+    @property
     def over(self) -> bool:
         """Whether the job has ended, one way or another."""
         return self.state in ("done", "stopped", "failed")
@@ -59,6 +67,16 @@ class Job:
         if self.state != "running" or self.share < 0.02:
             return None
         return elapsed * (1 - self.share) / self.share
+
+
+def _asked(study: Study | None, request: Request | None, spec: ModelSpec, edits: tuple[Edit, ...]) -> tuple:
+    return study, request, spec, tuple(edit.id for edit in edits)
+
+
+def _written_over(lm: Any, edits: tuple[Edit, ...]) -> AbstractContextManager:
+    from editors.applying import written_over  # a loaded model has fetched torch already
+
+    return written_over(lm, edits)
 
 
 class Worker:
@@ -73,16 +91,24 @@ class Worker:
         self._thread.start()
         atexit.register(self.close)
 
-    def submit(self, study: Study | None, request: Request | None, spec: ModelSpec, owner: str) -> Job:
-        """Queue a run; an equal one that is waiting or running is joined instead of run twice."""
+    def submit(
+        self,
+        study: Study | None,
+        request: Request | None,
+        spec: ModelSpec,
+        owner: str,
+        edits: tuple[Edit, ...] = (),
+    ) -> Job:
+        """Queue a run under some edits; an equal one that is waiting or running is joined instead of run twice."""
+        asked = _asked(study, request, spec, edits)
         with self._change:
             for job in self._jobs:
-                same = job.study is study and job.request == request and job.spec == spec
-                if same and not job.over and not job.cancelled.is_set():
+                if job.asked == asked and not job.over and not job.cancelled.is_set():
                     job.owners.add(owner)
                     job.asked_by.add(owner)
                     return job
-            job = Job(study, request, spec, {owner}, {owner}, state="stopped" if self._closing else "waiting")
+            state: State = "stopped" if self._closing else "waiting"
+            job = Job(study, request, spec, {owner}, edits, {owner}, state)
             self._jobs.append(job)
             ended = [old for old in self._jobs if old.over]
             for old in ended[: max(0, len(ended) - KEPT)]:
@@ -168,11 +194,12 @@ class Worker:
         lm = self.models.get(job.spec, report)
         if job.study is None or job.request is None:
             return
-        job.key = job.request.key(lm.weights_hash)
+        job.key = job.request.key(edited_hash(lm.own_hash, [edit.id for edit in job.edits]))
         job.result = self.store.load(job.study, job.key)
         if job.result is None:
             job.started = time.monotonic()
-            job.result = compute(job.study, job.request, lm, self.store, report)
+            with nullcontext() if job.study.on_edits or not job.edits else _written_over(lm, job.edits):
+                job.result = compute(job.study, job.request, lm, self.store, report, job.edits)
 
     def _keep_partial(self, job: Job) -> None:
         if job.study is not None and job.study.resumable and job.partial is not None and job.key is not None:

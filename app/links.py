@@ -20,7 +20,7 @@ def to_query(request: Request) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, list):
+    if isinstance(value, list) and not any(isinstance(part, dict) for part in value):
         return ",".join(map(str, value))
     return value if isinstance(value, str) else json.dumps(value)
 
@@ -39,8 +39,18 @@ def from_query(kind: type[Request], query: dict[str, str]) -> Request:
     for name, field in kind.model_fields.items():
         if name in query:
             several = "tuple" in str(field.annotation)
-            values[name] = [part for part in query[name].split(",") if part] if several else query[name]
+            values[name] = _several(query[name]) if several else query[name]
     return validated(kind, values)
+
+
+def _several(text: str) -> Any:
+    """The parts of a list: JSON where they are more than words, else separated by commas."""
+    if text.startswith("[{"):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return [part for part in text.split(",") if part]
 
 
 def validated(kind: type[BaseModel], values: dict[str, Any]) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.components import theme_light
+from app.services import services
 from app.session import keep_forms
 from app.shell import margin
 
@@ -22,6 +23,7 @@ page = st.navigation(
         st.Page("../pages/trace.py", title="Trace", icon=":material/grid_on:"),
         st.Page("../pages/average.py", title="Many facts", icon=":material/stacks:", url_path="average"),
         st.Page("../pages/lens.py", title="Lens", icon=":material/search:"),
+        st.Page("../pages/edit.py", title="Edit", icon=":material/edit_note:"),
         st.Page("../pages/models.py", title="Models", icon=":material/deployed_code:"),
     ],
     position="top",
@@ -32,3 +34,4 @@ with st.sidebar:
     theme_light()
 with st.container(horizontal_alignment="center"), st.container(width=980):
     page.run()
+services().begin()

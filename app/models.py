@@ -4,24 +4,22 @@ There is one slot: asking for another model first lets go of the one that is the
 never holds two. Only the worker asks; pages read cards.
 """
 
-import gc
-import logging
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from analysis import LanguageModel, ModelSpec, load
+import analysis
+from analysis import ModelSpec
 from analysis.study import Report, silent
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from analysis import LanguageModel
 
 
 class ModelSlot:
     """At most one loaded model, and the cards and tokenizers of all that were loaded by this process."""
 
-    def __init__(self, loader: Callable[..., LanguageModel] = load):
+    def __init__(self, loader: "Callable[..., LanguageModel] | None" = None):
         self._loader = loader
         self._lock = threading.RLock()
         self._spec: ModelSpec | None = None
@@ -29,12 +27,12 @@ class ModelSlot:
         self.cards: dict[ModelSpec, dict[str, Any]] = {}
         self.tokenizers: dict[ModelSpec, Any] = {}
 
-    def get(self, spec: ModelSpec, report: Report = silent) -> LanguageModel:
+    def get(self, spec: ModelSpec, report: Report = silent) -> "LanguageModel":
         """The model of `spec`, loading it in place of another one when needed."""
         with self._lock:
             if self._model is None or self._spec != spec:
                 self.release()
-                self._model = self._loader(spec, report=report)
+                self._model = (self._loader or analysis.load)(spec, report=report)
                 self._spec = spec
                 self.tokenizers[spec] = self._model.tokenizer
                 self.cards[spec] = self._model.card()
@@ -43,10 +41,11 @@ class ModelSlot:
     def release(self) -> None:
         """Let go of the model and give its memory back."""
         with self._lock:
-            self._model = self._spec = None
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            if self._model is not None:
+                from analysis.memory import give_back  # a loaded model has fetched torch already
+
+                self._model = self._spec = None
+                give_back()
 
     @property
     def loaded(self) -> ModelSpec | None:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.flow import opened
 from app.gallery import Example
 from app.services import services
 from app.session import fill, spec
@@ -13,5 +14,8 @@ def open_example(chosen: Example) -> None:
     fill(chosen.study, chosen.request)
     st.session_state.pop(f"{chosen.study}.job", None)
     st.session_state.pop(f"{chosen.study}.cell", None)
-    st.session_state[f"{chosen.study}.open"] = services().key(chosen.request, spec()) or "example"
+    key = services().key(chosen.request, spec())
+    if key is not None:
+        opened(chosen.study, chosen.request, key)
+    st.session_state[f"{chosen.study}.open"] = key or "example"
     st.switch_page(PAGES[chosen.study])

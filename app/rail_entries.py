@@ -8,6 +8,7 @@ from app.charts.average_maps import average_thumbnail
 from app.charts.lens_map import lens_thumbnail
 from app.charts.trace_maps import thumbnail
 from app.history import Run, now
+from editors.edit import Edit
 
 SHORT_KIND = {
     "state": "states",
@@ -46,4 +47,6 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
             return result.request.prompt, "lens", lens_thumbnail(result)
         case KnownResult():
             return f"{int(result.correct.sum())} of {len(result.ids)} known", "facts", None
+        case Edit():
+            return result.title, f"edit, {result.request.method}", None
     return type(result).__name__, "", None

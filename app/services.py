@@ -5,6 +5,7 @@ Pages ask here; nothing in it belongs to one person.
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,12 +13,13 @@ from typing import Any
 import streamlit as st
 
 from analysis import ModelSpec
-from analysis.study import Request, Study
+from analysis.study import Request, Study, edited_hash
 from app.history import History
 from app.jobs import Job, Worker
 from app.models import ModelSlot
 from app.rail_entries import run_of
 from app.store import SHIPPED, ResultStore
+from editors.edit import Edit
 
 LOCAL = "local"
 """Owner of all runs of a workbench that one person runs for themselves."""
@@ -49,6 +51,7 @@ class Services:
     models: ModelSlot
     store: ResultStore
     history: History
+    _begun: bool = False
 
     @cached_property
     def worker(self) -> Worker:
@@ -61,20 +64,28 @@ class Services:
         path = SHIPPED / "index.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"model": None, "gallery": []}
 
+    def begin(self) -> None:
+        """Load the default model, once in the life of the process: when a first page has been drawn."""
+        if not self._begun:
+            self._begun = True
+            self.worker.submit(None, None, default_spec(), "app")
+
     def card(self, spec: ModelSpec) -> dict[str, Any] | None:
         """What is known of a model: from loading it, or, for the embedded one, from the shipped results."""
         if spec in self.models.cards:
             return self.models.cards[spec]
         return self.shipped["model"] if spec == ModelSpec() else None
 
-    def key(self, request: Request, spec: ModelSpec) -> str | None:
-        """Key of a request's result; None before the model's weights are known."""
+    def key(self, request: Request, spec: ModelSpec, edits: Sequence[Edit] = ()) -> str | None:
+        """Key of a request's result under some edits; None before the model's weights are known."""
         card = self.card(spec)
-        return request.key(card["weights_hash"]) if card else None
+        return request.key(edited_hash(card["weights_hash"], [edit.id for edit in edits])) if card else None
 
-    def find(self, study: Study, request: Request, spec: ModelSpec, *, stopped: bool = False) -> Any | None:
+    def find(
+        self, study: Study, request: Request, spec: ModelSpec, edits: Sequence[Edit] = (), *, stopped: bool = False
+    ) -> Any | None:
         """The stored result of a request, if there is one."""
-        key = self.key(request, spec)
+        key = self.key(request, spec, edits)
         return self.store.load(study, key, stopped=stopped) if key else None
 
     def _record(self, job: Job) -> None:
@@ -91,7 +102,5 @@ def rail_owner(session: str) -> str:
 
 @st.cache_resource(show_spinner=False)
 def services() -> Services:
-    """The services of this process; the default model begins to load at once."""
-    made = Services(ModelSlot(), ResultStore(), History())
-    made.worker.submit(None, None, default_spec(), "app")
-    return made
+    """The services of this process."""
+    return Services(ModelSlot(), ResultStore(), History())

@@ -5,18 +5,22 @@ from typing import Any
 
 import streamlit as st
 
+from app import written
 from app.components import rail
-from app.flow import escape
+from app.edit_form import METHOD_WORDS
+from app.flow import escape, opened
 from app.history import Run
 from app.services import rail_owner, services
 from app.session import fill, session_id, spec
 from app.studies import STUDIES
+from editors.stack import Layer
 
 PAGES = {
     "trace": "../pages/trace.py",
     "average": "../pages/average.py",
     "lens": "../pages/lens.py",
     "facts": "../pages/models.py",
+    "edit": "../pages/edit.py",
 }
 
 
@@ -25,9 +29,69 @@ def margin() -> None:
     with st.sidebar:
         st.markdown("#### Model")
         model_status()
+        written_over()
+        earlier_runs()
+
+
+def written_over() -> None:
+    """The edits, each with its switch; undo, redo, all off."""
+    layers = written.stack().layers
+    if not layers:
         st.markdown("#### Written over")
         st.markdown(":gray[:small[Nothing yet: the model is as it was trained.]]")
-        earlier_runs()
+    else:
+        on = sum(layer.on for layer in layers)
+        st.markdown(f"#### Written over :{'orange' if on else 'gray'}-badge[{on} of {len(layers)} on]")
+    for layer in reversed(layers):
+        _written_row(layer)
+    if refusal := st.session_state.get("written.refusal"):
+        st.markdown(f":red[:small[:material/error: {escape(refusal)}]]")
+    if layers or written.can("undo") or written.can("redo"):
+        with st.container(horizontal=True, key="written-steps"):
+            st.button(
+                "Undo", icon=":material/undo:", type="tertiary", key="written-undo", shortcut="Mod+Z",
+                disabled=not written.can("undo"), on_click=written.step, args=("undo",),
+            )  # fmt: skip
+            st.button(
+                "Redo", icon=":material/redo:", type="tertiary", key="written-redo",
+                disabled=not written.can("redo"), on_click=written.step, args=("redo",),
+            )  # fmt: skip
+            st.button(
+                "All off", icon=":material/toggle_off:", type="tertiary", key="written-off",
+                disabled=not written.on(), on_click=written.all_off,
+            )  # fmt: skip
+
+
+def _written_row(layer: Layer) -> None:
+    edit = layer.edit
+    fact, key = edit.request.facts[0], f"written-{edit.id}"
+    places = edit.request.layers or ()
+    where = f"layer {places[0]}" if len(places) == 1 else f"layers {places[0]}–{places[-1]}"
+    was, now = escape(edit.before.said[0]), escape(fact.target)
+    more = f" and {len(edit.request.facts) - 1} more" if len(edit.request.facts) > 1 else ""
+    st.session_state[key] = layer.on
+    with st.container(horizontal=True, vertical_alignment="center", key=f"{key}-row"):
+        st.toggle(
+            f"{edit.title}: on", key=key, label_visibility="collapsed", on_change=_switched, args=(edit.id,), width=44
+        )
+        if layer.on:
+            st.markdown(
+                f"**{escape(fact.subject)}** :blue[{was}] → :orange[{now}]{more}  \n"
+                f":gray[:small[{METHOD_WORDS[edit.request.method]} · {where}]]"
+            )
+        else:
+            st.markdown(
+                f":gray[{escape(fact.subject)} {was} → {now}{more}]  \n"
+                f":gray[:small[{METHOD_WORDS[edit.request.method]} · {where} · off]]"
+            )
+        st.button(
+            "", icon=":material/close:", type="tertiary", key=f"{key}-remove", help="Take it off the stack",
+            on_click=written.remove, args=(edit.id,),
+        )  # fmt: skip
+
+
+def _switched(edit_id: str) -> None:
+    written.switch(edit_id, st.session_state[f"written-{edit_id}"])
 
 
 @st.fragment(run_every=1.0)
@@ -100,7 +164,9 @@ def earlier_runs() -> None:
 def open_run(run: Run) -> None:
     """Show an earlier run: its form filled in, its result drawn from the store."""
     st.session_state["shown"] = run.key
-    fill(run.study, STUDIES[run.study].request.model_validate(run.request))
+    request = STUDIES[run.study].request.model_validate(run.request)
+    fill(run.study, request)
+    opened(run.study, request, run.key)
     st.session_state[f"{run.study}.open"] = run.key
     st.session_state.pop(f"{run.study}.job", None)
     st.switch_page(PAGES[run.study])

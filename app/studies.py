@@ -1,8 +1,14 @@
 """The studies this workbench offers. A new method is one line here.
 
-Jobs, cache, links, exports, history and the command line all work from this table.
+Jobs, cache, links, exports, history and the command line all work from this table. It names the
+functions and fetches them when they are called, so a page can show a stored result before torch has been read.
 """
 
+from collections.abc import Callable
+from typing import Any
+
+import analysis
+import editors
 from analysis import (
     AverageRequest,
     AverageResult,
@@ -12,19 +18,29 @@ from analysis import (
     LensResult,
     TraceRequest,
     TraceResult,
-    average,
-    known_facts,
-    logit_lens,
-    trace,
 )
 from analysis.study import Study
+from editors.edit import Edit
+from editors.request import EditRequest
+
+
+def _later(floor: Any, name: str) -> Callable[..., Any]:
+    """A function of `analysis` or `editors`, fetched when it is called."""
+
+    def run(*args: Any, **options: Any) -> Any:
+        return getattr(floor, name)(*args, **options)
+
+    run.__name__, run.__module__ = name, floor.__name__
+    return run
+
 
 STUDIES: dict[str, Study] = {
     study.name: study
     for study in (
-        Study("trace", TraceRequest, TraceResult, trace, resumable=True),
-        Study("average", AverageRequest, AverageResult, average),
-        Study("lens", LensRequest, LensResult, logit_lens),
-        Study("facts", KnownRequest, KnownResult, known_facts),
+        Study("trace", TraceRequest, TraceResult, _later(analysis, "trace"), resumable=True),
+        Study("average", AverageRequest, AverageResult, _later(analysis, "average"), of_traces=True),
+        Study("lens", LensRequest, LensResult, _later(analysis, "logit_lens")),
+        Study("edit", EditRequest, Edit, _later(editors, "write"), on_edits=True),
+        Study("facts", KnownRequest, KnownResult, _later(analysis, "known_facts")),
     )
 }

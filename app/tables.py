@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from analysis import AverageResult, KnownResult, LensResult, TraceResult, read_facts
-from analysis.averaging import ROWS
+from analysis.average_result import ROWS
 from analysis.scores import TOP
+from editors.edit import Edit
 
 
 @singledispatch
@@ -107,6 +108,27 @@ def _known(result: KnownResult) -> pd.DataFrame:
             "said": result.said,
             "probability": _floats(result.probability),
             "correct": result.correct,
+        }
+    )
+
+
+@table.register
+def _edit(result: Edit) -> pd.DataFrame:
+    """One row per probe, before and after."""
+    before, after = result.before, result.after
+    return pd.DataFrame(
+        {
+            "fact": [probe.fact for probe in result.probes],
+            "kind": [probe.kind for probe in result.probes],
+            "prompt": [probe.prompt for probe in result.probes],
+            "new": [probe.new for probe in result.probes],
+            "old": [probe.old for probe in result.probes],
+            "new_before": _floats(before.new),
+            "new_after": _floats(after.new),
+            "old_before": _floats(before.old),
+            "old_after": _floats(after.old),
+            "said_before": before.said,
+            "said_after": after.said,
         }
     )
 

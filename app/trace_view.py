@@ -227,6 +227,17 @@ def compare(results: list[TraceResult], metric: Metric) -> None:
         st.markdown(caption(result, metric))
 
 
+def before_and_after(results: list[TraceResult]) -> None:
+    """The same prompt traced without edits and with them, on one scale."""
+    top = shared_top(results, "probability")
+    for result in results:
+        edited = bool(result.model.get("edits"))
+        colour, words = ("orange", "Written over") if edited else ("blue", "As it was")
+        st.markdown(f":{colour}[**{words}**] :gray[answer {escape(word(result.answer))}]")
+        maps(result, top=top, metric="probability", name=f"retrace-{'after' if edited else 'before'}", clickable=False)
+        st.markdown(caption(result, "probability"))
+
+
 def empty(request: TraceRequest | None, labels: list[str] | None, layers: int | None) -> None:
     """A blank page: axes with a dot a cell, one sentence."""
     st.markdown("Nothing traced yet. Press **Trace**.")

@@ -1,1 +1,43 @@
-"""The floor that changes a model: keys, targets, closed-form updates and the stack of edits."""
+"""Change a language model: write facts over, stack the edits, take recipes away. No Streamlit, no figures.
+
+    from analysis import load
+    from editors import EditRequest, Rewrite, write, written_over
+    lm = load()
+    fact = Rewrite(prompt="{} is located in the city of", subject="The Eiffel Tower", target="Rome")
+    edit = write(lm, EditRequest(facts=(fact,)))
+    with written_over(lm, [edit]):
+        ...
+
+Names are fetched when they are first asked for, as in `analysis`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from editors.applying import written_over
+    from editors.edit import Edit
+    from editors.recipe import read_recipe, write_recipe
+    from editors.request import EditRequest, Rewrite
+    from editors.stack import EditStack
+    from editors.writing import write
+
+_HOMES = {
+    "applying": ("written_over",),
+    "edit": ("Edit",),
+    "recipe": ("read_recipe", "write_recipe"),
+    "request": ("EditRequest", "Rewrite"),
+    "stack": ("EditStack",),
+    "writing": ("write",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = ["Edit", "EditRequest", "EditStack", "Rewrite", "read_recipe", "write", "write_recipe", "written_over"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'editors' has no attribute {name!r}")
+    value = getattr(import_module(f"editors.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value

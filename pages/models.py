@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from analysis import KnownRequest, ModelSpec, WorkbenchError, plan
+import analysis
+from analysis import KnownRequest, ModelSpec, WorkbenchError
 from app import flow
 from app.exports import to_csv
 from app.services import allowed_specs, public, services
@@ -53,7 +54,7 @@ with st.container(border=True, key="model-form"):
     if wanted is not None and (asked or load):
         try:
             with st.spinner("Reading the config"):
-                priced = plan(wanted)
+                priced = analysis.plan(wanted)
             if not priced.fits:
                 st.error(f"{priced.sentence()} It does not fit.", icon=":material/gpp_bad:")
             elif load:

@@ -53,14 +53,14 @@ path = plates(
          "sub": "Two groups of heads disagree. Prune one."},
         {"id": "neurons", "over": "4 Neurons", "title": "Which path does it take?", **soon,
          "sub": "From the question to the answer, neuron by neuron."},
-        {"id": "edit", "over": "5 Edit", "title": "Write over it", "word": ("Paris", "Rome"), **soon,
+        {"id": "edit", "over": "5 Edit", "title": "Write over it", "word": ("Paris", "Rome"),
          "sub": "Before and after, undo, and a recipe to keep."},
     ],
     layout="row",
     key="path",
 )  # fmt: skip
-if path == "trace":
-    st.switch_page(PAGES["trace"])
+if path in PAGES:
+    st.switch_page(PAGES[path])
 
 title, choice = st.columns([1, 1.4], vertical_alignment="bottom")
 title.header("Begin with an example")

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.averaging import ROWS, AverageRequest, average, in_turn, row_tokens
+from analysis.average_result import ROWS, AverageRequest
+from analysis.averaging import average, in_turn, row_tokens
 from analysis.errors import BadRequest, Cancelled
 from analysis.facts import Fact
 from analysis.trace_result import TraceRequest

@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,13 @@ from analysis import (
     logit_lens,
     trace,
 )
-from analysis.averaging import ROWS, AverageResult
+from analysis.average_result import ROWS, AverageResult
 from app.charts.palette import written
 from app.charts.trace_maps import shared_top, trace_map
 from app.exports import notebook, notebook_file, plain, to_csv, to_json
 from app.studies import STUDIES
 from app.tables import table
+from editors import EditRequest, Rewrite, write
 
 PROMPT, SUBJECT = "stands the old tower of Aldra in a city", "old tower"
 REQUEST = TraceRequest(prompt=PROMPT, subject=SUBJECT, kinds=("state", "mlp"), samples=3, sigma=0.5)
@@ -66,6 +68,9 @@ def results(tiny) -> dict[str, Any]:
         "average": averaged(tiny.card()),
         "lens": logit_lens(tiny, LensRequest(prompt=PROMPT)),
         "facts": known_facts(tiny, KnownRequest(relations=("capital",))),
+        "edit": write(
+            tiny, EditRequest(facts=(TOWER,), layers=(1,), contexts=1, context_tokens=3, steps=3, tokens=600)
+        ),
     }
 
 
@@ -181,20 +186,24 @@ def test_what_is_no_result():
             act(3)
 
 
+TOWER = Rewrite(prompt="the old {} stands in a", subject="tower of Aldra", target="river")
 REQUESTS = {
     "trace": REQUEST,
     "average": AverageRequest(facts=3, relations=("capital",), at_least=0.0),
     "lens": LensRequest(prompt='the "old"\ntower \\ “São”', answer="Aldra"),
     "facts": KnownRequest(),
+    "edit": EditRequest(
+        facts=(Rewrite(prompt="{} stands in", subject="the “old” tower", target="Aldra"),), layers=(1, 2)
+    ),
 }
 
 
 @pytest.mark.parametrize("name", list(STUDIES))
 def test_the_snippet_builds_an_equal_request(name, monkeypatch):
     asked: list[Any] = []
-    run = STUDIES[name].run.__name__
+    run, floor = STUDIES[name].run.__name__, import_module(STUDIES[name].run.__module__)
     monkeypatch.setattr(analysis, "load", lambda *args, **options: asked.append((args, options)) or "the model")
-    monkeypatch.setattr(analysis, run, lambda lm, request: (lm, request))
+    monkeypatch.setattr(floor, run, lambda lm, request: (lm, request))
     spec = ModelSpec(source="owner/name", dtype="bfloat16")
     names: dict[str, Any] = {}
     exec(notebook(name, REQUESTS[name], spec), names)  # noqa: S102 - the snippet is ours

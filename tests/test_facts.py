@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from analysis.errors import BadFile, BadRequest
-from analysis.facts import OWN_FACTS, Fact, KnownRequest, choose, known_facts, read_facts
+from analysis.facts import OWN_FACTS, Fact, KnownRequest, choose, read_facts
+from analysis.known import known_facts
 
 GOOD = {
     "relations": {
@@ -28,7 +29,7 @@ OTHER_RELATIONS = (3, ["a"], {"a": 3}, {"a": {"facts": 3}}, {"a": {"facts": [3]}
 def own(tmp_path, monkeypatch):
     """Facts in the words of the tiny tokenizer, in place of the project's."""
     facts = read_facts(written(tmp_path, GOOD))
-    monkeypatch.setattr("analysis.facts.read_facts", lambda: facts)
+    monkeypatch.setattr("analysis.known.read_facts", lambda: facts)
     return facts
 
 
@@ -125,7 +126,7 @@ def test_a_fact_is_known_when_its_object_is_what_the_model_says_first(family, ow
 
 def test_asking_tells_progress_and_skips_what_cannot_be_placed(tiny, own, monkeypatch):
     long = Fact(id="city/long", relation="city", subject="w1", object="w2", prompt="{} " + "the " * 40)
-    monkeypatch.setattr("analysis.facts.read_facts", lambda: (*own, long))
+    monkeypatch.setattr("analysis.known.read_facts", lambda: (*own, long))
     heard: list[tuple[int, int]] = []
     result = known_facts(tiny, KnownRequest(), lambda done, total, *_: heard.append((done, total)))
     assert heard == [(i, 4) for i in range(5)]

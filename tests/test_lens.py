@@ -5,7 +5,8 @@ import pytest
 
 from analysis.blocks import Frame, first_hidden, record
 from analysis.errors import BadRequest
-from analysis.lens import LensRequest, logit_lens
+from analysis.lens import logit_lens
+from analysis.lens_result import LensRequest
 from analysis.scores import TOP
 from tests.traces import PROMPT, TOKENS, far, traced
 

@@ -8,6 +8,7 @@ from analysis import AverageRequest, KnownRequest, LensRequest, TraceRequest
 from analysis.errors import BadRequest
 from app.links import from_query, link, to_query
 from app.studies import STUDIES
+from editors import EditRequest, Rewrite
 
 REQUESTS = [
     TraceRequest(prompt="The Eiffel Tower is located in the city of", subject="The Eiffel Tower"),
@@ -32,6 +33,7 @@ REQUESTS = [
     LensRequest(prompt="one\ntwo", answer="3"),
     KnownRequest(),
     KnownRequest(relations=("capital",)),
+    EditRequest(facts=(Rewrite(prompt="{} is, as said, in", subject="a, b", target="São"),), layers=(4, 5)),
 ]
 
 

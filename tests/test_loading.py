@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 from analysis.errors import BadRequest, ModelTooLarge, ModelUnavailable, UnknownArchitecture
-from analysis.loading import HEADROOM, ModelSpec, free_bytes, kind_of, load, pick_device, plan
+from analysis.loading import HEADROOM, free_bytes, load, pick_device, plan
+from analysis.model_spec import ModelSpec, kind_of
 from tests.families import TEXT, VOCABULARY, build, language_model, word_tokenizer
 from tests.traces import PROMPT, REQUEST, same, trace, traced
 

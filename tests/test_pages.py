@@ -2,6 +2,8 @@
 
 import base64
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,6 +57,7 @@ def loader(monkeypatch, tiny) -> Iterator[list[ModelSpec]]:
 def ready(loader) -> shared.Services:
     """The same process with its model loaded."""
     made = shared.services()
+    made.begin()
     until(lambda: ModelSpec() in made.models.cards)
     return made
 
@@ -429,6 +432,7 @@ def test_a_failed_loading_is_told(monkeypatch):
     shared.services.clear()
     try:
         made = shared.services()
+        made.begin()
         until(lambda: made.worker.jobs()[0].over)
         at = fine(visit("trace"))
         assert "It needs 9.9 GB; 0.1 GB are free. [Choose] a smaller one." in text(at)
@@ -436,3 +440,11 @@ def test_a_failed_loading_is_told(monkeypatch):
         assert at.error[0].value.replace("\\", "").startswith("It does not fit.")
     finally:
         forget_services()
+
+
+def test_a_page_is_drawn_before_torch_is_read():
+    """A stored result shows at once on a fresh server: what pages are made of must not wait for torch."""
+    modules = ["app.services", "app.shell", "app.flow", "app.trace_form", "app.trace_view", "app.edit_form"]
+    modules += ["app.edit_view", "app.written", "app.gallery", "app.open_example", "app.take_away", "app.compute"]
+    code = f"import sys, {', '.join(modules)}; sys.exit(any(m in sys.modules for m in ('torch', 'transformers')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=MAIN.parents[1]).returncode == 0

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.lens import LensRequest, logit_lens
+from analysis.lens import logit_lens
+from analysis.lens_result import LensRequest
 from analysis.trace_result import TraceRequest, TraceResult
 from analysis.tracing import trace
 from app.bench.plain_tracing import PlainTrace

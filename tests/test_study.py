@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from analysis.averaging import AverageRequest
+from analysis.average_result import AverageRequest
 from analysis.errors import Cancelled
-from analysis.lens import LensRequest, LensResult, logit_lens
+from analysis.lens import logit_lens
+from analysis.lens_result import LensRequest, LensResult
 from analysis.study import pack, provenance, unpack
 from analysis.trace_result import KINDS, TraceRequest, TraceResult
 from analysis.tracing import ROW_BUDGET, trace

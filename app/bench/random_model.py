@@ -45,7 +45,7 @@ def random_model(
     with torch.device(device):
         model.model.rotary_emb = type(model.model.rotary_emb)(config)
     lm = LanguageModel(model, _words(texts), name=f"{shape}, random weights")
-    lm.weights_hash = f"random-{shape}-{seed}"  # hashing 8 billion numbers would take longer than the benchmark
+    lm.own_hash = f"random-{shape}-{seed}"  # hashing 8 billion numbers would take longer than the benchmark
     return lm
 
 

@@ -52,20 +52,16 @@ def tracing(lm: LanguageModel, options: Options, report: Report = silent) -> Ben
 
     Per kind: seconds, plain_seconds, ratio, max_abs_difference (probability of the answer, over all
     samples of all compared cells), share_of_peak (matrix-product FLOPs, counted by torch in a run of
-    their own, by seconds and by the best rate of `matmul_rates`).
+    their own, by seconds and by the peak). The peak is the mean rate of the fastest shape of
+    `matmul_rates` over windows before and after every fast run: a machine's speed wanders by a fifth
+    within minutes, and the best window of many says what it did once, not what a run could have had.
     """
     bench = Bench(describe(lm.device), lm.card())
-    rates: dict[str, float] = {}
+    rates: dict[str, list[float]] = {}
     flops: dict[Kind, float] = {}
-
-    def measure_rates() -> None:
-        for shape, rate in matmul_rates(lm.device, lm.dtype).items():
-            rates[shape] = max(rate, rates.get(shape, 0.0))
-
     for kind in options.kinds:
-        measure_rates()
-        flops[kind] = _kind(bench, lm, kind, options, report)
-    measure_rates()
+        flops[kind] = _kind(bench, lm, kind, options, rates, report)
+    peaks = {shape: sum(each) / len(each) for shape, each in rates.items()}
     if not options.quick:
         for length in options.lengths:
             report(0, 1, f"{length} tokens")
@@ -76,9 +72,10 @@ def tracing(lm: LanguageModel, options: Options, report: Report = silent) -> Ben
     by_name = {figure.name: figure for figure in bench.figures}
     for kind, count in flops.items():
         spent = by_name[f"{kind}.seconds"]
-        bench.add(f"{kind}.share_of_peak", count / spent.value / max(rates.values()), "", spent.n)
-    bench.machine["matmul_gflops"] = {shape: round(rate / 1e9, 1) for shape, rate in rates.items()}
-    bench.machine["matmul_peak_gflops"] = round(max(rates.values()) / 1e9, 1)
+        bench.add(f"{kind}.share_of_peak", count / spent.value / max(peaks.values()), "", spent.n)
+    bench.machine["matmul_gflops"] = {shape: round(rate / 1e9, 1) for shape, rate in peaks.items()}
+    bench.machine["matmul_windows"] = max(map(len, rates.values()))
+    bench.machine["matmul_peak_gflops"] = round(max(peaks.values()) / 1e9, 1)
     return bench
 
 
@@ -86,8 +83,15 @@ def _request(kind: Kind, options: Options, prompt: str | None = None) -> TraceRe
     return TraceRequest(prompt=prompt or PROMPT, subject=SUBJECT, occurrence=0, kinds=(kind,), samples=options.samples)
 
 
-def _kind(bench: Bench, lm: LanguageModel, kind: Kind, options: Options, report: Report) -> float:
-    """Put down a kind's figures; returns the FLOPs of its matrix products."""
+def _kind(
+    bench: Bench, lm: LanguageModel, kind: Kind, options: Options, rates: dict[str, list[float]], report: Report
+) -> float:
+    """Put down a kind's figures and the rates around its runs; returns the FLOPs of its matrix products."""
+
+    def measure_rates() -> None:
+        for shape, rate in matmul_rates(lm.device, lm.dtype).items():
+            rates.setdefault(shape, []).append(rate)
+
     request = _request(kind, options)
     with FlopCounterMode(display=False) as counter:
         result = trace(lm, request, _titled(report, f"{kind}, counting"))
@@ -97,12 +101,14 @@ def _kind(bench: Bench, lm: LanguageModel, kind: Kind, options: Options, report:
     repeats = options.repeats or (1 if options.quick else 3)
     fast_seconds, cell_seconds, difference = [], [], 0.0
     plain.cell(kind, *chosen[0])
-    forget_peak_memory(lm.device)
     memory = 0.0
     for turn in range(repeats):
+        measure_rates()
+        forget_peak_memory(lm.device)
         seconds, result = _timed(lm, partial(trace, lm, request, _titled(report, f"{kind}, fast")))
         fast_seconds.append(seconds)
         memory = memory or peak_memory_mb()
+        measure_rates()
         for index, (layer, token) in enumerate(chosen[turn::repeats]):
             report(index, len(chosen[turn::repeats]), f"{kind}, one forward per cell")
             seconds, exact = _timed(lm, partial(plain.cell, kind, layer, token))

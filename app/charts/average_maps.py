@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from analysis.averaging import ROWS, AverageResult
+from analysis.average_result import ROWS, AverageResult
 from app.charts.curves import Curve, layer_curves
 from app.charts.palette import Palette
 from app.charts.token_map import token_map

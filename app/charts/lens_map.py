@@ -6,7 +6,7 @@ Ink is the probability of that word; the answer stands in bold where a state say
 import numpy as np
 import plotly.graph_objects as go
 
-from analysis.lens import LensResult
+from analysis.lens_result import LensResult
 from app.charts.palette import Palette
 from app.charts.words import percent, token_label, word
 

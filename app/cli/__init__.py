@@ -18,6 +18,11 @@ COMMANDS = {
     "facts": ("app.cli.study", "ask a model which facts it knows"),
     "trace": ("app.cli.study", "find the states that bring a blurred answer back"),
     "average": ("app.cli.study", "trace many known facts and average by role of the token"),
+    "edit": ("app.cli.editing", "write a fact over what the model says"),
+    "apply": ("app.cli.editing", "make an adapter, a checkpoint or a script of a recipe"),
+    "recipe": ("app.cli.editing", "show, verify and compare recipes"),
+    "generate": ("app.cli.editing", "let a model go on from a prompt, with edits"),
+    "stats": ("app.cli.editing", "measure what layers are used to reading (second moments)"),
     "lens": ("app.cli.study", "read every state of a prompt through the logit lens"),
     "bench": ("app.cli.bench", "measure speed and exactness on this machine"),
 }

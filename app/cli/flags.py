@@ -43,13 +43,13 @@ def add_fields(
         )
 
 
-def fields_of(args: Namespace, kind: type[BaseModel]) -> Any:
-    """The request said by the flags; raises `BadRequest` with every field at fault."""
+def fields_of(args: Namespace, kind: type[BaseModel], **given: Any) -> Any:
+    """The request said by the flags, and by `given`; raises `BadRequest` with every field at fault."""
     values = {name: getattr(args, name) for name in kind.model_fields if hasattr(args, name)}
     for name, value in values.items():
         if isinstance(value, list):
             values[name] = [part.strip() for word in value for part in word.split(",") if part.strip()]
-    return validated(kind, values)
+    return validated(kind, values | given)
 
 
 def add_model_flags(parser: ArgumentParser) -> None:

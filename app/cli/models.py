@@ -11,7 +11,7 @@ from huggingface_hub.errors import CacheNotFound
 from analysis import ModelSpec, plan
 from analysis.embedded import embedded_folder, embedded_place, embedded_ready
 from analysis.errors import ModelUnavailable
-from analysis.loading import EMBEDDED, EMBEDDED_NAME, kind_of
+from analysis.model_spec import EMBEDDED, EMBEDDED_NAME, kind_of
 from app.cli.flags import MODEL_FLAGS, add_fields, fields_of, loaded
 from app.cli.terminal import Bar, columns
 

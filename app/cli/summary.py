@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from analysis import AverageResult, KnownResult, LensResult, TraceResult
-from analysis.averaging import ROWS
+from analysis.average_result import ROWS
 from app.cli.terminal import columns, shades, word
 from app.tables import table
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from analysis.cache_home import cache_home
 from tests.browser.chromium import find_chromium
@@ -60,6 +60,14 @@ def start_server(home: Path) -> Server:
 
 
 @pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that do not end it."""
+    made = start_server(tmp_path_factory.mktemp("workbench"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One headless browser."""
     path = find_chromium()
@@ -68,3 +76,23 @@ def browser() -> Iterator[Browser]:
         made = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield made
         made.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A visitor's own window."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1100}, color_scheme="light")
+    context.set_default_timeout(60_000)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def others(browser: Browser) -> Iterator[list[Page]]:
+    """Two people, each with a context of their own."""
+    contexts = [browser.new_context(viewport={"width": 1280, "height": 1000}) for _ in range(2)]
+    for context in contexts:
+        context.set_default_timeout(60_000)
+    yield [context.new_page() for context in contexts]
+    for context in contexts:
+        context.close()

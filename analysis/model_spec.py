@@ -1,0 +1,71 @@
+"""Which model is meant, and what it would take: plain data, told before anything is loaded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from analysis.errors import BadRequest, ModelUnavailable
+
+EMBEDDED = "embedded"
+EMBEDDED_NAME = "SmolLM2-135M-Instruct"
+Dtype = Literal["float32", "bfloat16", "float16"]
+
+
+class ModelSpec(BaseModel):
+    """Which model, where and how precise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = Field(EMBEDDED, description="'embedded', a Hugging Face id, a local folder or a local .gguf file")
+    revision: str | None = Field(None, description="branch, tag or commit of a Hugging Face id")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    dtype: Dtype = Field("float32", description="precision of the weights")
+    device_map: str | None = Field(None, description="'auto' spreads the blocks over all GPUs")
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """What loading a model would take, known before any weight is read."""
+
+    spec: ModelSpec
+    name: str
+    kind: Literal["embedded", "hub", "folder", "gguf"]
+    architecture: str
+    layers: int
+    heads: int
+    parameters: int
+    bytes_needed: int
+    bytes_free: int
+    device: str
+
+    @property
+    def fits(self) -> bool:
+        """Whether weights and a little headroom go into what is free."""
+        return self.bytes_needed <= self.bytes_free
+
+    def sentence(self) -> str:
+        """The plan in one line."""
+        return (
+            f"{self.name}: {self.parameters / 1e6:,.0f} million parameters, {self.layers} layers; needs "
+            f"{self.bytes_needed / 1e9:.1f} GB in {self.spec.dtype} on {self.device}, "
+            f"{self.bytes_free / 1e9:.1f} GB are free."
+        )
+
+
+def kind_of(source: str) -> Literal["embedded", "hub", "folder", "gguf"]:
+    """What a source string names; a path is one that exists or looks like one."""
+    if source == EMBEDDED:
+        return "embedded"
+    if not source.strip():
+        raise BadRequest("No model is named. Use embedded, a Hugging Face id, a folder or a .gguf file.")
+    path = Path(source).expanduser()
+    looks_local = path.exists() or source.startswith((".", "/", "~")) or source.endswith(".gguf")
+    if not looks_local:
+        if source.count("/") > 1:
+            raise BadRequest(f"“{source}” is neither a folder here nor a Hugging Face id (owner/name).")
+        return "hub"
+    if not path.exists():
+        raise ModelUnavailable(f"There is no file or folder “{source}”. Check the path.")
+    return "gguf" if path.is_file() else "folder"

@@ -1,0 +1,80 @@
+"""The plain way to search for a new value: the whole model, every row, every step.
+
+What `editors.targets` must agree with, written to be read: torch's own Adam, full forwards, full
+logits. One fact at a time.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from analysis.key_value import output_matrix
+from editors.request import EditRequest
+from editors.rows import Row
+from editors.targets import Site
+
+if TYPE_CHECKING:
+    from analysis.model import LanguageModel
+
+
+def plain_search(
+    lm: "LanguageModel", rows: Sequence[Row], layer: int, sites: tuple[Site, ...], request: EditRequest
+) -> dict[Site, Tensor]:
+    """The change (d,) at each site for the only fact of `rows`; `request` settled."""
+    changes = {site: torch.zeros(lm.d_model, device=lm.device, requires_grad=True) for site in sites}
+    base: dict[Site, Tensor] = {}
+    said: dict[int, Tensor] = {}
+    asked = sum(bool(row.targets) for row in rows)
+    optimiser = torch.optim.Adam(list(changes.values()), lr=request.rate or 0.5)
+    for step in range(request.steps or 1):
+        loss = torch.zeros((), device=lm.device)
+        for index, row in enumerate(rows):
+            logs = _logits(lm, row, layer, changes, base if row.bare else {}).log_softmax(-1)
+            for place, token in enumerate(row.targets):
+                loss = loss - logs[row.first + place, token] / len(row.targets) / asked
+            if row.anchor:
+                now = logs[row.start]
+                before = said.setdefault(index, now.detach())
+                loss = loss + request.kl * (now.exp() * (now - before)).sum()
+        for site, change in changes.items():
+            loss = loss + request.decay * change.norm() / base[site].norm() ** 2
+        if loss.item() < request.enough or step == (request.steps or 1) - 1:
+            break
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        with torch.no_grad():
+            for site, change in changes.items():
+                bound = (request.clamp or 4.0) * base[site].norm()
+                change.mul_((bound / change.norm().clamp_min(1e-12)).clamp_max(1.0))
+    return {site: change.detach() for site, change in changes.items()}
+
+
+def _logits(lm: "LanguageModel", row: Row, layer: int, changes: dict[Site, Tensor], base: dict[Site, Tensor]) -> Tensor:
+    """Logits (tokens, vocabulary) of a row with the changes added at its subject's last token."""
+    block = lm.blocks[layer]
+    modules: dict[Site, Any] = {
+        "value": output_matrix(lm, layer).module,
+        "hidden": block,
+        "attn": block.hook_attn_out,
+    }
+
+    def hook(site: Site) -> Any:
+        def call(_: Any, __: Any, output: Any) -> Any:
+            tensor = output[0] if isinstance(output, tuple) else output
+            rows = tensor.reshape(1, -1, tensor.shape[-1]).clone()
+            base.setdefault(site, rows[0, row.start].detach().float())
+            rows[0, row.start] = rows[0, row.start] + changes[site].to(rows)
+            new = rows.reshape(tensor.shape)
+            return (new, *output[1:]) if isinstance(output, tuple) else new
+
+        return call
+
+    handles = [modules[site].register_forward_hook(hook(site)) for site in changes]
+    try:
+        return lm.logits(torch.tensor([row.ids]))[0]
+    finally:
+        for handle in handles:
+            handle.remove()

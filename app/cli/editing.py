@@ -1,0 +1,256 @@
+"""`palimpsest edit`, `apply`, `recipe`, `generate`, `stats`: writing over a model from the terminal."""
+
+import json
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from analysis.errors import BadFile, BadRequest
+from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
+from app.cli.terminal import Bar, columns
+from app.links import validated
+from editors.edit import Edit
+from editors.probes import score
+from editors.recipe import faults, read_files, read_recipe, write_recipe
+from editors.request import EditRequest, Rewrite
+
+FORMATS = ("bundle", "peft", "hf", "script")
+KIND_WORDS = {
+    "rewrite": "the prompt itself",
+    "paraphrase": "said otherwise",
+    "neighbour": "neighbours",
+    "other": "other facts of the subject",
+}
+
+
+def configure(parser: ArgumentParser, name: str) -> None:
+    """Give the command its flags."""
+    {"edit": _edit, "apply": _apply, "recipe": _recipe, "generate": _generate, "stats": _stats}[name](parser)
+
+
+def _edit(parser: ArgumentParser) -> None:
+    for field in ("prompt", "subject", "target"):
+        parser.add_argument(f"--{field}", help=Rewrite.model_fields[field].description)
+    parser.add_argument(
+        "--facts", type=Path, metavar="FILE", help="facts to write, as a JSON list of {prompt, subject, target}"
+    )
+    add_fields(parser, EditRequest, leave_out={"facts"})
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the recipe here, its weights beside it")
+    parser.add_argument(
+        "--on", type=Path, action="append", default=[], metavar="RECIPE", help="write on top of this one"
+    )
+    parser.add_argument("--author", default="", help="name to keep in the recipe")
+    add_model_flags(parser)
+    parser.set_defaults(run=edit)
+
+
+def edit(args: Namespace) -> int:
+    """Find an edit, show what it did, write its recipe."""
+    from editors.writing import write
+
+    facts = _facts(args)
+    request = fields_of(args, EditRequest, facts=facts)
+    if args.out is not None and args.out.suffix != ".json":
+        raise BadRequest(f"--out is “{args.out}”; a recipe’s name ends in .json.")
+    stack = [read_recipe(place) for place in args.on]
+    with _bar() as bar:
+        made = write(loaded(args, bar), request, bar, stack=stack)
+    print(_said(made))
+    if args.out is not None:
+        print(f"Recipe {write_recipe(made, args.out, args.author)['id']} is in {args.out}.")
+    return 0
+
+
+def _facts(args: Namespace) -> tuple[Rewrite, ...]:
+    if args.facts is not None:
+        try:
+            listed = json.loads(args.facts.read_text(encoding="utf-8"))
+            assert isinstance(listed, list)
+        except (OSError, ValueError, AssertionError) as error:
+            raise BadFile(f"{args.facts} is not a JSON list of facts. {error}") from error
+        return tuple(validated(Rewrite, fact) for fact in listed)
+    given = {name: getattr(args, name) for name in ("prompt", "subject", "target")}
+    if absent := [f"--{name}" for name, value in given.items() if value is None]:
+        raise BadRequest(f"{', '.join(absent)} must be given, or --facts FILE.")
+    return (validated(Rewrite, given),)
+
+
+def _said(edit: Edit) -> str:
+    """Before and after, a line a probe, and the shares."""
+    rows = [
+        (
+            KIND_WORDS[probe.kind],
+            probe.prompt,
+            f"{edit.before.said[i]} {edit.before.said_probability[i]:.0%}",
+            f"{edit.after.said[i]} {edit.after.said_probability[i]:.0%}",
+        )
+        for i, probe in enumerate(edit.probes)
+    ]
+    shares = []
+    for kind in KIND_WORDS:
+        found = score(edit.probes, edit.after, kind)  # type: ignore[arg-type]
+        if found is not None:
+            shares.append((KIND_WORDS[kind], f"{found.likelier:.0%}", f"{found.greedy:.0%}"))
+    parts = [columns(rows[:40], ("", "prompt", "before", "after")), ""]
+    parts.append(columns(shares, ("wanted answer", "likelier", "said")))
+    parts += [f"Note: {warning}" for warning in edit.warnings]
+    return "\n".join(parts)
+
+
+def _apply(parser: ArgumentParser) -> None:
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--format", choices=FORMATS, default="bundle", help="what to make (default: bundle)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; must not be there yet")
+    add_model_flags(parser)
+    parser.set_defaults(run=apply)
+
+
+def apply(args: Namespace) -> int:
+    """Make something of a recipe that is of use elsewhere."""
+    from app.take_edit import save_as
+
+    made = read_recipe(args.recipe)
+    lm = None
+    if args.format == "hf":
+        if not hasattr(args, "source"):
+            args.source = made.model["source"]
+        with _bar() as bar:
+            lm = loaded(args, bar)
+    save_as(made, args.format, args.out, lm)
+    print(f"{made.title}: {args.format} in {args.out}.")
+    return 0
+
+
+def _recipe(parser: ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, count, text, run in (
+        ("show", 1, "what a recipe does", show),
+        ("verify", 1, "whether a recipe and its weights are whole", verify),
+        ("diff", 2, "where two recipes differ", diff),
+    ):
+        command = actions.add_parser(name, help=text)
+        command.add_argument("recipes", type=Path, nargs=count, metavar="RECIPE")
+        command.set_defaults(run=run)
+
+
+def show(args: Namespace) -> int:
+    """Print a recipe."""
+    recipe, _ = read_files(args.recipes[0])
+    made = read_recipe(args.recipes[0])
+    print(f"{made.title}\n{made.request.method}, recipe {recipe['id']}, on {made.model['name']}")
+    rows = [
+        (str(one.layer), one.name, str(one.rank), f"{one.norm:.3g}", f"{one.norm / one.weight_norm:.2%}")
+        for one in made.changes
+    ]
+    print(columns(rows, ("layer", "tensor", "rank", "‖Δ‖", "of ‖W‖")))
+    print(_said(made))
+    return 0
+
+
+def verify(args: Namespace) -> int:
+    """Check a recipe; 2 and its faults where it has some."""
+    recipe, payload = read_files(args.recipes[0])
+    found = faults(recipe, payload)
+    if found:
+        raise BadFile(f"{args.recipes[0]} has {len(found)} faults.", tuple(found))
+    print(f"{args.recipes[0]} is whole: recipe {recipe['id']}, {len(payload) / 1e3:,.0f} kB of weights.")
+    return 0
+
+
+def diff(args: Namespace) -> int:
+    """Print the fields in which two recipes differ; 1 where they do."""
+    one, other = (_flat(read_files(place)[0]) for place in args.recipes)
+    rows = [
+        (name, str(one.get(name, "–"))[:60], str(other.get(name, "–"))[:60])
+        for name in sorted({*one, *other})
+        if one.get(name) != other.get(name)
+    ]
+    print(columns(rows, ("field", *map(str, args.recipes))) if rows else "They are the same.")
+    return 1 if rows else 0
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {k: v for key, part in value.items() for k, v in _flat(part, f"{name}.{key}".lstrip(".")).items()}
+    if isinstance(value, list) and any(isinstance(part, dict | list) for part in value):
+        return {k: v for index, part in enumerate(value) for k, v in _flat(part, f"{name}.{index}").items()}
+    return {name: value}
+
+
+def _generate(parser: ArgumentParser) -> None:
+    parser.add_argument("--prompt", required=True, action="append", help="text to go on from; may be repeated")
+    parser.add_argument("--recipe", type=Path, action="append", default=[], help="edits to apply, lowest first")
+    parser.add_argument("--tokens", type=int, default=20, metavar="N", help="longest continuation (default: 20)")
+    parser.add_argument(
+        "--seed", type=int, default=None, metavar="N", help="sample with this seed; greedy when left out"
+    )
+    add_model_flags(parser)
+    parser.set_defaults(run=generate)
+
+
+def generate(args: Namespace) -> int:
+    """Let the model go on, with edits."""
+    from analysis.generation import continued
+    from editors.applying import written_over
+
+    edits = [read_recipe(place) for place in args.recipe]
+    if edits and not hasattr(args, "source"):
+        args.source = edits[0].model["source"]
+    with _bar() as bar:
+        lm = loaded(args, bar)
+    with written_over(lm, edits):
+        for prompt in args.prompt:
+            said = [prompt.rstrip(), *list(continued(lm, prompt, args.tokens, seed=args.seed))[-1:]]
+            print("".join(said))
+    return 0
+
+
+def _stats(parser: ArgumentParser) -> None:
+    from analysis.moments_request import MomentsRequest
+
+    add_fields(parser, MomentsRequest)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="copy the measured moments here, a file a layer")
+    parser.add_argument(
+        "--import",
+        dest="bring",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="take over measured moments",
+    )
+    add_model_flags(parser)
+    parser.set_defaults(run=stats)
+
+
+def stats(args: Namespace) -> int:
+    """Measure, import or export second moments."""
+    from analysis.moments import adopt, condition, moments, save
+    from analysis.moments_request import MomentsRequest
+
+    request = fields_of(args, MomentsRequest)
+    with _bar() as bar:
+        lm = loaded(args, bar)
+        for file in args.bring:
+            adopt(lm, file)
+        found = moments(lm, request, bar)
+    rows = []
+    for layer, one in found.items():
+        rows.append(
+            (str(layer), f"{one.tokens:,}", one.corpus, f"{one.matrix.trace():.4g}", f"{condition(one):.2g}", one.id)
+        )
+        if args.out is not None:
+            save(one, args.out / f"moments-layer-{layer}.safetensors")
+    print(columns(rows, ("layer", "tokens", "text", "trace", "condition", "id")))
+    return 0
+
+
+@contextmanager
+def _bar() -> Iterator[Bar]:
+    bar = Bar()
+    try:
+        yield bar
+    finally:
+        bar.close()

@@ -1,0 +1,124 @@
+"""The edits of one visitor: their stack, what can be undone, and where it is kept.
+
+The stack is a value in the session; whatever changes it puts the old one on the pile of undo. On a
+workbench of one's own it is also written down, so a reload or a lost connection finds it again.
+"""
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from analysis.cache_home import cache_home
+from analysis.errors import BadRequest
+from app.services import public, services
+from app.session import spec
+from app.studies import STUDIES
+from editors.edit import Edit
+from editors.request import EditRequest
+from editors.stack import EditStack, Layer
+
+PLACE = "stack.json"
+
+
+def stack() -> EditStack:
+    """This visitor's edits of the model they work with."""
+    if "written" not in st.session_state:
+        st.session_state["written"] = _recovered()
+    kept: EditStack = st.session_state["written"]
+    card = services().card(spec())
+    own = card["weights_hash"] if card else None
+    return EditStack(tuple(layer for layer in kept.layers if own is None or layer.edit.model["weights_hash"] == own))
+
+
+def on() -> tuple[Edit, ...]:
+    """The edits that are on."""
+    return stack().on
+
+
+def put(new: EditStack) -> None:
+    """Take `new` as the stack; the one before can be had back."""
+    st.session_state.setdefault("written.undo", []).append(stack())
+    st.session_state["written.redo"] = []
+    _take(new)
+
+
+def write_over(edit: Edit) -> None:
+    """Put an edit on top; `BadRequest` where it does not fit."""
+    services().store.save(STUDIES["edit"], edit.id, edit)
+    put(stack().add(edit))
+
+
+def below(request: EditRequest) -> tuple[Edit, ...]:
+    """What a new edit is found on top of: AlphaEdit, which spares what was written before, on the edits that are on;
+    all others on the model as it was trained, so that each can be switched by itself."""
+    return on() if request.method == "alphaedit" else ()
+
+
+def found_on(edit: Edit) -> tuple[Edit, ...]:
+    """The edits an edit was found on top of, as far as this visitor has them."""
+    return tuple(layer.edit for layer in stack().layers if layer.edit.id in edit.built_on)
+
+
+def can(direction: str) -> bool:
+    """Whether there is something to `undo`, or to `redo`."""
+    return bool(st.session_state.get(f"written.{direction}"))
+
+
+def step(direction: str) -> None:
+    """Undo, or redo."""
+    if not can(direction):
+        return
+    other = "redo" if direction == "undo" else "undo"
+    st.session_state.setdefault(f"written.{other}", []).append(stack())
+    _take(st.session_state[f"written.{direction}"].pop())
+
+
+def switch(edit_id: str, on: bool) -> None:
+    """Switch an edit on or off; a refusal is kept to be shown."""
+    attempt(lambda: stack().switch(edit_id, on))
+
+
+def all_off() -> None:
+    """Switch every edit off."""
+    attempt(lambda: stack().switch_all(False))
+
+
+def remove(edit_id: str) -> None:
+    """Take an edit off the stack."""
+    attempt(lambda: stack().remove(edit_id))
+
+
+def attempt(change: Any) -> None:
+    """Put the stack that `change()` gives, or keep its refusal for the margin to show."""
+    try:
+        put(change())
+        st.session_state.pop("written.refusal", None)
+    except BadRequest as error:
+        st.session_state["written.refusal"] = str(error)
+
+
+def _take(new: EditStack) -> None:
+    st.session_state["written"] = new
+    if public():
+        return
+    kept = [{"edit": layer.edit.id, "on": layer.on} for layer in new.layers]
+    with suppress(OSError):
+        place = cache_home() / PLACE
+        fresh = place.with_suffix(".new")
+        fresh.write_text(json.dumps(kept), encoding="utf-8")
+        fresh.replace(place)
+
+
+def _recovered() -> EditStack:
+    if public():
+        return EditStack()
+    found = EditStack()
+    with suppress(OSError, ValueError, KeyError, TypeError, BadRequest):
+        for entry in json.loads((cache_home() / PLACE).read_text(encoding="utf-8")):
+            edit = services().store.load(STUDIES["edit"], entry["edit"])
+            if edit is not None:
+                found = replace(found, layers=(*found.layers, Layer(edit, bool(entry["on"]))))
+    return found

@@ -1,0 +1,54 @@
+"""Edits over a model's weights, for the length of a context and for nobody else."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+from analysis.errors import BadRequest
+from analysis.key_value import output_matrix
+from editors.edit import Edit
+from editors.overlay import Overlay
+
+if TYPE_CHECKING:
+    from analysis.model import LanguageModel
+
+
+def tensor_hash(tensor: torch.Tensor) -> str:
+    """SHA-256 over type, shape and bytes."""
+    digest = hashlib.sha256(f"{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+    digest.update(tensor.detach().contiguous().cpu().view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:24]
+
+
+def apply(lm: "LanguageModel", edit: Edit, overlay: Overlay) -> None:
+    """Write an edit into an overlay of the model it was made for; `BadRequest` for other weights."""
+    if edit.model["weights_hash"] != lm.own_hash:
+        raise BadRequest(
+            f"“{edit.title}” was written on other weights ({edit.model['name']}, "
+            f"{edit.model['weights_hash'][:12]}) than {lm.name}'s ({lm.own_hash[:12]}). Nothing was changed."
+        )
+    for change in edit.changes:
+        matrix = output_matrix(lm, change.layer)
+        if matrix.name != change.name or matrix.weight.shape != (len(change.left), change.right.shape[1]):
+            raise BadRequest(f"“{edit.title}” changes {change.name}, which {lm.name} does not have in this shape.")
+    for change in edit.changes:
+        overlay.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
+
+
+@contextmanager
+def written_over(lm: "LanguageModel", edits: Sequence[Edit]) -> Iterator["LanguageModel"]:
+    """The model with edits applied; results made inside say so, and its bytes are as before afterwards.
+
+    Whoever shares the model must hold its lock meanwhile: in the app only the worker computes.
+    """
+    with Overlay(lm) as overlay:
+        try:
+            for edit in edits:
+                apply(lm, edit, overlay)
+            lm.edits = tuple(edit.id for edit in edits)
+            yield lm
+        finally:
+            lm.edits = ()

@@ -1,0 +1,128 @@
+"""The closed forms: from keys, residuals and second moments to a change of the output matrix.
+
+All of them answer the same question, which Δ makes W + Δ send new keys to new values while what the
+layer is used to reading stays, with other weights on the two halves. All give Δ = left @ right of
+rank n, the number of facts; float64 throughout, Cholesky where the matrix allows it.
+
+Shapes: K (d_k, n) keys, R (d, n) residuals (wanted minus present value), C (d_k, d_k) second moment.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from analysis.errors import BadRequest
+
+RIDGE = 1e-5
+"""Added to C, times its mean eigenvalue: keeps directions the text never showed invertible."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of low rank: Δ = left @ right."""
+
+    left: Tensor  # (d, n)
+    right: Tensor  # (n, d_k)
+
+    @property
+    def matrix(self) -> Tensor:
+        """Δ, (d, d_k)."""
+        return self.left @ self.right
+
+
+class Inverse:
+    """C⁻¹ as a Cholesky factor of C with its ridge; `BadRequest` where C is no second moment."""
+
+    def __init__(self, moment: Tensor, ridge: float = RIDGE):
+        moment = moment.double()
+        size = len(moment)
+        self.moment = moment + ridge * moment.trace() / size * torch.eye(size, dtype=torch.float64)
+        factor, failed = torch.linalg.cholesky_ex(self.moment)
+        if failed.item() or not torch.isfinite(factor).all():
+            raise BadRequest(
+                "The second moments are not positive definite: too few tokens were read, or numbers are not finite. "
+                "Measure them on more text."
+            )
+        self.factor = factor
+
+    def __call__(self, keys: Tensor) -> Tensor:
+        """C⁻¹ K, (d_k, n)."""
+        return torch.cholesky_solve(keys.double(), self.factor)
+
+
+def key_ratio(inverse: Inverse, bare: Tensor, mean: Tensor) -> float:
+    """ρ = k_cᵀC⁻¹k* / k*ᵀC⁻¹k*: 1 where the bare prompt's key and the mean one ask for the same write."""
+    whitened = inverse(mean[:, None])[:, 0]
+    return float(bare.double() @ whitened / (mean.double() @ whitened))
+
+
+def rome(inverse: Inverse, direction: Tensor, key: Tensor, residual: Tensor) -> Change:
+    """Δ = r uᵀ / (uᵀ k), u = C⁻¹ · direction (ROME, equation 2; r-ROME where direction and key are the same)."""
+    u = inverse(direction[:, None])[:, 0]
+    return Change(residual.double()[:, None], (u / (u @ key.double()))[None])
+
+
+def memit(inverse: Inverse, keys: Tensor, residuals: Tensor, weight: float) -> Change:
+    """Δ = R (λI + KᵀC⁻¹K)⁻¹ KᵀC⁻¹, λ = `weight` (MEMIT, equation 14, in its small form)."""
+    whitened = inverse(keys)
+    gram = keys.double().T @ whitened
+    gram = gram + weight * torch.eye(len(gram), dtype=torch.float64)
+    return Change(residuals.double(), torch.linalg.solve(gram, whitened.T))
+
+
+def emmet(inverse: Inverse, keys: Tensor, residuals: Tensor, slack: float) -> Change:
+    """The new values exactly, at least cost (EMMET, 2403.14236); `slack` in mean diagonals of KᵀC⁻¹K.
+
+    MEMIT with λ = slack · tr(KᵀC⁻¹K) / n; with no slack and one fact, ROME.
+    """
+    size = keys.double().T @ inverse(keys)
+    return memit(inverse, keys, residuals, slack * float(size.trace()) / len(size))
+
+
+def condition(inverse: Inverse, keys: Tensor) -> float:
+    """Condition number of KᵀC⁻¹K: how near two facts come to asking for the same key."""
+    return float(torch.linalg.cond(keys.double().T @ inverse(keys)))
+
+
+@dataclass(frozen=True)
+class Freedom:
+    """Directions of key space that the text hardly uses, and where AlphaEdit may write."""
+
+    basis: Tensor  # (d_k, free) orthonormal
+    threshold: float  # largest eigenvalue of C that counts as free
+    leak: float  # share of the text's energy that falls into the free directions
+
+    def project(self, keys: Tensor) -> Tensor:
+        """P K, (d_k, n)."""
+        return self.basis @ (self.basis.T @ keys.double())
+
+
+def freedom(moment: Tensor, protect: float) -> Freedom:
+    """The free directions once the strongest ones, holding `protect` of C's trace, are set aside (AlphaEdit, 3.2).
+
+    The published threshold on eigenvalues is absolute and fits one model's scale only; `threshold` tells the
+    absolute one this share comes to.
+    """
+    values, vectors = torch.linalg.eigh(moment.double())
+    total = values.sum()
+    free = values.cumsum(0) <= (1 - protect) * total
+    if not free.any():
+        raise BadRequest(
+            f"Protecting {protect:.1%} of the text's energy leaves no direction to write to. Protect less."
+        )
+    return Freedom(vectors[:, free], float(values[free].max()), float(values[free].sum() / total))
+
+
+def alphaedit(free: Freedom, keys: Tensor, residuals: Tensor, past: Tensor | None, ridge: float) -> Change:
+    """Δ = R K̃ᵀ (P A P + K̃K̃ᵀ + ηI)⁻¹ with K̃ = P K, A the past keys' K Kᵀ, η = `ridge` (AlphaEdit, equation 14).
+
+    Solved among the coordinates of the free directions, where it is symmetric and smaller.
+    """
+    inner = free.basis.T @ keys.double()
+    size = len(inner)
+    system = inner @ inner.T + ridge * torch.eye(size, dtype=torch.float64)
+    if past is not None:
+        system = system + free.basis.T @ past.double() @ free.basis
+    right = torch.cholesky_solve(inner, torch.linalg.cholesky(system))
+    return Change(residuals.double(), (free.basis @ right).T)

@@ -1,0 +1,87 @@
+"""An edit as plain data: which matrices it changes and how, on which weights, and how it was found."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from editors.probes import Answers, Glance, Probe
+from editors.request import EditRequest
+
+
+@dataclass(frozen=True)
+class LayerChange:
+    """Change of one output matrix, W (d, d_k) + left @ right."""
+
+    layer: int
+    name: str  # parameter in the Hugging Face model
+    transposed: bool  # whether the parameter is kept as (d_k, d)
+    left: np.ndarray  # (d, n) float32
+    right: np.ndarray  # (n, d_k) float32
+    base_hash: str  # of the parameter's bytes before
+    weight_norm: float  # ‖W‖, Frobenius
+
+    @property
+    def rank(self) -> int:
+        """Columns of the factors."""
+        return self.left.shape[1]
+
+    def singular_values(self) -> np.ndarray:
+        """Singular values of the change, largest first, (n,)."""
+        left, right = np.linalg.qr(self.left.astype(np.float64))[1], np.linalg.qr(self.right.T.astype(np.float64))[1]
+        return np.linalg.svd(left @ right.T, compute_uv=False)
+
+    @property
+    def norm(self) -> float:
+        """‖Δ‖, Frobenius."""
+        return float(np.sqrt((self.singular_values() ** 2).sum()))
+
+
+@dataclass(frozen=True)
+class Found:
+    """How the new values were found; n facts."""
+
+    loss: np.ndarray  # (steps, n)
+    probability: np.ndarray  # (steps, n) of the new answer
+    former: np.ndarray  # (steps, n) of the former one
+    key_ratio: list[float]  # ρ of each fact, NaN where one key serves
+    written: list[float]  # share of each fact's residual that stands after the write, of the last layer
+    condition: float  # of KᵀC⁻¹K at the first layer
+    statistics: list[dict[str, Any]]  # which second moments were used
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Facts written over in a model: request, changes, how they were found, and what became of the answers."""
+
+    request: EditRequest  # settled
+    model: dict[str, Any]
+    changes: list[LayerChange]
+    found: Found
+    probes: list[Probe]
+    before: Answers
+    after: Answers
+    glance: Glance | None
+    warnings: list[str]
+    built_on: list[str]
+    """Ids of the edits that were on while it was found."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Content hash of what is done to which weights."""
+        digest = hashlib.sha256(self.model["weights_hash"].encode())
+        digest.update(self.request.model_dump_json().encode())
+        for change in self.changes:
+            digest.update(f"{change.name}|{change.layer}|{change.transposed}|{change.base_hash}|".encode())
+            digest.update(np.ascontiguousarray(change.left, dtype="<f4").tobytes())
+            digest.update(np.ascontiguousarray(change.right, dtype="<f4").tobytes())
+        return digest.hexdigest()[:24]
+
+    @property
+    def title(self) -> str:
+        """Subject, old and new answer in one line."""
+        first = self.request.facts[0]
+        more = f" and {len(self.request.facts) - 1} more" if len(self.request.facts) > 1 else ""
+        return f"{first.subject}: {self.before.said[0]} → {first.target}{more}"

@@ -1,0 +1,56 @@
+"""Weights written over for a while, and put back from kept originals, byte for byte.
+
+Subtracting a change would leave rounding behind; the originals are copied before the first write
+and copied back whatever happens in between.
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from analysis.key_value import OutputMatrix, output_matrix
+
+if TYPE_CHECKING:
+    from analysis.model import LanguageModel
+
+
+class Overlay:
+    """Changes of output matrices over the model's own weights; a context that restores them.
+
+    Changes to one matrix are summed in float32 over its original, so that neither their order nor
+    their number rounds twice.
+    """
+
+    def __init__(self, lm: "LanguageModel"):
+        self.lm = lm
+        lm.own_hash  # noqa: B018 - the identity is taken before anything is written over
+        self._originals: dict[str, tuple[OutputMatrix, Tensor]] = {}
+        self._sums: dict[str, Tensor] = {}
+
+    def __enter__(self) -> "Overlay":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.restore()
+
+    @torch.no_grad()
+    def add(self, layer: int, left: Tensor, right: Tensor) -> None:
+        """Write Δ = left (d, n) @ right (n, d_k) over the output matrix of a layer."""
+        matrix = output_matrix(self.lm, layer)
+        parameter = matrix.parameter
+        if matrix.name not in self._originals:
+            self._originals[matrix.name] = (matrix, parameter.detach().clone())
+            self._sums[matrix.name] = torch.zeros(matrix.weight.shape, device=parameter.device)
+        change = left.to(parameter.device, torch.float32) @ right.to(parameter.device, torch.float32)
+        self._sums[matrix.name] += change
+        original = self._originals[matrix.name][1]
+        parameter.copy_((original.float() + matrix.turned(self._sums[matrix.name])).to(parameter.dtype))
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Copy every original back."""
+        for matrix, original in self._originals.values():
+            matrix.parameter.copy_(original)
+        self._originals.clear()
+        self._sums.clear()

@@ -1,0 +1,120 @@
+"""What to write over: facts, a method, and every setting the methods have.
+
+One request serves all methods, so that pages, commands and recipes say the same words. A setting
+left out takes the method's default, which `settled` fills in from the model's structure.
+"""
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from analysis.errors import BadRequest
+from analysis.facts import Fact
+from analysis.moments_request import OWN
+from analysis.study import Request
+
+if TYPE_CHECKING:
+    from analysis.model import LanguageModel
+
+MethodName = Literal["rome", "memit", "emmet", "alphaedit", "pmet", "ft"]
+KeyMode = Literal["rome", "r_rome", "p_rome"]
+
+
+class Rewrite(BaseModel):
+    """One fact to write: the prompt holds one `{}` where the subject stands and ends before the answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: str = Field(description="sentence with {} in place of the subject, ending just before its answer")
+    subject: str = Field(min_length=1, description="what the fact is about")
+    target: str = Field(min_length=1, description="the answer to write")
+
+    @field_validator("prompt")
+    @classmethod
+    def _one_slot(cls, prompt: str) -> str:
+        if prompt.count("{}") != 1:
+            raise ValueError(f"“{prompt}” must hold {{}} exactly once, in place of the subject")
+        return prompt.rstrip()
+
+    @field_validator("subject", "target")
+    @classmethod
+    def _bare(cls, text: str) -> str:
+        return text.strip()
+
+    @property
+    def text(self) -> str:
+        """The prompt with its subject in place."""
+        return self.prompt.replace("{}", self.subject)
+
+    @classmethod
+    def of(cls, fact: Fact, target: str) -> "Rewrite":
+        """A stored fact with another answer."""
+        return cls(prompt=fact.prompt, subject=fact.subject, target=target)
+
+
+class EditRequest(Request):
+    """Write these facts over what the model says now."""
+
+    facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
+    method: MethodName = Field("rome", description="rome, memit, emmet, alphaedit, pmet or ft")
+    layers: tuple[int, ...] | None = Field(None, description="layers to write to; the method's own when left out")
+    key_mode: KeyMode = Field(
+        "r_rome", description="ROME's key: r_rome and p_rome use one key throughout, rome mixes two as published"
+    )
+    contexts: int = Field(5, ge=0, le=50, description="texts put before the prompt, written by the model")
+    context_tokens: int = Field(10, ge=2, le=50, description="length of these texts")
+    steps: int | None = Field(None, ge=1, le=500, description="steps of the search for the new value")
+    rate: float | None = Field(None, gt=0, description="rate of Adam in that search")
+    clamp: float | None = Field(None, gt=0, description="longest change, in lengths of the old value")
+    kl: float = Field(0.0625, ge=0, description="weight of keeping what the model says of the subject otherwise")
+    decay: float = Field(1e-3, ge=0, description="weight of the change's length")
+    enough: float = Field(0.05, gt=0, description="the search ends below this loss")
+    moments_weight: float = Field(1.0, gt=0, description="MEMIT, PMET: weight of the text, in dimensions of a key")
+    slack: float | None = Field(None, ge=0, description="EMMET: how far the new values may be missed; 0 for one fact")
+    protect: float = Field(0.8, gt=0, lt=1, description="AlphaEdit: share of the text's energy to leave untouched")
+    ridge: float = Field(0.1, gt=0, description="AlphaEdit: ridge, in energies of a typical projected key")
+    source: str = Field(OWN, description="text for second moments: own, or a file")
+    tokens: int | None = Field(None, ge=1, description="tokens of that text; ten for each dimension when left out")
+    seed: int = Field(1, ge=0, lt=2**32, description="seed of the texts the model writes")
+
+    @field_validator("layers")
+    @classmethod
+    def _ascending(cls, layers: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        return tuple(sorted(set(layers))) if layers else None
+
+
+def default_layers(lm: "LanguageModel", method: MethodName) -> tuple[int, ...]:
+    """Layers to write to when none are named, from the model's depth and kind of positions.
+
+    About a third of the depth for learned positions, a fifth for rotary ones (the published configs, and a sweep on
+    the embedded model); methods that spread their write take two layers on each side of it.
+    """
+    share = 0.35 if hasattr(lm.bridge, "pos_embed") else 0.2
+    centre = min(lm.n_layers - 1, round(share * lm.n_layers))
+    if method in ("rome", "emmet", "ft"):
+        return (centre,)
+    wing = min(2, lm.n_layers // 10)
+    return tuple(range(max(0, centre - wing), min(lm.n_layers - 1, centre + wing) + 1))
+
+
+def settled(lm: "LanguageModel", request: EditRequest) -> EditRequest:
+    """The request with every setting filled in; `BadRequest` where layers or facts do not fit."""
+    values = {
+        "layers": request.layers or default_layers(lm, request.method),
+        "steps": request.steps or 25,
+        "rate": request.rate or 0.5,
+        "clamp": request.clamp or (4.0 if request.method in ("rome", "ft") else 0.75),
+        "slack": request.slack if request.slack is not None else (0.0 if len(request.facts) == 1 else 1e-6),
+    }
+    full = request.model_copy(update=values)
+    layers = full.layers or ()
+    if outside := [layer for layer in layers if not 0 <= layer < lm.n_layers]:
+        raise BadRequest(f"{lm.name} has layers 0 to {lm.n_layers - 1}; there is no layer {outside[0]}.")
+    if full.method == "rome" and (len(full.facts) != 1 or len(layers) != 1):
+        raise BadRequest("ROME writes one fact to one layer. Take MEMIT, EMMET, AlphaEdit or PMET for more.")
+    seen: dict[tuple[str, str], str] = {}
+    for fact in full.facts:
+        before = seen.setdefault((fact.prompt, fact.subject), fact.target)
+        if before != fact.target:
+            raise BadRequest(f"“{fact.text}” is to become both “{before}” and “{fact.target}”. Keep one of them.")
+    return full

@@ -1,0 +1,307 @@
+"""The search for the value to write: Adam on a change at the subject's last token.
+
+A change at the subject's last token of layer l alters nothing below l and nothing before that
+token. So the rows are run once, and every step computes the blocks from l on, on the tokens from
+the subject's last on, with all earlier keys and values kept: the same numbers as the full model's
+loop (ROME, section 3.1; MEMIT, section 4.2), from a fraction of its work.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from analysis.blocks import Frame, PrefixCache, first_hidden, record
+from analysis.key_value import output_matrix
+from analysis.study import Report, silent
+from editors.request import EditRequest
+from editors.rows import Row
+
+if TYPE_CHECKING:
+    from analysis.model import LanguageModel
+
+Site = Literal["value", "hidden", "attn"]
+"""Where a change is added: the output matrix's output, the block's output, the attention's output."""
+FACTS_AT_ONCE = {"cpu": 8, "cuda": 64, "mps": 16}
+BETAS, EPSILON = (0.9, 0.999), 1e-8
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the search found; n facts, at most `steps` forwards."""
+
+    base: dict[Site, Tensor]  # (n, d) what stood there before, bare prompt
+    change: dict[Site, Tensor]  # (n, d)
+    loss: np.ndarray  # (steps, n); NaN once a fact's search has ended
+    probability: np.ndarray  # (steps, n) geometric mean over rows and tokens of P(target)
+    former: np.ndarray  # (steps, n) P of what the model said at first, bare prompt
+
+    def target(self, site: Site) -> Tensor:
+        """The value to write, (n, d)."""
+        return self.base[site] + self.change[site]
+
+
+@dataclass(frozen=True)
+class SoFar:
+    """A search under way: what a page draws meanwhile."""
+
+    probability: np.ndarray  # (steps so far, facts searched now)
+    former: np.ndarray
+
+
+@dataclass
+class _Group:
+    """Rows with the subject's last token at one place and of one length, run together."""
+
+    frame: Frame
+    start: int
+    facts: Tensor  # (rows,) fact of each row
+    bare: Tensor  # (rows,) bool
+    hidden: Tensor  # (rows, tokens from start, d_model): input of the first block computed
+    prefix: list[tuple[Tensor, Tensor]]  # of each block computed
+    picks: Tensor  # (picks, 2) row, position whose prediction counts
+    targets: Tensor  # (picks,) token wanted there
+    weights: Tensor  # (picks,) share in its fact's loss
+    anchors: Tensor  # (anchors,) rows whose first position shall say what it said
+    leads: Tensor  # (bare rows,) picks where the bare prompt's answer begins
+    said: Tensor | None = None  # (anchors, vocabulary) log-probabilities it said
+    former: Tensor | None = None  # (bare rows,) token the bare prompt was answered with
+
+    def kept(self, active: Tensor) -> "_Group":
+        """The group without the rows of facts whose search has ended."""
+        stay = active[self.facts]
+        if stay.all():
+            return self
+        place = torch.cumsum(stay, 0).cpu() - 1  # a row's new number
+        here = stay.cpu()
+        picked, anchored = here[self.picks[:, 0]], here[self.anchors]
+        led = picked[self.leads]
+        rows = self.picks[picked]
+        return replace(
+            self,
+            facts=self.facts[stay],
+            bare=self.bare[stay],
+            hidden=self.hidden[stay],
+            prefix=[(keys[here.to(keys.device)], values[here.to(values.device)]) for keys, values in self.prefix],
+            picks=torch.stack((place[rows[:, 0]], rows[:, 1]), 1),
+            targets=self.targets[picked],
+            weights=self.weights[picked],
+            anchors=place[self.anchors[anchored]],
+            leads=(torch.cumsum(picked, 0) - 1)[self.leads[led]],
+            former=None if self.former is None else self.former[led.to(self.former.device)],
+            said=None if self.said is None else self.said[anchored.to(self.said.device)],
+        )
+
+
+def search(
+    lm: "LanguageModel",
+    rows: Sequence[Row],
+    layer: int,
+    sites: tuple[Site, ...],
+    request: EditRequest,
+    report: Report = silent,
+) -> Targets:
+    """Find, for every fact of `rows`, the change at `layer` that makes the model say the new answer.
+
+    `request` must be settled. `sites` is ("value",) for ROME, ("hidden",) for MEMIT, ("attn", "value") for PMET.
+    """
+    count = 1 + max(row.fact for row in rows)
+    step = FACTS_AT_ONCE.get(lm.device.type, 8)
+    parts: list[Targets] = []
+    for begin in range(0, count, step):
+        chosen = [row for row in rows if begin <= row.fact < begin + step]
+
+        def told(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
+            report(min(begin, count), count, note, partial, (begin + step * done / total) / (count + step))  # noqa: B023
+
+        parts.append(_Search(lm, chosen, begin, layer, sites, request).run(told))
+    return Targets(
+        base={site: torch.cat([part.base[site] for part in parts]) for site in sites},
+        change={site: torch.cat([part.change[site] for part in parts]) for site in sites},
+        loss=np.concatenate([part.loss for part in parts], axis=1),
+        probability=np.concatenate([part.probability for part in parts], axis=1),
+        former=np.concatenate([part.former for part in parts], axis=1),
+    )
+
+
+class _Search:
+    """The search for a few facts together; each has its own change, moments and end."""
+
+    def __init__(
+        self,
+        lm: "LanguageModel",
+        rows: Sequence[Row],
+        begin: int,
+        layer: int,
+        sites: tuple[Site, ...],
+        request: EditRequest,
+    ):
+        self.lm, self.layer, self.sites, self.request = lm, layer, sites, request
+        self.count = 1 + max(row.fact for row in rows) - begin
+        self.first = layer + 1 if sites == ("hidden",) else layer
+        self.device = lm.block_devices[layer]
+        self.matrix = output_matrix(lm, layer)
+        self.base = {site: torch.zeros(self.count, lm.d_model, device=self.device) for site in sites}
+        self.change = {site: torch.zeros(self.count, lm.d_model, device=self.device) for site in sites}
+        self.asked = Counter(row.fact for row in rows if row.targets)
+        self.groups = [self._group(part, begin) for part in _alike(rows)]
+
+    def _group(self, rows: list[Row], begin: int) -> _Group:
+        lm, start = self.lm, rows[0].start
+        ids = torch.tensor([row.ids for row in rows], device=lm.device)
+        with torch.no_grad():
+            frame = Frame(lm, ids)
+            passage = record(frame, first_hidden(lm, ids))
+            if self.sites == ("hidden",):
+                for row, hidden in zip(rows, passage.hidden[self.first][:, start], strict=True):
+                    if row.bare:
+                        self.base["hidden"][row.fact - begin] = hidden.float()
+        picks = [(r, row.first + i - start, token) for r, row in enumerate(rows) for i, token in enumerate(row.targets)]
+        return _Group(
+            frame=frame,
+            start=start,
+            facts=torch.tensor([row.fact - begin for row in rows], device=self.device),
+            bare=torch.tensor([row.bare for row in rows], device=self.device),
+            hidden=passage.hidden[self.first][:, start:].clone(),
+            prefix=[passage.prefix_before(layer, start) for layer in range(self.first, lm.n_layers)],
+            picks=torch.tensor([pick[:2] for pick in picks], dtype=torch.long).reshape(-1, 2),
+            targets=torch.tensor([token for *_, token in picks], dtype=torch.long),
+            weights=torch.tensor([1.0 / len(rows[r].targets) / self.asked[rows[r].fact] for r, *_ in picks]),
+            anchors=torch.tensor([r for r, row in enumerate(rows) if row.anchor], dtype=torch.long),
+            leads=torch.tensor(
+                [i for i, (r, place, _) in enumerate(picks) if rows[r].bare and place == rows[r].first - start],
+                dtype=torch.long,
+            ),
+        )
+
+    def run(self, report: Report) -> Targets:
+        """Adam until every fact's loss is small enough, or the steps are used up."""
+        request = self.request
+        steps = request.steps or 1
+        moments = {site: (torch.zeros_like(c), torch.zeros_like(c)) for site, c in self.change.items()}
+        active = torch.ones(self.count, dtype=torch.bool, device=self.device)
+        losses, probabilities, formers = [], [], []
+        for step in range(steps):
+            for change in self.change.values():
+                change.requires_grad_(True)
+            loss, log_probability, former = self._loss()
+            losses.append(torch.where(active, loss.detach(), torch.nan).cpu().numpy())
+            probabilities.append(torch.where(active, log_probability.detach().exp(), torch.nan).cpu().numpy())
+            formers.append(torch.where(active, former, torch.nan).cpu().numpy())
+            report(step + 1, steps, "steps of the search", SoFar(np.array(probabilities), np.array(formers)))
+            ended = active & (loss.detach() < request.enough)
+            active = active & ~ended
+            if step == steps - 1 or not active.any():
+                break
+            self.groups = [group.kept(active) for group in self.groups if active[group.facts].any()]
+            gradients = torch.autograd.grad(loss[active].sum(), list(self.change.values()))
+            with torch.no_grad():
+                for (site, change), gradient in zip(list(self.change.items()), gradients, strict=True):
+                    self.change[site] = self._stepped(site, change, gradient, moments[site], step + 1, active)
+        return Targets(
+            base={site: base.cpu() for site, base in self.base.items()},
+            change={site: change.detach().cpu() for site, change in self.change.items()},
+            loss=_padded(losses, steps),
+            probability=_padded(probabilities, steps),
+            former=_padded(formers, steps),
+        )
+
+    def _stepped(
+        self, site: Site, change: Tensor, gradient: Tensor, moments: tuple[Tensor, Tensor], step: int, active: Tensor
+    ) -> Tensor:
+        """One step of Adam for the facts still searched, then back into the ball of the clamp."""
+        first, second = moments
+        first.mul_(BETAS[0]).add_(gradient, alpha=1 - BETAS[0])
+        second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+        unbiased = (second / (1 - BETAS[1] ** step)).sqrt() + EPSILON
+        new = change.detach() - (self.request.rate or 0.5) / (1 - BETAS[0] ** step) * first / unbiased
+        bound = (self.request.clamp or 4.0) * self.base[site].norm(dim=1, keepdim=True)
+        new = new * (bound / new.norm(dim=1, keepdim=True).clamp_min(1e-12)).clamp_max(1.0)
+        return torch.where(active[:, None], new, change.detach())
+
+    def _loss(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Of each fact (n,): loss, weighted mean log-probability of its answer, probability of the former one."""
+        request = self.request
+        log_probability = torch.zeros(self.count, device=self.device)
+        drift = torch.zeros(self.count, device=self.device)
+        former = torch.full((self.count,), torch.nan, device=self.device)
+        for group in self.groups:
+            last = self._last_hidden(group)
+            if len(group.picks):
+                said = self.lm.readout(last[group.picks[:, 0], group.picks[:, 1]]).log_softmax(-1)
+                own = said.gather(1, group.targets.to(said.device)[:, None])[:, 0] * group.weights.to(said.device)
+                facts = group.facts[group.picks[:, 0].to(self.device)]
+                log_probability = log_probability.index_add(0, facts, own.to(self.device))
+                if len(group.leads):
+                    lead = said.detach()[group.leads]
+                    group.former = lead.argmax(-1) if group.former is None else group.former
+                    was = lead.gather(1, group.former[:, None])[:, 0].exp()
+                    former[facts[group.leads]] = was.to(self.device)
+            if len(group.anchors):
+                said = self.lm.readout(last[group.anchors, 0]).log_softmax(-1)
+                if group.said is None:
+                    group.said = said.detach()
+                moved = (said.exp() * (said - group.said)).sum(-1)
+                drift = drift.index_add(0, group.facts[group.anchors.to(self.device)], moved.to(self.device))
+        length = sum(
+            change.norm(dim=1) / self.base[site].norm(dim=1).square().clamp_min(1e-12)
+            for site, change in self.change.items()
+        )
+        return -log_probability + request.kl * drift + request.decay * length, log_probability, former
+
+    def _last_hidden(self, group: _Group) -> Tensor:
+        """The last block's output (rows, tokens from start, d_model) with the changes added."""
+        hidden = group.hidden
+        if self.sites == ("hidden",):
+            hidden = _added(hidden, self.change["hidden"][group.facts])
+        with self._changed(group):
+            for layer, prefix in zip(range(self.first, self.lm.n_layers), group.prefix, strict=True):
+                hidden = group.frame.run(layer, hidden, start=group.start, cache=PrefixCache(prefix))
+        return hidden
+
+    @contextmanager
+    def _changed(self, group: _Group) -> Iterator[None]:
+        """Add the changes inside block `layer`, and note what stood there before."""
+
+        def hook(site: Site) -> Any:
+            def call(_: Any, __: Any, output: Tensor) -> Tensor:
+                rows = output.reshape(len(group.facts), -1, output.shape[-1])
+                if group.bare.any():
+                    self.base[site][group.facts[group.bare]] = rows[group.bare, 0].detach().float()
+                return _added(rows, self.change[site][group.facts]).reshape(output.shape)
+
+            return call
+
+        handles = []
+        for site in self.sites:
+            if site != "hidden":
+                module = self.matrix.module if site == "value" else self.lm.blocks[self.layer].hook_attn_out
+                handles.append(module.register_forward_hook(hook(site)))
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def _added(rows: Tensor, change: Tensor) -> Tensor:
+    """`change` (rows, d) added to the first position of `rows` (rows, tokens, d), out of place."""
+    first = rows[:, :1] + change[:, None].to(rows)
+    return torch.cat((first, rows[:, 1:]), dim=1)
+
+
+def _alike(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows parted by place of the subject and length."""
+    parts: dict[tuple[int, int], list[Row]] = {}
+    for row in rows:
+        parts.setdefault((row.start, len(row.ids)), []).append(row)
+    return list(parts.values())
+
+
+def _padded(curve: list[np.ndarray], steps: int) -> np.ndarray:
+    return np.concatenate([np.array(curve), np.full((steps - len(curve), curve[0].shape[0]), np.nan)])

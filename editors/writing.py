@@ -1,0 +1,262 @@
+"""From a request to an edit: keys, targets, statistics, closed form, the same road for every method.
+
+A method is a row of the table below: where its target stands, how the write is spread over the
+layers, and which closed form turns keys and residuals into a change.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from analysis.errors import BadRequest, UnknownArchitecture
+from analysis.key_value import output_matrix
+from analysis.moments import Moments, moments
+from analysis.moments_request import MomentsRequest
+from analysis.study import Report, provenance, silent
+from editors import closed_forms
+from editors.applying import apply, tensor_hash
+from editors.asking import Looking, answerable, ask
+from editors.closed_forms import Change, Inverse
+from editors.edit import Edit, Found, LayerChange
+from editors.overlay import Overlay
+from editors.plain_additions import adds_plainly
+from editors.probes import Probe, probes_of, stored_fact
+from editors.reading import hidden_at_end, keys_at_end, subject_keys
+from editors.request import EditRequest, settled
+from editors.rows import Row, contexts, rows_of
+from editors.targets import Site, search
+
+if TYPE_CHECKING:
+    from analysis.model import LanguageModel
+
+RHO_WARN, RHO_REFUSE = (0.3, 3.0), 0.05
+"""Where ρ of ROME's two keys is worth a warning, and where a write would explode."""
+ALIKE = 0.99
+"""Cosine of two facts' keys from which they cannot be told apart."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """What sets a method apart."""
+
+    sites: tuple[Site, ...]
+    share: Callable[[int], float]  # part of the residual written at a layer, by the number of layers left
+    form: Callable[["_Writing", int, Tensor, Tensor], Change]
+
+
+def write(
+    lm: "LanguageModel",
+    request: EditRequest,
+    report: Report = silent,
+    *,
+    stack: Sequence[Edit] = (),
+    glance: bool = True,
+) -> Edit:
+    """Find an edit that writes the facts of `request`, on top of the edits in `stack`; the model is left as it was.
+
+    Second moments are those of the model without any edit. AlphaEdit spares the keys of the facts in `stack`.
+    `glance`: also look at the first fact's next words and continuations, which takes seconds.
+    Raises `BadRequest` and its kind for facts that do not fit the model, `UnknownArchitecture` where the method
+    cannot write to this family.
+    """
+    started = time.perf_counter()
+    full = settled(lm, request)
+    writing = _Writing(lm, full, stack, report)
+    with Overlay(lm) as below:
+        for edit in stack:
+            apply(lm, edit, below)
+        changes, found, warnings = writing.run()
+        old = [lm.words([int(lm.next_word(lm.encode(fact.text)).argmax())])[0].strip() for fact in full.facts]
+        stored = [stored_fact(fact, said) for fact, said in zip(full.facts, old, strict=True)]
+        probes: list[Probe] = []
+        for index, fact in enumerate(full.facts):
+            own = stored[index]
+            probes += answerable(lm, probes_of(index, fact, own.object if own else old[index], own))
+        before = ask(lm, probes)
+        texts = [text.replace("{}", stored[0].subject) for text in stored[0].generation][:1] if stored[0] else []
+        looking = Looking(lm, full.facts[0].text, full.facts[0].target, texts) if glance else None
+        for change in changes:
+            below.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
+        after = ask(lm, probes)
+        seen = looking.again() if looking is not None else None
+    return Edit(
+        request=full,
+        model=lm.card(),
+        changes=changes,
+        found=found,
+        probes=probes,
+        before=before,
+        after=after,
+        glance=seen,
+        warnings=warnings,
+        built_on=[edit.id for edit in stack],
+        provenance=provenance(time.perf_counter() - started),
+    )
+
+
+class _Writing:
+    """One write under way."""
+
+    def __init__(self, lm: "LanguageModel", request: EditRequest, stack: Sequence[Edit], report: Report):
+        self.lm, self.request, self.stack, self.report = lm, request, stack, report
+        self.method = METHODS[request.method]
+        self.layers = request.layers or ()
+        self.warnings: list[str] = []
+        self.ratios: list[float] = []
+        if "hidden" in self.method.sites and not adds_plainly(lm, self.layers):
+            raise UnknownArchitecture(
+                f"{request.method.upper()} aims at the residual stream, and {lm.name} normalises what its MLPs write "
+                "before it gets there, so its targets cannot be reached. Take ROME or PMET."
+            )
+        self.moments: dict[int, Moments] = moments(
+            lm,
+            MomentsRequest(layers=self.layers, source=request.source, tokens=request.tokens, seed=request.seed),
+            self._phase(0.0, 0.4, "what the layers are used to reading"),
+        )
+        self.inverses = {layer: Inverse(one.matrix) for layer, one in self.moments.items()}
+        self.contexts = contexts(lm, request)
+
+    def run(self) -> tuple[list[LayerChange], Found, list[str]]:
+        """Measure, search, write layer by layer; the model's weights are as before at the end."""
+        lm, request, last = self.lm, self.request, self.layers[-1]
+        rows = rows_of(lm, request.facts, self.contexts)
+        self.targets = search(lm, rows, last, self.method.sites, request, self._phase(0.4, 0.9, "the new value"))
+        changes: list[LayerChange] = []
+        condition = math.nan
+        with Overlay(lm) as overlay:
+            for number, layer in enumerate(self.layers):
+                mean, self.bare = subject_keys(lm, rows, layer, halved=request.method != "rome")
+                if number == 0:
+                    self._warn_of_likes(mean)
+                    condition = closed_forms.condition(self.inverses[layer], mean)
+                residual = self._residual(rows, layer) * self.method.share(len(self.layers) - number)
+                change = self.method.form(self, layer, mean, residual)
+                changes.append(self._kept(layer, change))
+                overlay.add(layer, torch.from_numpy(changes[-1].left), torch.from_numpy(changes[-1].right))
+            left = self._residual(rows, last, after=True)
+        self.report(1, 1, "asking what became of it", None, 0.95)
+        self._warn_of_misses()
+        whole = self.targets.change[self.method.sites[-1]].norm(dim=1).double()
+        found = Found(
+            loss=self.targets.loss,
+            probability=self.targets.probability,
+            former=self.targets.former,
+            key_ratio=self.ratios or [math.nan] * len(request.facts),
+            written=[1 - float(part / size) for part, size in zip(left.norm(dim=0), whole, strict=True)],
+            condition=condition,
+            statistics=[one.said() for one in self.moments.values()],
+        )
+        return changes, found, self.warnings
+
+    def _phase(self, begin: float, end: float, title: str) -> Report:
+        def report(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
+            part = share if share is not None else done / max(total, 1)
+            self.report(done, total, note or title, partial, begin + (end - begin) * part)
+
+        return report
+
+    def _residual(self, rows: Sequence[Row], layer: int, *, after: bool = False) -> Tensor:
+        """Wanted minus present value of every fact, (d, n), at the site the method aims at."""
+        bare = [row.to_subject for row in rows if row.bare]
+        last = self.layers[-1]
+        if self.method.sites == ("hidden",):
+            return (self.targets.target("hidden").double() - hidden_at_end(self.lm, bare, last)).T
+        if self.request.method == "rome" and not after:
+            key = self.bare if self.request.key_mode == "rome" else None
+            if key is None:
+                return self.targets.change["value"].double().T
+        matrix = output_matrix(self.lm, last)
+        present = matrix.value(keys_at_end(self.lm, bare, last).float()).double().cpu()
+        return (self.targets.target("value").double() - present).T
+
+    def _kept(self, layer: int, change: Change) -> LayerChange:
+        matrix = output_matrix(self.lm, layer)
+        left, right = change.left.float().numpy(), change.right.float().numpy()
+        if not (np.isfinite(left).all() and np.isfinite(right).all()):
+            raise BadRequest(f"The change of layer {layer} is not finite. Take other layers, or more text.")
+        return LayerChange(
+            layer=layer,
+            name=matrix.name,
+            transposed=matrix.transposed,
+            left=left,
+            right=right,
+            base_hash=tensor_hash(matrix.parameter),
+            weight_norm=float(matrix.weight.float().norm()),
+        )
+
+    def past_keys(self, layer: int) -> Tensor | None:
+        """Sum of k kᵀ over the facts of the stack, keys read from the model as it is now; None for an empty stack."""
+        total: Tensor | None = None
+        for edit in self.stack:
+            rows = rows_of(self.lm, edit.request.facts, contexts(self.lm, edit.request))
+            mean, _ = subject_keys(self.lm, rows, layer, halved=True)
+            total = mean @ mean.T if total is None else total + mean @ mean.T
+        return total
+
+    def _warn_of_likes(self, keys: Tensor) -> None:
+        unit = keys / keys.norm(dim=0)
+        close = ((unit.T @ unit) > ALIKE).triu(1).nonzero().tolist()
+        for a, b in close[:3]:
+            one, other = self.request.facts[a], self.request.facts[b]
+            self.warnings.append(
+                f"“{one.text}” and “{other.text}” ask for the same key; what is written is between the two."
+            )
+
+    def _warn_of_misses(self) -> None:
+        reached = np.nanmax(self.targets.probability, axis=0)
+        for fact, best in zip(self.request.facts, reached, strict=True):
+            if best < 0.5:
+                self.warnings.append(
+                    f"The search for “{fact.target}” after “{fact.text}” reached {best:.0%} only. More steps, "
+                    "a larger clamp or another layer may help."
+                )
+
+
+def _rome(writing: _Writing, layer: int, mean: Tensor, residual: Tensor) -> Change:
+    inverse, bare, mode = writing.inverses[layer], writing.bare[:, 0], writing.request.key_mode
+    ratio = closed_forms.key_ratio(inverse, bare, mean[:, 0])
+    writing.ratios.append(ratio)
+    if mode == "rome" and abs(ratio) < RHO_REFUSE:
+        raise BadRequest(
+            f"The prompt's own key hardly agrees with its mean over contexts (ρ = {ratio:.2f}): the published ROME "
+            "would explode here. Take key_mode r_rome."
+        )
+    if not RHO_WARN[0] <= ratio <= RHO_WARN[1]:
+        writing.warnings.append(
+            f"The prompt's own key and its mean over contexts disagree (ρ = {ratio:.2f}); the edit may not hold at the "
+            "bare prompt, or move more than it should."
+        )
+    direction = bare if mode == "p_rome" else mean[:, 0]
+    key = mean[:, 0] if mode == "r_rome" else bare
+    return closed_forms.rome(inverse, direction, key, residual[:, 0])
+
+
+def _memit(writing: _Writing, layer: int, mean: Tensor, residual: Tensor) -> Change:
+    weight = writing.request.moments_weight * len(mean)
+    return closed_forms.memit(writing.inverses[layer], mean, residual, weight)
+
+
+def _emmet(writing: _Writing, layer: int, mean: Tensor, residual: Tensor) -> Change:
+    return closed_forms.emmet(writing.inverses[layer], mean, residual, writing.request.slack or 0.0)
+
+
+def _alphaedit(writing: _Writing, layer: int, mean: Tensor, residual: Tensor) -> Change:
+    free = closed_forms.freedom(writing.moments[layer].matrix, writing.request.protect)
+    projected = free.project(mean).square().sum(0)
+    ridge = writing.request.ridge * float(projected.median())
+    return closed_forms.alphaedit(free, mean, residual, writing.past_keys(layer), ridge)
+
+
+METHODS: dict[str, Method] = {
+    "rome": Method(("value",), lambda left: 1.0, _rome),
+    "memit": Method(("hidden",), lambda left: 1 / left, _memit),
+    "emmet": Method(("hidden",), lambda left: 1 / left, _emmet),
+    "alphaedit": Method(("hidden",), lambda left: 1 / left, _alphaedit),
+    "pmet": Method(("attn", "value"), lambda left: 1 / math.sqrt(left), _memit),
+}

@@ -1,0 +1,95 @@
+"""Write over a fact: one fact, a method, before and after, and what else moved."""
+
+import streamlit as st
+
+from analysis import TraceRequest, WorkbenchError
+from app import edit_form, edit_view, flow, trace_view, written
+from app.services import services
+from app.session import say
+from app.studies import STUDIES
+from editors.edit import Edit
+
+PAGE, STUDY, TRACE = edit_form.PAGE, STUDIES["edit"], STUDIES["trace"]
+
+edit_form.prepare()
+st.title("Write over a fact")
+pressed = edit_form.draw()
+try:
+    form = edit_form.form()
+    say(PAGE, form)
+    if pressed:
+        request = form.asked()
+        for sentence in written.stack().conflicts(request):
+            st.markdown(f":orange[:material/warning:] {flow.escape(sentence)}")
+        flow.start(PAGE, STUDY, request, written.below(request))
+        st.session_state[f"{PAGE}.names"] = (form.target, "what it says now")
+        st.session_state[f"{PAGE}.fresh"] = True
+except WorkbenchError as error:
+    flow.refusal(error)
+    edit_form.suggestion(error)
+if opened := st.session_state.pop(f"{PAGE}.open", None):
+    st.session_state["shown"] = opened
+
+
+def shown_edit() -> Edit | None:
+    """The edit the page is about: the one just found, or the one opened."""
+    job = flow.job_of(PAGE)
+    if job is not None and job.state == "done":
+        return job.result
+    if job is not None and not job.over:
+        return None
+    key = st.session_state.get("shown")
+    return services().store.load(STUDY, key) if key else None
+
+
+def outcome() -> None:
+    """Progress and live curve, then the edit."""
+    flow.settle(PAGE)
+    flow.progress(PAGE, "steps")
+    flow.ended(PAGE)
+    job = flow.job_of(PAGE)
+    if job is not None and not job.over:
+        if job.partial is not None:
+            edit_view.live_search(job.partial, st.session_state.get(f"{PAGE}.names", ("", "")), 25)
+        return
+    edit = shown_edit()
+    if edit is None:
+        st.markdown("Nothing written yet. Press **Write**.")
+        return
+    if st.session_state.pop(f"{PAGE}.fresh", False) and job is not None:
+        try:
+            written.write_over(edit)
+            st.rerun()
+        except WorkbenchError as error:
+            flow.refusal(error)
+    edit_view.show(edit)
+
+
+def retrace() -> None:
+    """The same prompt traced without the edit and with it, one above the other."""
+    edit = shown_edit()
+    if edit is None:
+        return
+    fact = edit.request.facts[0]
+    request = TraceRequest(
+        prompt=fact.text, subject=fact.subject, occurrence=0, kinds=("state", "mlp", "attn"), samples=3
+    )
+    below = written.found_on(edit)
+    stacks = {"retrace-before": below, "retrace-after": (*below, edit)}
+    st.markdown("## Where is it kept now?")
+    if st.button("Trace it before and after", icon=":material/grid_on:", key="edit-retrace"):
+        for name, edits in stacks.items():
+            flow.start(name, TRACE, request, edits)
+    for name in stacks:
+        flow.settle(name)
+        flow.progress(name, "cells", preview=True)
+        flow.ended(name)
+    found = [flow.result_for(name, TRACE, request, edits) for name, edits in stacks.items()]
+    if any(result is not None for result in found):
+        trace_view.before_and_after([result for result in found if result is not None])
+
+
+flow.watch(PAGE, outcome)
+if shown_edit() is not None:
+    flow.watch("retrace-before", retrace, also=("retrace-after",))
+    edit_view.take_away(shown_edit())
