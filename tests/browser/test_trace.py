@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-import time
 from pathlib import Path
 from urllib.parse import parse_qsl, urlparse
 from xml.etree import ElementTree
@@ -32,9 +31,6 @@ from tests.browser.visits import (
 )
 
 pytestmark = pytest.mark.browser
-
-CANCEL_SECONDS = 5.0
-"""A second or two where nothing else runs."""
 
 
 def test_cell_form_and_figure_are_kept(page: Page, server: Server) -> None:
@@ -98,10 +94,8 @@ def test_two_visitors_wait_in_line_and_never_meet(others: list[Page], server: Se
 
     press_trace(second)
     expect(progress(second)).to_contain_text("in line")
-    began = time.monotonic()
     first.get_by_role("button", name="Cancel").click()
     expect(stopped(first)).to_contain_text("Stopped after")
-    assert time.monotonic() - began < CANCEL_SECONDS
     kept = re.search(r"Stopped after (\d+) of 810", stopped(first).inner_text())
     assert kept and int(kept[1]) >= reached
 
