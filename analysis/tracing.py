@@ -119,13 +119,11 @@ class _Trace:
             lens=lens,
             words={},
         )
-        self.name_words(result)
+        self.name_words(result, result.clean.top_ids, result.blurred.top_ids, result.lens.top_ids)
         return result
 
-    def name_words(self, result: TraceResult) -> None:
-        """Make sure every token id of the result has its text beside it."""
-        ids = [result.clean.top_ids, result.blurred.top_ids, result.lens.top_ids]
-        ids += [grid.top_ids for grid in result.grids.values()]
+    def name_words(self, result: TraceResult, *ids: np.ndarray) -> None:
+        """Put the texts of token ids beside the result: before the ids, as a page may be reading it meanwhile."""
         new = {int(i) for part in ids for i in np.unique(part)} - {int(i) for i in result.words}
         result.words.update({str(i): word for i, word in zip(sorted(new), self.lm.words(sorted(new)), strict=True)})
 
@@ -258,7 +256,6 @@ def trace(
         tell()
 
     def stamped() -> TraceResult:
-        trace_.name_words(result)
         result.provenance = provenance(before + time.perf_counter() - started)
         return result
 
@@ -272,6 +269,7 @@ def trace(
             with torch.inference_mode():
                 for part in range(0, len(group), CELLS_AT_ONCE):
                     scores = trace_.judge(lm.readout(last[part : part + CELLS_AT_ONCE]))
+                    trace_.name_words(result, scores.top_ids)
                     grid.put([cell.layer for cell in group[part : part + CELLS_AT_ONCE]], token, scores)
         tell(stamped())
     return stamped()

@@ -1,6 +1,5 @@
 """An edit as a Python script that needs transformers and safetensors only."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from editors.recipe import payload_place, write_recipe
 
 SCRIPT = '''"""{title}
 
-Loads {base}, adds the change to its weights and goes on from a prompt.
+Loads {named}, adds the change to its weights and goes on from a prompt.
 Needs: pip install torch transformers safetensors
 Usage: python edited.py [--model MODEL] "A prompt"
 """
@@ -22,7 +21,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 BASE = {base!r}
-CHANGES = {changes}
+CHANGES = {changes!r}
 
 
 def edited(model):
@@ -44,7 +43,7 @@ if __name__ == "__main__":
     parser.add_argument("--tokens", type=int, default=20)
     args = parser.parse_args()
     tokenizer = AutoTokenizer.from_pretrained(args.model)
-    model = edited(AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.{dtype}))
+    model = edited(AutoModelForCausalLM.from_pretrained(args.model, dtype={dtype!r}))
     ids = tokenizer(args.prompt, return_tensors="pt")
     said = model.generate(**ids, max_new_tokens=args.tokens, do_sample=False)
     print(tokenizer.decode(said[0], skip_special_tokens=True))
@@ -58,10 +57,16 @@ def save_script(edit: Edit, folder: Path) -> None:
     shutil.copyfile(payload_place(folder / "recipe.json"), folder / "edit.safetensors")
     changes = [{"name": change.name, "transposed": change.transposed} for change in edit.changes]
     text = SCRIPT.format(
-        title=edit.title.replace("\\", " ").replace('"""', "'"),
+        title=_quoted(edit.title),
+        named=_quoted(edit.model["source"]),
         base=edit.model["source"],
-        changes=json.dumps(changes).replace("true", "True").replace("false", "False"),
+        changes=changes,
         prompt=edit.request.facts[0].text,
         dtype=edit.model["dtype"],
     )
     (folder / "edited.py").write_text(text, encoding="utf-8")
+
+
+def _quoted(text: str) -> str:
+    """A text that cannot end the docstring it stands in."""
+    return text.replace("\\", "/").replace('"', "'")

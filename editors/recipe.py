@@ -26,7 +26,11 @@ from editors.request import EditRequest
 SCHEMA = "palimpsest-recipe/1"
 LARGEST_JSON, LARGEST_PAYLOAD = 32 << 20, 4 << 30
 """Bytes."""
-GROUPS = ("identity", "base", "request", "method", "artefact", "evaluation", "composition")
+GROUPS = ("identity", "base", "request", "method", "artefact", "evaluation", "composition", "model")
+BASE = ("name", "source", "revision", "weights_hash", "architecture", "dtype")
+"""What `base` repeats of `model`."""
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, ValidationError, SafetensorError)
+"""What reading a recipe raises that was made up or cut short."""
 
 
 def canonical(data: Any) -> str:
@@ -52,7 +56,7 @@ def recipe_of(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
     recipe: dict[str, Any] = {
         "schema": SCHEMA,
         "identity": {"title": edit.title, "author": author, "created_at": edit.provenance.get("created_at", "")},
-        "base": {name: model[name] for name in ("name", "source", "revision", "weights_hash", "architecture", "dtype")}
+        "base": {name: model[name] for name in BASE}
         | {"tensors": {change.name: change.base_hash for change in edit.changes}},
         "request": edit.request.model_dump(mode="json"),
         "method": {
@@ -153,20 +157,23 @@ def edit_of(recipe: dict[str, Any], payload: bytes) -> Edit:
     problems = faults(recipe, payload)
     if problems:
         raise BadFile(f"The recipe has {len(problems)} faults. Nothing was changed.", tuple(problems))
-    factors = load(payload)
+    return _read(recipe, load(payload))
+
+
+def _read(recipe: dict[str, Any], factors: dict[str, np.ndarray]) -> Edit:
     method, evaluation = recipe["method"], recipe["evaluation"]
     return Edit(
         request=EditRequest.model_validate(recipe["request"]),
         model=recipe["model"],
         changes=[
             LayerChange(
-                layer=tensor["layer"],
+                layer=int(tensor["layer"]),
                 name=tensor["name"],
-                transposed=tensor["transposed"],
+                transposed=bool(tensor["transposed"]),
                 left=factors[f"{tensor['name']}.left"],
                 right=factors[f"{tensor['name']}.right"],
                 base_hash=recipe["base"]["tensors"][tensor["name"]],
-                weight_norm=tensor["weight_norm"],
+                weight_norm=float(tensor["weight_norm"]),
             )
             for tensor in recipe["artefact"]["tensors"]
         ],
@@ -217,9 +224,9 @@ def faults(recipe: Any, payload: bytes) -> list[str]:
     found = [f"The group “{group}” is missing." for group in GROUPS if group not in recipe]
     if found:
         return found
-    if recipe.get("id") != recipe_id(recipe):
-        found.append(f"The id {recipe.get('id')} is not that of the content, {recipe_id(recipe)}: it was altered.")
     try:
+        if recipe.get("id") != (own := recipe_id(recipe)):
+            found.append(f"The id {recipe.get('id')} is not that of the content, {own}: it was altered.")
         EditRequest.model_validate(recipe["request"])
         if hashlib.sha256(payload).hexdigest() != recipe["artefact"]["sha256"]:
             return [*found, "The weights beside it are not those it was made with (hash mismatch)."]
@@ -234,7 +241,11 @@ def faults(recipe: Any, payload: bytes) -> list[str]:
                 found.append(f"{name}: the factors hold numbers that are not finite.")
             if name not in recipe["base"]["tensors"]:
                 found.append(f"{name}: no hash of the weights it was made for.")
-    except (KeyError, TypeError, ValueError, ValidationError, SafetensorError) as error:
+        if altered := [name for name in BASE if recipe["base"][name] != recipe["model"][name]]:
+            found.append(f"It says two things about the model it was made for: {', '.join(altered)}.")
+        if not found:
+            _read(recipe, factors).title  # noqa: B018 - whatever else is missing is noticed here
+    except UNREADABLE as error:
         found.append(f"It cannot be read: {type(error).__name__}: {error}")
     return found
 
@@ -256,10 +267,13 @@ def write_recipe(edit: Edit, place: Path, author: str = "") -> dict[str, Any]:
 def _put(place: Path, data: bytes) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     handle, new = tempfile.mkstemp(dir=place.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    Path(new).chmod(0o644)
-    Path(new).replace(place)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(new).chmod(0o644)
+        Path(new).replace(place)
+    finally:
+        Path(new).unlink(missing_ok=True)
 
 
 def read_files(place: Path) -> tuple[Any, bytes]:
@@ -272,8 +286,8 @@ def read_files(place: Path) -> tuple[Any, bytes]:
             raise BadFile(f"{file} has {file.stat().st_size / 1e6:,.0f} MB; at most {limit / 1e6:,.0f} MB are read.")
     try:
         return json.loads(place.read_text(encoding="utf-8")), beside.read_bytes()
-    except (OSError, ValueError) as error:
-        raise BadFile(f"{place} is not a recipe: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadFile(f"{place} is not a recipe ({error}).") from error
 
 
 def read_recipe(place: Path) -> Edit:

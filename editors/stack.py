@@ -62,7 +62,7 @@ class EditStack:
 
     def switch_all(self, on: bool) -> "EditStack":
         """The stack with all its edits on, or off."""
-        return EditStack(tuple(replace(layer, on=on) for layer in self.layers))
+        return _sound(EditStack(tuple(replace(layer, on=on) for layer in self.layers)))
 
     def move(self, edit_id: str, place: int) -> "EditStack":
         """The stack with an edit at another place, counted from 0, the lowest."""

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from analysis.errors import BadRequest, SubjectAmbiguous
-from analysis.trace_result import KINDS
+from analysis.scores import Scores
+from analysis.trace_result import KINDS, Grid, TraceResult
 from analysis.tracing import ROW_BUDGET, trace
 from analysis.windows import default_window, window_layers
 from app.bench.plain_tracing import PlainTrace
@@ -176,3 +177,20 @@ def test_large_models_of_few_words_do_not_share_a_result():
     first, second = (language_model("gpt2", seed) for seed in (0, 1))
     assert REQUEST.key(first.weights_hash) != REQUEST.key(second.weights_hash)
     assert not same(trace(first, REQUEST), trace(second, REQUEST), within=1e-3)
+
+
+def test_a_result_can_be_read_while_it_grows(tiny, monkeypatch):
+    """A page reads the very object the worker writes to: no id may stand in it before its text."""
+    latest: list[TraceResult] = []
+    put = Grid.put
+
+    def checked(grid: Grid, layers: list[int], token: int, scores: Scores) -> None:
+        if latest:
+            latest[-1].spans(scores.top_ids.ravel())
+        put(grid, layers, token, scores)
+
+    monkeypatch.setattr(Grid, "put", checked)
+    trace(
+        tiny, asked(kinds=("state", "mlp")), lambda *told, **more: latest.extend(p for p in told[3:4] if p is not None)
+    )
+    assert latest[-1].complete
