@@ -119,7 +119,7 @@ def _range(part: str) -> list[int]:
 def draw() -> bool:
     """Draw the form; True when Write was pressed."""
     with st.container(border=True, key="edit-form"):
-        prompt, subject, target, button = st.columns([4.2, 2.4, 2.2, 1.9], vertical_alignment="bottom")
+        prompt, subject, target, button = st.columns([3.9, 2.3, 2.0, 2.5], vertical_alignment="bottom")
         prompt.text_input("Fact", key=slot(PAGE, "prompt"), placeholder="A sentence that ends just before its answer")
         subject.text_input("Subject", key=slot(PAGE, "subject"))
         target.text_input("New answer", key=slot(PAGE, "target"), placeholder="the word to write")

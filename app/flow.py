@@ -113,8 +113,11 @@ def escape(text: str) -> str:
     return "".join(f"\\{char}" if char in "\\`*_{}[]<>()#+-.!|$~:" else char for char in text)
 
 
-def progress(page: str, unit: str, *, preview: bool = False) -> None:
-    """The line above a figure while its run waits or goes on; draws nothing otherwise."""
+def progress(page: str, unit: str | None, *, preview: bool = False) -> None:
+    """The line above a figure while its run waits or goes on; draws nothing otherwise.
+
+    `unit` is what is counted, None where the run itself says so.
+    """
     job = job_of(page)
     if job is None or job.over:
         return
@@ -146,7 +149,7 @@ def progress(page: str, unit: str, *, preview: bool = False) -> None:
         )
 
 
-def _progress_text(job: Job, unit: str, preview: bool) -> str:
+def _progress_text(job: Job, unit: str | None, preview: bool) -> str:
     if job.key is None:
         return _loading_text(job)
     if not job.total:
@@ -154,7 +157,7 @@ def _progress_text(job: Job, unit: str, preview: bool) -> str:
     left = job.seconds_left
     rest = f", {left:.0f} s left" if left is not None else ""
     sketch = " The figure shows the preview until then." if preview else ""
-    return f"{job.done} of {job.total} {unit}{rest}.{sketch}"
+    return f"{job.done} of {job.total} {unit or job.note}{rest}.{sketch}"
 
 
 def _loading_text(job: Job) -> str:

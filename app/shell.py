@@ -70,24 +70,19 @@ def _written_row(layer: Layer) -> None:
     was, now = escape(edit.before.said[0]), escape(fact.target)
     more = f" and {len(edit.request.facts) - 1} more" if len(edit.request.facts) > 1 else ""
     st.session_state[key] = layer.on
-    with st.container(horizontal=True, vertical_alignment="center", key=f"{key}-row"):
-        st.toggle(
-            f"{edit.title}: on", key=key, label_visibility="collapsed", on_change=_switched, args=(edit.id,), width=44
+    on, text, off = st.columns([1.1, 4.4, 0.8], vertical_alignment="center", gap="xsmall")
+    on.toggle(f"{edit.title}: on", key=key, label_visibility="collapsed", on_change=_switched, args=(edit.id,))
+    method = METHOD_WORDS[edit.request.method]
+    if layer.on:
+        text.markdown(
+            f"**{escape(fact.subject)}** :blue[{was}] → :orange[{now}]{more}  \n:gray[:small[{method} · {where}]]"
         )
-        if layer.on:
-            st.markdown(
-                f"**{escape(fact.subject)}** :blue[{was}] → :orange[{now}]{more}  \n"
-                f":gray[:small[{METHOD_WORDS[edit.request.method]} · {where}]]"
-            )
-        else:
-            st.markdown(
-                f":gray[{escape(fact.subject)} {was} → {now}{more}]  \n"
-                f":gray[:small[{METHOD_WORDS[edit.request.method]} · {where} · off]]"
-            )
-        st.button(
-            "", icon=":material/close:", type="tertiary", key=f"{key}-remove", help="Take it off the stack",
-            on_click=written.remove, args=(edit.id,),
-        )  # fmt: skip
+    else:
+        text.markdown(f":gray[{escape(fact.subject)} {was} → {now}{more}]  \n:gray[:small[{method} · {where} · off]]")
+    off.button(
+        "", icon=":material/close:", type="tertiary", key=f"{key}-remove", help="Take it off the stack",
+        on_click=written.remove, args=(edit.id,),
+    )  # fmt: skip
 
 
 def _switched(edit_id: str) -> None:
@@ -149,7 +144,13 @@ def earlier_runs() -> None:
     st.markdown("#### Earlier runs")
     marked: list[str] = st.session_state.setdefault("marked", [])
     items = [
-        {"id": run.key, "title": run.title, "sub": f"{run.note} · {when(run.created_at)}", "thumb": run.thumbnail}
+        {
+            "id": run.key,
+            "title": run.title,
+            "sub": f"{run.note} · {when(run.created_at)}",
+            "thumb": run.thumbnail,
+            "word": _words(run),
+        }
         for run in runs
     ]
     choice = rail(items, key="rail", current=st.session_state.get("shown"), marked=marked)  # type: ignore[arg-type]
@@ -159,6 +160,13 @@ def earlier_runs() -> None:
         st.rerun()
     elif choice:
         open_run(next(run for run in runs if run.key == choice["open"]))
+
+
+def _words(run: Run) -> tuple[str, str] | None:
+    """Old and new answer of an edit, for its picture."""
+    if run.study != "edit" or " → " not in run.title:
+        return None
+    return run.title.rsplit(": ", 1)[-1].split(" → ")[0], run.request["facts"][0]["target"]
 
 
 def open_run(run: Run) -> None:

@@ -12,10 +12,15 @@ if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
 
-def save_as(edit: Edit, form: str, place: Path, lm: "LanguageModel | None" = None) -> None:
-    """Write an edit into a new folder in the form bundle, peft, hf (needs the model) or script; whole or not at all."""
+def refuse_what_is_there(place: Path) -> None:
+    """Raise `BadRequest` where a folder could not be new."""
     if place.exists():
         raise BadRequest(f"{place} is there already. Nothing was written; name another folder.")
+
+
+def save_as(edit: Edit, form: str, place: Path, lm: "LanguageModel | None" = None) -> None:
+    """Write an edit into a new folder in the form bundle, peft, hf (needs the model) or script; whole or not at all."""
+    refuse_what_is_there(place)
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as around:
         new = Path(around) / "new"

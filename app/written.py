@@ -47,8 +47,9 @@ def put(new: EditStack) -> None:
 
 def write_over(edit: Edit) -> None:
     """Put an edit on top; `BadRequest` where it does not fit."""
+    new = stack().add(edit)
     services().store.save(STUDIES["edit"], edit.id, edit)
-    put(stack().add(edit))
+    put(new)
 
 
 def below(request: EditRequest) -> tuple[Edit, ...]:

@@ -45,7 +45,7 @@ def shown_edit() -> Edit | None:
 def outcome() -> None:
     """Progress and live curve, then the edit."""
     flow.settle(PAGE)
-    flow.progress(PAGE, "steps")
+    flow.progress(PAGE, None)
     flow.ended(PAGE)
     job = flow.job_of(PAGE)
     if job is not None and not job.over:

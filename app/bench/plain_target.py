@@ -1,10 +1,11 @@
-"""The plain way to search for a new value: the whole model, every row, every step.
+"""The plain way to search for a new value: the whole model, every row in one padded batch, every step.
 
 What `editors.targets` must agree with, written to be read: torch's own Adam, full forwards, full
-logits. One fact at a time.
+logits, as the published code does it. One fact at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,19 +24,23 @@ def plain_search(
     lm: "LanguageModel", rows: Sequence[Row], layer: int, sites: tuple[Site, ...], request: EditRequest
 ) -> dict[Site, Tensor]:
     """The change (d,) at each site for the only fact of `rows`; `request` settled."""
+    longest = max(len(row.ids) for row in rows)
+    ids = torch.tensor([[*row.ids, *[row.ids[-1]] * (longest - len(row.ids))] for row in rows], device=lm.device)
+    mask = torch.tensor([[1] * len(row.ids) + [0] * (longest - len(row.ids)) for row in rows], device=lm.device)
     changes = {site: torch.zeros(lm.d_model, device=lm.device, requires_grad=True) for site in sites}
     base: dict[Site, Tensor] = {}
     said: dict[int, Tensor] = {}
     asked = sum(bool(row.targets) for row in rows)
     optimiser = torch.optim.Adam(list(changes.values()), lr=request.rate or 0.5)
     for step in range(request.steps or 1):
+        with _added(lm, rows, layer, changes, base):
+            logs = lm.model(input_ids=ids, attention_mask=mask, use_cache=False).logits.float().log_softmax(-1)
         loss = torch.zeros((), device=lm.device)
         for index, row in enumerate(rows):
-            logs = _logits(lm, row, layer, changes, base if row.bare else {}).log_softmax(-1)
             for place, token in enumerate(row.targets):
-                loss = loss - logs[row.first + place, token] / len(row.targets) / asked
+                loss = loss - logs[index, row.first + place, token] / len(row.targets) / asked
             if row.anchor:
-                now = logs[row.start]
+                now = logs[index, row.start]
                 before = said.setdefault(index, now.detach())
                 loss = loss + request.kl * (now.exp() * (now - before)).sum()
         for site, change in changes.items():
@@ -52,29 +57,35 @@ def plain_search(
     return {site: change.detach() for site, change in changes.items()}
 
 
-def _logits(lm: "LanguageModel", row: Row, layer: int, changes: dict[Site, Tensor], base: dict[Site, Tensor]) -> Tensor:
-    """Logits (tokens, vocabulary) of a row with the changes added at its subject's last token."""
+@contextmanager
+def _added(
+    lm: "LanguageModel", rows: Sequence[Row], layer: int, changes: dict[Site, Tensor], base: dict[Site, Tensor]
+) -> Iterator[None]:
+    """Add the changes at every row's subject; `base` takes what stood there at the bare prompt at first."""
     block = lm.blocks[layer]
     modules: dict[Site, Any] = {
         "value": output_matrix(lm, layer).module,
         "hidden": block,
         "attn": block.hook_attn_out,
     }
+    places = torch.tensor([row.start for row in rows], device=lm.device)
+    every = torch.arange(len(rows), device=lm.device)
+    bare = next(index for index, row in enumerate(rows) if row.bare)
 
     def hook(site: Site) -> Any:
         def call(_: Any, __: Any, output: Any) -> Any:
             tensor = output[0] if isinstance(output, tuple) else output
-            rows = tensor.reshape(1, -1, tensor.shape[-1]).clone()
-            base.setdefault(site, rows[0, row.start].detach().float())
-            rows[0, row.start] = rows[0, row.start] + changes[site].to(rows)
-            new = rows.reshape(tensor.shape)
+            batch = tensor.reshape(len(rows), -1, tensor.shape[-1]).clone()
+            base.setdefault(site, batch[bare, rows[bare].start].detach().float())
+            batch[every, places] = batch[every, places] + changes[site].to(batch)
+            new = batch.reshape(tensor.shape)
             return (new, *output[1:]) if isinstance(output, tuple) else new
 
         return call
 
     handles = [modules[site].register_forward_hook(hook(site)) for site in changes]
     try:
-        return lm.logits(torch.tensor([row.ids]))[0]
+        yield
     finally:
         for handle in handles:
             handle.remove()

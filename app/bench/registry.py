@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
+from app.bench.editing import editing
 from app.bench.form import Bench
 from app.bench.tracing import tracing
 
-BENCHES: dict[str, Callable[..., Bench]] = {"tracing": tracing}
+BENCHES: dict[str, Callable[..., Bench]] = {"tracing": tracing, "editing": editing}

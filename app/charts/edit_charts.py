@@ -53,6 +53,8 @@ def scraped(changes: list[LayerChange], layers: int, palette: Palette) -> go.Fig
             text=[percent(share) if share >= 0.01 else f"{100 * share:.1f}\u2009%" for share in shares],
             textposition="outside",
             textfont={"size": 13, "color": palette.ink},
+            constraintext="none",
+            textangle=0,
             cliponaxis=False,
             hovertext=[
                 f"layer {change.layer}: {share:.2%} of the matrix, rank {change.rank}"

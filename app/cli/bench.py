@@ -2,12 +2,14 @@
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from typing import Any
 
 import torch
 
 from analysis import LanguageModel, ModelSpec, read_facts
 from analysis.errors import BadRequest
 from analysis.loading import DTYPES, pick_device
+from app.bench.editing import EditOptions
 from app.bench.form import Bench, Figure
 from app.bench.random_model import SHAPES, random_model
 from app.bench.registry import BENCHES
@@ -33,10 +35,15 @@ def configure(parser: ArgumentParser, name: str) -> None:
     numbers = {
         "--cells": "cells of the plain reference (default: all; 12 when quick)",
         "--repeats": "fast runs (default: 3; 1 when quick)",
+        "--single": "editing: facts written one by one with ROME (default: 50; 4 when quick)",
+        "--batch": "editing: facts written together (default: 50; 6 when quick)",
         "--threads": "threads of the processor (default: torch's own choice)",
     }
     for flag, explained in numbers.items():
         parser.add_argument(flag, type=_count, default=None, metavar="N", help=explained)
+    parser.add_argument(
+        "--sequential", type=int, default=None, metavar="N", help="editing: facts in a row (default: 100; 0 when quick)"
+    )
     parser.add_argument("--shape", choices=list(SHAPES), help="random weights in this shape, instead of --model")
     add_outputs(parser, "json")
     add_model_flags(parser)
@@ -66,7 +73,9 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _options(args: Namespace) -> Options:
+def _options(args: Namespace) -> Any:
+    if args.name == "editing":
+        return EditOptions(quick=args.quick, single=args.single, batch=args.batch, sequential=args.sequential)
     kinds = tuple(part.strip() for part in args.kinds.split(",") if part.strip())
     if not kinds or set(kinds) - {"state", "mlp", "attn"}:
         raise BadRequest(f"--kinds is “{args.kinds}”; it may name state, mlp and attn.")
@@ -94,10 +103,11 @@ def _model(args: Namespace, bar: Bar) -> LanguageModel:
 def _text(bench: Bench) -> str:
     machine = bench.machine
     where = f"{machine.get('gpu', machine['cpu'])}, {machine['cores']} cores, {machine['threads']} threads"
-    best = f"best matrix product {machine['matmul_peak_gflops']:.0f} GFLOP/s"
+    peak = machine.get("matmul_peak_gflops")
+    best = f"; matrix products at {peak:.0f} GFLOP/s" if peak else ""
     rows = [_row(figure) for figure in bench.figures]
     table = columns(rows, ("figure", "value", "unit", "n", "95 % interval"))
-    return f"{bench.model['name']} on {where}; {best}\n\n{table}"
+    return f"{bench.model['name']} on {where}{best}\n\n{table}"
 
 
 def _row(figure: Figure) -> tuple[str, str, str, int, str]:

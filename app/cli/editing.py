@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import BadFile, BadRequest
+from analysis.moments_request import OWN
+from analysis.study import Request
 from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
 from app.cli.terminal import Bar, columns
 from app.links import validated
@@ -15,6 +17,7 @@ from editors.edit import Edit
 from editors.probes import score
 from editors.recipe import faults, read_files, read_recipe, write_recipe
 from editors.request import EditRequest, Rewrite
+from editors.stack import EditStack
 
 FORMATS = ("bundle", "peft", "hf", "script")
 KIND_WORDS = {
@@ -36,7 +39,8 @@ def _edit(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--facts", type=Path, metavar="FILE", help="facts to write, as a JSON list of {prompt, subject, target}"
     )
-    add_fields(parser, EditRequest, leave_out={"facts"})
+    add_fields(parser, EditRequest, leave_out={"facts", "source"})
+    _add_text(parser, EditRequest)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the recipe here, its weights beside it")
     parser.add_argument(
         "--on", type=Path, action="append", default=[], metavar="RECIPE", help="write on top of this one"
@@ -51,25 +55,49 @@ def edit(args: Namespace) -> int:
     from editors.writing import write
 
     facts = _facts(args)
-    request = fields_of(args, EditRequest, facts=facts)
+    request = fields_of(args, EditRequest, facts=facts, source=args.text)
     if args.out is not None and args.out.suffix != ".json":
         raise BadRequest(f"--out is “{args.out}”; a recipe’s name ends in .json.")
-    stack = [read_recipe(place) for place in args.on]
+    stack = _stacked(args.on)
+    if args.out is not None:
+        with _writing(args.out):
+            if args.out.is_dir():
+                raise BadRequest(f"{args.out} is a folder. Name a file in it.")
+            args.out.parent.mkdir(parents=True, exist_ok=True)
     with _bar() as bar:
         made = write(loaded(args, bar), request, bar, stack=stack)
     print(_said(made))
     if args.out is not None:
-        print(f"Recipe {write_recipe(made, args.out, args.author)['id']} is in {args.out}.")
+        with _writing(args.out):
+            recipe = write_recipe(made, args.out, args.author)
+        print(f"Recipe {recipe['id']} is in {args.out}.")
     return 0
+
+
+def _add_text(parser: ArgumentParser, kind: type[Request]) -> None:
+    """--source, the text; in the parsed words `source` is the model's."""
+    field = kind.model_fields["source"]
+    parser.add_argument(
+        "--source", dest="text", default=OWN, metavar="SOURCE", help=f"{field.description} (default: {OWN})"
+    )
+
+
+def _stacked(places: list[Path]) -> tuple[Edit, ...]:
+    """The edits of some recipes, lowest first; `BadRequest` where one needs another that is not below it."""
+    stack = EditStack()
+    for place in places:
+        stack = stack.add(read_recipe(place))
+    return stack.on
 
 
 def _facts(args: Namespace) -> tuple[Rewrite, ...]:
     if args.facts is not None:
         try:
             listed = json.loads(args.facts.read_text(encoding="utf-8"))
-            assert isinstance(listed, list)
-        except (OSError, ValueError, AssertionError) as error:
-            raise BadFile(f"{args.facts} is not a JSON list of facts. {error}") from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise BadFile(f"{args.facts} is not a JSON list of facts ({error}).") from error
+        if not isinstance(listed, list) or not all(isinstance(fact, dict) for fact in listed):
+            raise BadFile(f"{args.facts} is not a JSON list of facts, {{prompt, subject, target}} each.")
         return tuple(validated(Rewrite, fact) for fact in listed)
     given = {name: getattr(args, name) for name in ("prompt", "subject", "target")}
     if absent := [f"--{name}" for name, value in given.items() if value is None]:
@@ -109,16 +137,18 @@ def _apply(parser: ArgumentParser) -> None:
 
 def apply(args: Namespace) -> int:
     """Make something of a recipe that is of use elsewhere."""
-    from app.take_edit import save_as
+    from app.take_edit import refuse_what_is_there, save_as
 
     made = read_recipe(args.recipe)
+    refuse_what_is_there(args.out)
     lm = None
     if args.format == "hf":
         if not hasattr(args, "source"):
             args.source = made.model["source"]
         with _bar() as bar:
             lm = loaded(args, bar)
-    save_as(made, args.format, args.out, lm)
+    with _writing(args.out):
+        save_as(made, args.format, args.out, lm)
     print(f"{made.title}: {args.format} in {args.out}.")
     return 0
 
@@ -195,7 +225,7 @@ def generate(args: Namespace) -> int:
     from analysis.generation import continued
     from editors.applying import written_over
 
-    edits = [read_recipe(place) for place in args.recipe]
+    edits = _stacked(args.recipe)
     if edits and not hasattr(args, "source"):
         args.source = edits[0].model["source"]
     with _bar() as bar:
@@ -210,7 +240,8 @@ def generate(args: Namespace) -> int:
 def _stats(parser: ArgumentParser) -> None:
     from analysis.moments_request import MomentsRequest
 
-    add_fields(parser, MomentsRequest)
+    add_fields(parser, MomentsRequest, leave_out={"source"})
+    _add_text(parser, MomentsRequest)
     parser.add_argument("--out", type=Path, metavar="DIR", help="copy the measured moments here, a file a layer")
     parser.add_argument(
         "--import",
@@ -230,7 +261,7 @@ def stats(args: Namespace) -> int:
     from analysis.moments import adopt, condition, moments, save
     from analysis.moments_request import MomentsRequest
 
-    request = fields_of(args, MomentsRequest)
+    request = fields_of(args, MomentsRequest, source=args.text)
     with _bar() as bar:
         lm = loaded(args, bar)
         for file in args.bring:
@@ -242,9 +273,18 @@ def stats(args: Namespace) -> int:
             (str(layer), f"{one.tokens:,}", one.corpus, f"{one.matrix.trace():.4g}", f"{condition(one):.2g}", one.id)
         )
         if args.out is not None:
-            save(one, args.out / f"moments-layer-{layer}.safetensors")
+            with _writing(args.out):
+                save(one, args.out / f"moments-layer-{layer}.safetensors")
     print(columns(rows, ("layer", "tokens", "text", "trace", "condition", "id")))
     return 0
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BadRequest(f"{place} cannot be written ({error.strerror or error}). Choose another place.") from error
 
 
 @contextmanager
