@@ -83,6 +83,34 @@ def from_token(arguments: dict[str, Any], start: int, device: torch.device) -> d
     return {name: narrow(name, value) for name, value in arguments.items()}
 
 
+def side_by_side(parts: list[dict[str, Any]], rows: list[int]) -> dict[str, Any] | None:
+    """The arguments of one call for the rows of several, `rows[i]` of `parts[i]`; None where they cannot be joined.
+
+    All parts have the same number of tokens. Masks that see fewer keys are filled up on the left with keys nobody
+    attends to, so the keys stored for these rows must be filled up there too.
+    """
+    joined: dict[str, Any] = {}
+    for name, first in parts[0].items():
+        values = [part[name] for part in parts]
+        if name == "attention_mask" and len(parts) > 1:
+            if not all(isinstance(value, Tensor) and value.dim() == 4 for value in values):
+                return None
+            widest = max(value.shape[-1] for value in values)
+            nothing = False if first.dtype == torch.bool else torch.finfo(first.dtype).min
+            values = [nn.functional.pad(value, (widest - value.shape[-1], 0), value=nothing) for value in values]
+        joined[name] = _stacked(values, rows)
+    return joined
+
+
+def _stacked(values: list[Any], rows: list[int]) -> Any:
+    first = values[0]
+    if isinstance(first, tuple):
+        return tuple(_stacked([value[index] for value in values], rows) for index in range(len(first)))
+    if not isinstance(first, Tensor) or first.dim() < 2:
+        return first
+    return torch.cat([value.expand(count, *value.shape[1:]) for value, count in zip(values, rows, strict=True)])
+
+
 @dataclass(frozen=True)
 class Readout:
     """From the last block's output to logits: final norm, projection where there is one, head, soft cap."""

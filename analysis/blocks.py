@@ -81,12 +81,17 @@ class Frame:
         `hidden` (rows, tokens, d_model) is the block's input at these tokens; `cache` holds the
         keys and values of the tokens before `start`.
         """
-        block = self.lm.blocks[layer]
-        hidden = hidden.to(self.lm.block_devices[layer])
-        cache = cache or PrefixCache()
-        arguments = from_token(self.arguments[layer], start, hidden.device)
-        output = block(hidden, **arguments, **dict.fromkeys(CACHE_ARGUMENTS, cache))
-        return output[0] if isinstance(output, tuple) else output
+        arguments = from_token(self.arguments[layer], start, self.lm.block_devices[layer])
+        return call_block(self.lm, layer, hidden, arguments, cache or PrefixCache())
+
+
+def call_block(
+    lm: "LanguageModel", layer: int, hidden: Tensor, arguments: dict[str, Any], cache: PrefixCache
+) -> Tensor:
+    """Output (rows, tokens, d_model) of one block for its input, with the arguments that go with these tokens."""
+    hidden = hidden.to(lm.block_devices[layer])
+    output = lm.blocks[layer](hidden, **arguments, **dict.fromkeys(CACHE_ARGUMENTS, cache))
+    return output[0] if isinstance(output, tuple) else output
 
 
 def first_hidden(lm: "LanguageModel", ids: Tensor, noise: Tensor | None = None, start: int = 0) -> Tensor:

@@ -7,7 +7,9 @@ one pass; products in float32, sums in float64.
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,7 +94,7 @@ def _summed(
 ) -> dict[int, Tensor]:
     """Sums of k kᵀ over a corpus, continued from `part` where a run with the same layers was cancelled."""
     batches = list(corpus.batches(BATCH.get(lm.device.type, 2048)))
-    begun, sums = _begun(part, layers)
+    begun, sums = _begun(part, layers, len(batches))
     try:
         for index in range(begun, len(batches)):
             report(index, len(batches), "batches of text read")
@@ -103,22 +105,18 @@ def _summed(
             begun = index + 1
     except (Cancelled, KeyboardInterrupt):
         if sums:
-            _write({str(layer): total for layer, total in sums.items()}, {"batches": begun}, part)
+            _write({str(layer): total for layer, total in sums.items()}, {"batches": begun, "of": len(batches)}, part)
         raise
     part.unlink(missing_ok=True)
     report(len(batches), len(batches), "batches of text read")
     return sums
 
 
-def _begun(part: Path, layers: Sequence[int]) -> tuple[int, dict[int, Tensor]]:
-    try:
-        with safe_open(part, "pt") as file:
-            if set(file.keys()) == {str(layer) for layer in layers}:
-                return int(json.loads(file.metadata()["about"])["batches"]), {
-                    layer: file.get_tensor(str(layer)) for layer in layers
-                }
-    except (OSError, SafetensorError, KeyError, ValueError):
-        pass
+def _begun(part: Path, layers: Sequence[int], batches: int) -> tuple[int, dict[int, Tensor]]:
+    with suppress(OSError, SafetensorError, KeyError, TypeError, ValueError), safe_open(part, "pt") as file:
+        about = json.loads(file.metadata()["about"])
+        if about["of"] == batches and set(file.keys()) == {str(layer) for layer in layers}:
+            return int(about["batches"]), {layer: file.get_tensor(str(layer)) for layer in layers}
     return 0, {}
 
 
@@ -141,10 +139,17 @@ def load(place: Path, lm: "LanguageModel") -> Moments:
         with safe_open(place, "pt") as file:
             about = json.loads(file.metadata()["about"])
             made = Moments(matrix=file.get_tensor("second_moment").double(), **about)
+            if not re.fullmatch(r"[0-9a-f]{1,64}", made.corpus_id):
+                raise ValueError("the id of its text is no hash")
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise BadFile(f"{place.name} holds no second moments this workbench wrote ({error}).") from error
     if made.weights_hash != lm.own_hash:
         raise BadRequest(f"The second moments in {place.name} were measured on other weights than {lm.name}'s.")
+    width = output_matrix(lm, made.layer).weight.shape[1]
+    if made.matrix.shape != (width, width):
+        raise BadFile(
+            f"{place.name} holds {tuple(made.matrix.shape)} numbers where {lm.name} needs ({width}, {width})."
+        )
     return made
 
 

@@ -25,12 +25,17 @@ PLACE = "stack.json"
 
 def stack() -> EditStack:
     """This visitor's edits of the model they work with."""
-    if "written" not in st.session_state:
-        st.session_state["written"] = _recovered()
-    kept: EditStack = st.session_state["written"]
+    kept = _whole()
     card = services().card(spec())
     own = card["weights_hash"] if card else None
     return EditStack(tuple(layer for layer in kept.layers if own is None or layer.edit.model["weights_hash"] == own))
+
+
+def _whole() -> EditStack:
+    """All edits of this visitor, those of models they used before among them."""
+    if "written" not in st.session_state:
+        st.session_state["written"] = _recovered()
+    return st.session_state["written"]
 
 
 def on() -> tuple[Edit, ...]:
@@ -40,9 +45,11 @@ def on() -> tuple[Edit, ...]:
 
 def put(new: EditStack) -> None:
     """Take `new` as the stack; the one before can be had back."""
-    st.session_state.setdefault("written.undo", []).append(stack())
+    st.session_state.setdefault("written.undo", []).append(_whole())
     st.session_state["written.redo"] = []
-    _take(new)
+    own = {layer.edit.id for layer in stack().layers}
+    others = tuple(layer for layer in _whole().layers if layer.edit.id not in own)  # of other models, kept for later
+    _take(EditStack((*others, *new.layers)))
 
 
 def write_over(edit: Edit) -> None:
@@ -73,7 +80,7 @@ def step(direction: str) -> None:
     if not can(direction):
         return
     other = "redo" if direction == "undo" else "undo"
-    st.session_state.setdefault(f"written.{other}", []).append(stack())
+    st.session_state.setdefault(f"written.{other}", []).append(_whole())
     _take(st.session_state[f"written.{direction}"].pop())
 
 

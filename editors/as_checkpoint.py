@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import AutoModelForCausalLM
 
+from analysis.errors import BadRequest
 from editors.applying import written_over
 from editors.edit import Edit
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 def save_checkpoint(lm: "LanguageModel", edit: Edit, folder: Path) -> None:
     """Write weights, config, tokenizer and README.md, for `AutoModelForCausalLM.from_pretrained(folder)`."""
+    if edit.built_on:
+        raise BadRequest(
+            f"“{edit.title}” was found on top of other edits, which a checkpoint of it alone would lack. "
+            "Write it again on the model itself."
+        )
     with torch.device("meta"):
         fresh = AutoModelForCausalLM.from_config(lm.model.config)
     with written_over(lm, [edit]):

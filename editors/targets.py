@@ -6,21 +6,20 @@ the subject's last on, with all earlier keys and values kept: the same numbers a
 loop (ROME, section 3.1; MEMIT, section 4.2), from a fraction of its work.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.blocks import Frame, PrefixCache, first_hidden, record
 from analysis.key_value import output_matrix
 from analysis.study import Report, silent
 from editors.request import EditRequest
 from editors.rows import Row
+from editors.suffixes import Suffixes, suffixes
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -52,50 +51,6 @@ class SoFar:
 
     probability: np.ndarray  # (steps so far, facts searched now)
     former: np.ndarray
-
-
-@dataclass
-class _Group:
-    """Rows with the subject's last token at one place and of one length, run together."""
-
-    frame: Frame
-    start: int
-    facts: Tensor  # (rows,) fact of each row
-    bare: Tensor  # (rows,) bool
-    hidden: Tensor  # (rows, tokens from start, d_model): input of the first block computed
-    prefix: list[tuple[Tensor, Tensor]]  # of each block computed
-    picks: Tensor  # (picks, 2) row, position whose prediction counts
-    targets: Tensor  # (picks,) token wanted there
-    weights: Tensor  # (picks,) share in its fact's loss
-    anchors: Tensor  # (anchors,) rows whose first position shall say what it said
-    leads: Tensor  # (bare rows,) picks where the bare prompt's answer begins
-    said: Tensor | None = None  # (anchors, vocabulary) log-probabilities it said
-    former: Tensor | None = None  # (bare rows,) token the bare prompt was answered with
-
-    def kept(self, active: Tensor) -> "_Group":
-        """The group without the rows of facts whose search has ended."""
-        stay = active[self.facts]
-        if stay.all():
-            return self
-        place = torch.cumsum(stay, 0).cpu() - 1  # a row's new number
-        here = stay.cpu()
-        picked, anchored = here[self.picks[:, 0]], here[self.anchors]
-        led = picked[self.leads]
-        rows = self.picks[picked]
-        return replace(
-            self,
-            facts=self.facts[stay],
-            bare=self.bare[stay],
-            hidden=self.hidden[stay],
-            prefix=[(keys[here.to(keys.device)], values[here.to(values.device)]) for keys, values in self.prefix],
-            picks=torch.stack((place[rows[:, 0]], rows[:, 1]), 1),
-            targets=self.targets[picked],
-            weights=self.weights[picked],
-            anchors=place[self.anchors[anchored]],
-            leads=(torch.cumsum(picked, 0) - 1)[self.leads[led]],
-            former=None if self.former is None else self.former[led.to(self.former.device)],
-            said=None if self.said is None else self.said[anchored.to(self.said.device)],
-        )
 
 
 def search(
@@ -148,36 +103,12 @@ class _Search:
         self.matrix = output_matrix(lm, layer)
         self.base = {site: torch.zeros(self.count, lm.d_model, device=self.device) for site in sites}
         self.change = {site: torch.zeros(self.count, lm.d_model, device=self.device) for site in sites}
-        self.asked = Counter(row.fact for row in rows if row.targets)
-        self.groups = [self._group(part, begin) for part in _alike(rows)]
-
-    def _group(self, rows: list[Row], begin: int) -> _Group:
-        lm, start = self.lm, rows[0].start
-        ids = torch.tensor([row.ids for row in rows], device=lm.device)
-        with torch.no_grad():
-            frame = Frame(lm, ids)
-            passage = record(frame, first_hidden(lm, ids))
-            if self.sites == ("hidden",):
-                for row, hidden in zip(rows, passage.hidden[self.first][:, start], strict=True):
-                    if row.bare:
-                        self.base["hidden"][row.fact - begin] = hidden.float()
-        picks = [(r, row.first + i - start, token) for r, row in enumerate(rows) for i, token in enumerate(row.targets)]
-        return _Group(
-            frame=frame,
-            start=start,
-            facts=torch.tensor([row.fact - begin for row in rows], device=self.device),
-            bare=torch.tensor([row.bare for row in rows], device=self.device),
-            hidden=passage.hidden[self.first][:, start:].clone(),
-            prefix=[passage.prefix_before(layer, start) for layer in range(self.first, lm.n_layers)],
-            picks=torch.tensor([pick[:2] for pick in picks], dtype=torch.long).reshape(-1, 2),
-            targets=torch.tensor([token for *_, token in picks], dtype=torch.long),
-            weights=torch.tensor([1.0 / len(rows[r].targets) / self.asked[rows[r].fact] for r, *_ in picks]),
-            anchors=torch.tensor([r for r, row in enumerate(rows) if row.anchor], dtype=torch.long),
-            leads=torch.tensor(
-                [i for i, (r, place, _) in enumerate(picks) if rows[r].bare and place == rows[r].first - start],
-                dtype=torch.long,
-            ),
-        )
+        self.said: dict[int, Tensor] = {}  # of each fact, log-probabilities at the subject at first
+        self.answered: dict[int, int] = {}  # of each fact, the token the bare prompt was answered with at first
+        self.parts = suffixes(lm, rows, begin, self.first, self.device)
+        if sites == ("hidden",):
+            for part in self.parts:
+                self.base["hidden"][part.facts[part.bare]] = part.hidden[part.bare, 0].to(self.device).float()
 
     def run(self, report: Report) -> Targets:
         """Adam until every fact's loss is small enough, or the steps are used up."""
@@ -198,7 +129,7 @@ class _Search:
             active = active & ~ended
             if step == steps - 1 or not active.any():
                 break
-            self.groups = [group.kept(active) for group in self.groups if active[group.facts].any()]
+            self.parts = [part.kept(active) for part in self.parts if active[part.facts].any()]
             gradients = torch.autograd.grad(loss[active].sum(), list(self.change.values()))
             with torch.no_grad():
                 for (site, change), gradient in zip(list(self.change.items()), gradients, strict=True):
@@ -230,50 +161,50 @@ class _Search:
         log_probability = torch.zeros(self.count, device=self.device)
         drift = torch.zeros(self.count, device=self.device)
         former = torch.full((self.count,), torch.nan, device=self.device)
-        for group in self.groups:
-            last = self._last_hidden(group)
-            if len(group.picks):
-                said = self.lm.readout(last[group.picks[:, 0], group.picks[:, 1]]).log_softmax(-1)
-                own = said.gather(1, group.targets.to(said.device)[:, None])[:, 0] * group.weights.to(said.device)
-                facts = group.facts[group.picks[:, 0].to(self.device)]
+        for part in self.parts:
+            last = self._last_hidden(part)
+            if len(part.picks):
+                said = self.lm.readout(last[part.picks[:, 0], part.picks[:, 1]]).log_softmax(-1)
+                own = said.gather(1, part.targets.to(said.device)[:, None])[:, 0] * part.weights.to(said.device)
+                facts = part.facts[part.picks[:, 0].to(self.device)]
                 log_probability = log_probability.index_add(0, facts, own.to(self.device))
-                if len(group.leads):
-                    lead = said.detach()[group.leads]
-                    group.former = lead.argmax(-1) if group.former is None else group.former
-                    was = lead.gather(1, group.former[:, None])[:, 0].exp()
-                    former[facts[group.leads]] = was.to(self.device)
-            if len(group.anchors):
-                said = self.lm.readout(last[group.anchors, 0]).log_softmax(-1)
-                if group.said is None:
-                    group.said = said.detach()
-                moved = (said.exp() * (said - group.said)).sum(-1)
-                drift = drift.index_add(0, group.facts[group.anchors.to(self.device)], moved.to(self.device))
+                if len(part.leads):
+                    lead = said.detach()[part.leads]
+                    whose = facts[part.leads].tolist()
+                    for fact, logs in zip(whose, lead, strict=True):
+                        self.answered.setdefault(fact, int(logs.argmax()))
+                        former[fact] = logs[self.answered[fact]].exp()
+            if len(part.anchors):
+                said = self.lm.readout(last[part.anchors, 0]).log_softmax(-1)
+                facts = part.facts[part.anchors.to(self.device)]
+                for fact, logs in zip(facts.tolist(), said.detach(), strict=True):
+                    self.said.setdefault(fact, logs)
+                before = torch.stack([self.said[fact] for fact in facts.tolist()])
+                drift = drift.index_add(0, facts, (said.exp() * (said - before)).sum(-1).to(self.device))
         length = sum(
             change.norm(dim=1) / self.base[site].norm(dim=1).square().clamp_min(1e-12)
             for site, change in self.change.items()
         )
         return -log_probability + request.kl * drift + request.decay * length, log_probability, former
 
-    def _last_hidden(self, group: _Group) -> Tensor:
-        """The last block's output (rows, tokens from start, d_model) with the changes added."""
-        hidden = group.hidden
+    def _last_hidden(self, part: Suffixes) -> Tensor:
+        """The last block's output (rows, tokens from the subject's last, d_model) with the changes added."""
+        hidden = part.hidden
         if self.sites == ("hidden",):
-            hidden = _added(hidden, self.change["hidden"][group.facts])
-        with self._changed(group):
-            for layer, prefix in zip(range(self.first, self.lm.n_layers), group.prefix, strict=True):
-                hidden = group.frame.run(layer, hidden, start=group.start, cache=PrefixCache(prefix))
-        return hidden
+            hidden = _added(hidden, self.change["hidden"][part.facts].to(hidden.device))
+        with self._changed(part):
+            return part.run(self.lm, hidden)
 
     @contextmanager
-    def _changed(self, group: _Group) -> Iterator[None]:
+    def _changed(self, part: Suffixes) -> Iterator[None]:
         """Add the changes inside block `layer`, and note what stood there before."""
 
         def hook(site: Site) -> Any:
             def call(_: Any, __: Any, output: Tensor) -> Tensor:
-                rows = output.reshape(len(group.facts), -1, output.shape[-1])
-                if group.bare.any():
-                    self.base[site][group.facts[group.bare]] = rows[group.bare, 0].detach().float()
-                return _added(rows, self.change[site][group.facts]).reshape(output.shape)
+                rows = output.reshape(len(part.facts), -1, output.shape[-1])
+                if part.bare.any():
+                    self.base[site][part.facts[part.bare]] = rows[part.bare, 0].detach().float()
+                return _added(rows, self.change[site][part.facts]).reshape(output.shape)
 
             return call
 
@@ -293,14 +224,6 @@ def _added(rows: Tensor, change: Tensor) -> Tensor:
     """`change` (rows, d) added to the first position of `rows` (rows, tokens, d), out of place."""
     first = rows[:, :1] + change[:, None].to(rows)
     return torch.cat((first, rows[:, 1:]), dim=1)
-
-
-def _alike(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows parted by place of the subject and length."""
-    parts: dict[tuple[int, int], list[Row]] = {}
-    for row in rows:
-        parts.setdefault((row.start, len(row.ids)), []).append(row)
-    return list(parts.values())
 
 
 def _padded(curve: list[np.ndarray], steps: int) -> np.ndarray:
