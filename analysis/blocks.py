@@ -22,6 +22,10 @@ Site = Literal["mlp", "attn"]
 """A sub-block whose contribution to the residual stream can be read or overwritten."""
 
 
+FRAMES = 32
+"""Frames kept with a model, by length of prompt."""
+
+
 class _Stop(Exception):
     """Ends a forward once the first block's input is known."""
 
@@ -70,10 +74,20 @@ class Frame:
         handles = [block.register_forward_pre_hook(capture, with_kwargs=True) for block in lm.blocks]
         try:
             with torch.no_grad():
-                self.logits = lm.logits(ids[:1])
+                lm.logits(ids[:1])
         finally:
             for handle in handles:
                 handle.remove()
+
+    @classmethod
+    def of(cls, lm: "LanguageModel", ids: Tensor) -> "Frame":
+        """The frame of a prompt's length, kept with the model: no forward where one of this length is there."""
+        length = ids.shape[1]
+        if length not in lm.frames:
+            while len(lm.frames) >= FRAMES:
+                lm.frames.pop(next(iter(lm.frames)))
+            lm.frames[length] = cls(lm, ids)
+        return lm.frames[length]
 
     def run(self, layer: int, hidden: Tensor, *, start: int = 0, cache: PrefixCache | None = None) -> Tensor:
         """Output (rows, tokens, d_model) of block `layer` for the tokens `start` and later.

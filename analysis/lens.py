@@ -45,8 +45,10 @@ def logit_lens(lm: "LanguageModel", request: LensRequest, report: Report = silen
     tokens = lm.encode(request.prompt)
     ids = tokens.tensor(lm.device)
     report(0, 1, "reading")
-    frame = Frame(lm, ids)
-    answer = answer_token(lm.tokenizer, tokens, request.answer) if request.answer else int(frame.logits[0, -1].argmax())
+    frame = Frame.of(lm, ids)
+    answer = (
+        answer_token(lm.tokenizer, tokens, request.answer) if request.answer else int(lm.next_word(tokens).argmax())
+    )
     with torch.no_grad():
         lens = read_lens(lm, record(frame, first_hidden(lm, ids)), answer)
     unique = [int(i) for i in np.unique(lens.top_ids)]

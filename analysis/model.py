@@ -55,6 +55,7 @@ class LanguageModel:
             )
         self.tokenizer = tokenizer
         self.edits: tuple[str, ...] = ()  # ids of the edits written over these weights now
+        self.frames: dict[int, Frame] = {}
         self.memo: dict[tuple, Any] = {}  # what was measured once on these weights
         self.model = model.eval().requires_grad_(False)
         self.parameters: dict[str, nn.Parameter] = dict(model.named_parameters())
@@ -73,6 +74,7 @@ class LanguageModel:
         middle = probe.shape[1] // 2
         try:
             with torch.no_grad():
+                bridged = self.logits(probe)
                 frame = Frame(self, probe)
                 passage = record(frame, first_hidden(self, probe))
                 whole = self.readout(passage.hidden[-1]).to(reference.device)
@@ -90,7 +92,7 @@ class LanguageModel:
                 "its architecture."
             ) from error
         blocks = max((whole - reference).abs().max(), (resumed - reference[:, middle:]).abs().max())
-        check = SelfCheck(bridge=(frame.logits - reference).abs().max().item(), blocks=blocks.item())
+        check = SelfCheck(bridge=(bridged - reference).abs().max().item(), blocks=blocks.item())
         if not check.largest <= TOLERANCE.get(self.dtype, 1e-3):
             raise UnknownArchitecture(
                 f"{self.name} cannot be read exactly: its logits differ from Hugging Face's by "

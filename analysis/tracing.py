@@ -47,7 +47,7 @@ class _Trace:
         self.subject = subject_range(self.tokens, request.subject, request.occurrence)
         self._refuse_what_cannot_fit()
         self.corrupted, self.replacement = self._corrupt()
-        self.frame = Frame(lm, self.tokens.tensor(lm.device))
+        self.frame = Frame.of(lm, self.tokens.tensor(lm.device))
         self.sites: tuple[Site, ...] = tuple(
             site for site in ("mlp", "attn") if any(kind.endswith(site) for kind in request.kinds)
         )

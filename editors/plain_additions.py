@@ -19,7 +19,7 @@ TOLERANCE = 1e-2
 def adds_plainly(lm: "LanguageModel", layers: Sequence[int]) -> bool:
     """Whether block output = block input + attention's output + W k + b, measured on a few tokens."""
     ids = torch.arange(2, 8).remainder(lm.config.vocab_size)[None].to(lm.device)
-    passage = record(Frame(lm, ids), first_hidden(lm, ids), ("attn",))
+    passage = record(Frame.of(lm, ids), first_hidden(lm, ids), ("attn",))
     for layer, key in keys(lm, ids, layers).items():
         value = output_matrix(lm, layer).value(key).cpu()
         added = (passage.hidden[layer + 1] - passage.hidden[layer] - passage.outputs["attn"][layer]).float().cpu()

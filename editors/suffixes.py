@@ -105,7 +105,7 @@ def _recorded(lm: "LanguageModel", rows: list[Row], width: int | None, first: in
     start = rows[0].start
     long = start + width if width else len(rows[0].ids)
     ids = torch.tensor([[*row.ids, *[row.ids[-1]] * (long - len(row.ids))] for row in rows], device=lm.device)
-    frame = Frame(lm, ids)
+    frame = Frame.of(lm, ids)
     passage = record(frame, first_hidden(lm, ids))
     blocks = range(first, lm.n_layers)
     return (

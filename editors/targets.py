@@ -163,24 +163,24 @@ class _Search:
         former = torch.full((self.count,), torch.nan, device=self.device)
         for part in self.parts:
             last = self._last_hidden(part)
-            if len(part.picks):
-                said = self.lm.readout(last[part.picks[:, 0], part.picks[:, 1]]).log_softmax(-1)
-                own = said.gather(1, part.targets.to(said.device)[:, None])[:, 0] * part.weights.to(said.device)
+            rows = torch.cat((part.picks[:, 0], part.anchors))
+            places = torch.cat((part.picks[:, 1], torch.zeros_like(part.anchors)))
+            said = self.lm.readout(last[rows, places]).log_softmax(-1)  # one reading of the unembedding for all
+            if count := len(part.picks):
+                chosen = said[:count].gather(1, part.targets.to(said.device)[:, None])[:, 0]
                 facts = part.facts[part.picks[:, 0].to(self.device)]
-                log_probability = log_probability.index_add(0, facts, own.to(self.device))
-                if len(part.leads):
-                    lead = said.detach()[part.leads]
-                    whose = facts[part.leads].tolist()
-                    for fact, logs in zip(whose, lead, strict=True):
-                        self.answered.setdefault(fact, int(logs.argmax()))
-                        former[fact] = logs[self.answered[fact]].exp()
+                own = (chosen * part.weights.to(said.device)).to(self.device)
+                log_probability = log_probability.index_add(0, facts, own)
+                for fact, logs in zip(facts[part.leads].tolist(), said.detach()[part.leads], strict=True):
+                    self.answered.setdefault(fact, int(logs.argmax()))
+                    former[fact] = logs[self.answered[fact]].exp()
             if len(part.anchors):
-                said = self.lm.readout(last[part.anchors, 0]).log_softmax(-1)
+                now = said[count:]
                 facts = part.facts[part.anchors.to(self.device)]
-                for fact, logs in zip(facts.tolist(), said.detach(), strict=True):
+                for fact, logs in zip(facts.tolist(), now.detach(), strict=True):
                     self.said.setdefault(fact, logs)
                 before = torch.stack([self.said[fact] for fact in facts.tolist()])
-                drift = drift.index_add(0, facts, (said.exp() * (said - before)).sum(-1).to(self.device))
+                drift = drift.index_add(0, facts, (now.exp() * (now - before)).sum(-1).to(self.device))
         length = sum(
             change.norm(dim=1) / self.base[site].norm(dim=1).square().clamp_min(1e-12)
             for site, change in self.change.items()

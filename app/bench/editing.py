@@ -156,6 +156,10 @@ def _search(bench: Bench, lm: LanguageModel, rewrites: Sequence[Rewrite], report
     bench.mean("rome.target_plain_seconds", plain, "s")
     bench.mean("rome.target_ratio", [slow / quick for slow, quick in zip(plain, fast, strict=True)], "×")
     bench.add("rome.target_difference", far, "relative to v*", len(fast))
+    request = settled(lm, EditRequest(facts=(rewrites[0],)))
+    rows = rows_of(lm, rewrites, contexts(lm, request))
+    seconds, _ = _timed(lm, partial(search, lm, rows, (request.layers or (0,))[-1], ("value",), request))
+    bench.add("rome.target_ratio_together", sum(plain) / seconds, "×", len(rewrites))
 
 
 def _apply_revert(bench: Bench, lm: LanguageModel, edit: Edit) -> None:
