@@ -78,6 +78,8 @@ def prepare() -> None:
         for name, value in _loose(form_of(validated(EditRequest, wish))).items():
             st.session_state[slot(PAGE, name)] = value
     seed(PAGE, _loose(EditForm()), EditForm)
+    if not isinstance(layers := st.session_state[slot(PAGE, "layers")], str):
+        st.session_state[slot(PAGE, "layers")] = ", ".join(map(str, layers or ()))
     if picked := st.session_state.pop(f"{PAGE}.picked", None):
         fact: Fact = next(fact for fact in read_facts() if fact.id == picked)
         st.session_state[slot(PAGE, "prompt")], st.session_state[slot(PAGE, "subject")] = fact.text, fact.subject

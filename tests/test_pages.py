@@ -28,6 +28,7 @@ TITLES = {
     "trace": "Where is the fact kept?",
     "average": "Where are facts kept?",
     "lens": "What would each state say?",
+    "edit": "Write over a fact",
     "models": "Which model?",
 }
 WAIT = 30.0
@@ -448,3 +449,71 @@ def test_a_page_is_drawn_before_torch_is_read():
     modules += ["app.edit_view", "app.written", "app.gallery", "app.open_example", "app.take_away", "app.compute"]
     code = f"import sys, {', '.join(modules)}; sys.exit(any(m in sys.modules for m in ('torch', 'transformers')))"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=MAIN.parents[1]).returncode == 0
+
+
+FACT = {"prompt": PROMPT, "subject": SUBJECT, "target": "river", "layers": "1", "contexts": "1", "steps": "4"}
+
+
+def wrote(at: AppTest) -> AppTest:
+    run(at, "edit-go", "edit")
+    return fine(at.run())
+
+
+def test_a_fact_is_written_over_seen_and_switched(ready, tiny):
+    before = {name: parameter.detach().clone() for name, parameter in tiny.parameters.items()}
+    at = wrote(fine(visit("edit", **FACT)))
+    (layer,) = at.session_state["written"].layers
+    edit = layer.edit
+    assert edit.request.facts[0].target == "river"
+    assert "1 of 1 on" in text(at)
+    assert {"Before", "After"} <= {part.proto.alt.split(":")[0] for part in at.get("plotly_chart")}
+    assert all((before[name] == parameter).all() for name, parameter in tiny.parameters.items())
+
+    fine(at.toggle(key=f"written-{edit.id}").set_value(False).run())
+    assert "0 of 1 on" in text(at)
+    press(at, "written-undo")
+    assert "1 of 1 on" in text(at)
+    press(at, f"written-{edit.id}-remove")
+    assert "the model is as it was trained" in text(at)
+    press(at, "written-undo")
+    assert "1 of 1 on" in text(at)
+    again = fine(visit("trace"))
+    assert "1 of 1 on" in text(again)
+
+
+def test_a_trace_runs_under_the_edits_that_are_on(ready, tiny):
+    at = wrote(fine(visit("edit", **FACT)))
+    edit = at.session_state["written"].layers[0].edit
+    traced = run(fine(visit("trace", **LINK)))
+    assert traced.session_state["trace.job"].result.model["edits"] == [edit.id]
+    fine(traced.toggle(key=f"written-{edit.id}").set_value(False).run())
+    run(traced)
+    assert traced.session_state["trace.job"].result.model["edits"] == []
+    assert tiny.edits == ()
+
+
+def test_the_same_edit_twice_is_told(ready):
+    at = wrote(fine(visit("edit", **FACT)))
+    press(at, "edit-go")
+    fine(at.run())
+    assert "is written already. Nothing was changed." in text(at)
+
+
+WRONG_EDITS = {
+    "absent subject": ({"subject": "zebra"}, "“zebra” is not in the prompt"),
+    "no answer": ({"target": " "}, "The new answer is empty"),
+    "no layer": ({"layers": "400"}, "there is no layer 400"),
+}
+
+
+@pytest.mark.parametrize("fault", list(WRONG_EDITS))
+def test_an_edit_of_nonsense_gets_a_sentence(ready, fault):
+    change, sentence = WRONG_EDITS[fault]
+    at = fine(visit("edit", **FACT | change))
+    press(at, "edit-go")
+    if "edit.job" in at.session_state:
+        job = at.session_state["edit.job"]
+        until(lambda: job.over)
+        fine(at.run())
+    assert sentence in text(at)
+    assert "the model is as it was trained" in text(at)

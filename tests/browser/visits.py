@@ -57,7 +57,7 @@ def cells(page: Page) -> int:
 def starred(page: Page) -> set[str]:
     """Tokens marked as the subject in the figure."""
     ticks = page.locator(".js-plotly-plot .ytick text").filter(has_text="★")
-    return {tick.strip("★ ") for tick in ticks.all_inner_texts()}
+    return {tick.strip("★ ") for tick in ticks.all_text_contents()}
 
 
 def click_cell(page: Page, layer: int, token: int) -> None:
