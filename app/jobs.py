@@ -7,10 +7,11 @@ knows nothing of Streamlit; pages look at jobs, jobs never touch pages.
 
 import atexit
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 State = Literal["waiting", "running", "done", "stopped", "failed"]
 KEPT = 200
 """Ended jobs remembered; their results lie in the store."""
+NICE = 10
+"""How far the worker steps back, where the system knows priorities of threads."""
 
 
 @dataclass(eq=False)
@@ -77,6 +80,12 @@ def _written_over(lm: Any, edits: tuple[Edit, ...]) -> AbstractContextManager:
     from editors.applying import written_over  # a loaded model has fetched torch already
 
     return written_over(lm, edits)
+
+
+def _step_back() -> None:
+    """Let pages and a browser on this machine go first: this thread, and those torch starts from it, wait for them."""
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 class Worker:
@@ -159,6 +168,7 @@ class Worker:
         return None
 
     def _work(self) -> None:
+        _step_back()
         while (job := self._next()) is not None:
             try:
                 self._run(job)

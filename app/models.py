@@ -4,6 +4,7 @@ There is one slot: asking for another model first lets go of the one that is the
 never holds two. Only the worker asks; pages read cards.
 """
 
+import gc
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,16 @@ from analysis.study import Report, silent
 
 if TYPE_CHECKING:
     from analysis import LanguageModel
+
+
+def _settle() -> None:
+    """Take what is loaded out of the garbage collector's sight.
+
+    Streamlit collects all garbage after every run of a page. Among the objects of torch, transformers and a model that
+    takes a second or more, in which nothing else can run: neither the page nor the worker.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class ModelSlot:
@@ -34,6 +45,7 @@ class ModelSlot:
                 self.release()
                 self._model = (self._loader or analysis.load)(spec, report=report)
                 self._spec = spec
+                _settle()
                 self.tokenizers[spec] = self._model.tokenizer
                 self.cards[spec] = self._model.card()
             return self._model
@@ -45,6 +57,7 @@ class ModelSlot:
                 from analysis.memory import give_back  # a loaded model has fetched torch already
 
                 self._model = self._spec = None
+                gc.unfreeze()
                 give_back()
 
     @property
