@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import AutoModelForCausalLM
 
-from analysis.errors import BadRequest
 from editors.applying import written_over
 from editors.edit import Edit
 
@@ -16,11 +15,7 @@ if TYPE_CHECKING:
 
 def save_checkpoint(lm: "LanguageModel", edit: Edit, folder: Path) -> None:
     """Write weights, config, tokenizer and README.md, for `AutoModelForCausalLM.from_pretrained(folder)`."""
-    if edit.built_on:
-        raise BadRequest(
-            f"“{edit.title}” was found on top of other edits, which a checkpoint of it alone would lack. "
-            "Write it again on the model itself."
-        )
+    edit.refuse_unless_alone()
     with torch.device("meta"):
         fresh = AutoModelForCausalLM.from_config(lm.model.config)
     with written_over(lm, [edit]):

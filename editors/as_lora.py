@@ -11,6 +11,7 @@ from editors.edit import Edit
 
 def save_lora(edit: Edit, folder: Path) -> None:
     """Write adapter_config.json and adapter_model.safetensors, for `PeftModel.from_pretrained(model, folder)`."""
+    edit.refuse_unless_alone()
     rank = max(change.rank for change in edit.changes)
     folder.mkdir(parents=True, exist_ok=True)
     factors = {}

@@ -52,6 +52,7 @@ if __name__ == "__main__":
 
 def save_script(edit: Edit, folder: Path) -> None:
     """Write edited.py and edit.safetensors, and the recipe they come from."""
+    edit.refuse_unless_alone()
     folder.mkdir(parents=True, exist_ok=True)
     write_recipe(edit, folder / "recipe.json")
     shutil.copyfile(payload_place(folder / "recipe.json"), folder / "edit.safetensors")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.errors import BadRequest
 from editors.probes import Answers, Glance, Probe
 from editors.request import EditRequest
 
@@ -78,6 +79,14 @@ class Edit:
             digest.update(np.ascontiguousarray(change.left, dtype="<f4").tobytes())
             digest.update(np.ascontiguousarray(change.right, dtype="<f4").tobytes())
         return digest.hexdigest()[:24]
+
+    def refuse_unless_alone(self) -> None:
+        """`BadRequest` for an edit found on top of others: what is made of it alone would lack those."""
+        if self.built_on:
+            raise BadRequest(
+                f"“{self.title}” was found on top of other edits, and only a recipe says so. Take the recipe, or write "
+                "it again on the model itself."
+            )
 
     @property
     def title(self) -> str:

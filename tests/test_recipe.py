@@ -457,3 +457,15 @@ def test_a_zip_is_the_folder(tiny, tmp_path, form):
     with ZipFile(io.BytesIO(zipped(made(), form, tiny))) as archive:
         assert archive.testzip() is None
         assert {name: archive.read(name) for name in archive.namelist()} == files
+
+
+@pytest.mark.parametrize("form", ["peft", "script", "hf"])
+def test_what_needs_others_below_is_taken_as_a_recipe_only(tiny, tmp_path, form):
+    below = write(tiny, asked())
+    edit = write(tiny, asked("alphaedit", CITY), stack=[below])
+    assert edit.built_on == [below.id]
+    with pytest.raises(BadRequest, match="on top of other edits"):
+        save_as(edit, form, tmp_path / "out", tiny)
+    assert not (tmp_path / "out").exists()
+    save_as(edit, "bundle", tmp_path / "out")
+    assert read_recipe(tmp_path / "out" / "recipe.json").built_on == [below.id]
