@@ -111,6 +111,12 @@ def choose(facts: Iterable[Fact], relations: Iterable[str] = ()) -> tuple[Fact, 
     return tuple(fact for fact in facts if not wanted or fact.relation in wanted)
 
 
+def another_object(fact: Fact) -> str:
+    """Another object of the fact's relation, the same each time: an answer to write over it; its own if it is alone."""
+    others = sorted({other.object for other in read_facts() if other.relation == fact.relation} - {fact.object})
+    return others[sum(map(ord, fact.id)) % len(others)] if others else fact.object
+
+
 class KnownRequest(Request):
     """Which facts does the model know?"""
 

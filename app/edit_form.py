@@ -7,7 +7,7 @@ from pydantic import Field
 
 from analysis import read_facts
 from analysis.errors import BadRequest, SubjectNotFound
-from analysis.facts import Fact
+from analysis.facts import Fact, another_object
 from analysis.study import Request
 from analysis.tokens import find_text
 from app.links import validated
@@ -83,13 +83,7 @@ def prepare() -> None:
     if picked := st.session_state.pop(f"{PAGE}.picked", None):
         fact: Fact = next(fact for fact in read_facts() if fact.id == picked)
         st.session_state[slot(PAGE, "prompt")], st.session_state[slot(PAGE, "subject")] = fact.text, fact.subject
-        st.session_state[slot(PAGE, "target")] = _another(fact)
-
-
-def _another(fact: Fact) -> str:
-    """Some other object of the same relation: an answer to try."""
-    others = sorted({other.object for other in read_facts() if other.relation == fact.relation} - {fact.object})
-    return others[sum(map(ord, fact.id)) % len(others)] if others else fact.object
+        st.session_state[slot(PAGE, "target")] = another_object(fact)
 
 
 def _loose(form: EditForm) -> dict[str, Any]:

@@ -24,7 +24,7 @@ SUMS = {
     "neighbour": "neighbours kept their answer",
     "other": "other facts of the subject kept",
 }
-FORM_WORDS = {"bundle": "Recipe", "peft": "LoRA adapter", "script": "Python script", "hf": "Full model"}
+FORM_WORDS = {"bundle": "Recipe", "peft": "LoRA adapter", "script": "Python script"}
 
 
 def show(edit: Edit) -> None:
@@ -75,11 +75,7 @@ def verdict(edit: Edit, index: int) -> tuple[str, str, bool]:
     probe = edit.probes[index]
     if probe.kind in ("rewrite", "paraphrase"):
         held = bool(edit.after.new_greedy[index])
-        return (
-            (":green[:material/check:]", "follows", True)
-            if held
-            else (":red[:material/close:]", "does not follow", False)
-        )
+        return (CHECK, "follows", True) if held else (CROSS, "does not follow", False)
     if not edit.before.old_greedy[index]:
         moved = edit.before.said[index] != edit.after.said[index]
         return (CROSS, "moved", False) if moved else (CHECK, "kept", True)
@@ -170,10 +166,9 @@ def take_away(edit: Edit) -> None:
     with st.container(border=True, key="edit-take"):
         st.markdown("### Take it away")
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            forms = [form for form in FORM_WORDS if form != "hf"]
             form = st.segmented_control(
                 "As",
-                forms,
+                list(FORM_WORDS),
                 format_func=FORM_WORDS.__getitem__,
                 default="bundle",
                 required=True,

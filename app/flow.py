@@ -13,6 +13,7 @@ from app.services import public, rail_owner, services
 from app.session import session_id, spec
 from app.written import on
 from editors.edit import Edit
+from editors.request import EditRequest
 
 ORDINAL = ("First", "Second", "Third", "Fourth", "Fifth")
 
@@ -26,9 +27,11 @@ def _within_limits(request: Request) -> None:
     if not public():
         return
     for name, limit in PUBLIC_LIMITS.items():
-        if getattr(request, name, 0) > limit:
+        asked = getattr(request, name, 0)
+        if (len(asked) if isinstance(asked, tuple) else asked) > limit:
             raise BadRequest(f"This server takes at most {limit} {name}.")
-    if len(getattr(request, "prompt", "")) > PUBLIC_CHARACTERS:
+    written = [fact.text for fact in request.facts] if isinstance(request, EditRequest) else []
+    if any(len(text) > PUBLIC_CHARACTERS for text in (getattr(request, "prompt", ""), *written)):
         raise BadRequest(f"This server takes prompts of at most {PUBLIC_CHARACTERS} characters.")
 
 

@@ -517,3 +517,12 @@ def test_an_edit_of_nonsense_gets_a_sentence(ready, fault):
         fine(at.run())
     assert sentence in text(at)
     assert "the model is as it was trained" in text(at)
+
+
+def test_a_public_server_writes_too_and_keeps_its_limits(ready, monkeypatch):
+    monkeypatch.setenv("PALIMPSEST_PUBLIC", "1")
+    at = wrote(fine(visit("edit", **FACT)))
+    assert "1 of 1 on" in text(at)
+    long = fine(visit("edit", **FACT | {"prompt": PROMPT + " a" * 300}))
+    press(long, "edit-go")
+    assert "at most 400 characters" in text(long)

@@ -18,7 +18,7 @@ from analysis import KnownRequest, LanguageModel, known_facts, read_facts
 from analysis.averaging import in_turn
 from analysis.cache_home import cache_home
 from analysis.corpus import Corpus, written
-from analysis.facts import Fact
+from analysis.facts import Fact, another_object
 from analysis.study import Report, silent
 from app.bench.form import Bench
 from app.bench.machine import describe, forget_peak_memory, peak_memory_mb, wait
@@ -55,7 +55,7 @@ def editing(lm: LanguageModel, options: EditOptions, report: Report = silent) ->
     single, batch = options.single or (4 if many else 50), options.batch or (6 if many else 50)
     sequential = options.sequential if options.sequential is not None else (0 if many else 100)
     facts = known(lm, max(single, batch, sequential), report)
-    rewrites = [Rewrite.of(fact, another(fact)) for fact in facts]
+    rewrites = [Rewrite.of(fact, another_object(fact)) for fact in facts]
     text = written(lm, HELD_OUT_TOKENS, HELD_OUT_SEED, cache_home() / "moments" / lm.own_hash[:24], report)
     plain = perplexity(lm, text)
     bench.add("perplexity", plain, "on text of its own", text.tokens)
@@ -74,12 +74,6 @@ def known(lm: LanguageModel, count: int, report: Report = silent) -> list[Fact]:
     """Facts the model knows with more than .3, relations in turn."""
     sure = set(known_facts(lm, KnownRequest(), report).known(0.3))
     return in_turn([fact for fact in read_facts() if fact.id in sure])[:count]
-
-
-def another(fact: Fact) -> str:
-    """Another object of the same relation, the same each time."""
-    others = sorted({other.object for other in read_facts() if other.relation == fact.relation} - {fact.object})
-    return others[sum(map(ord, fact.id)) % len(others)]
 
 
 @torch.no_grad()

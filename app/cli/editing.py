@@ -64,7 +64,7 @@ def edit(args: Namespace) -> int:
             if args.out.is_dir():
                 raise BadRequest(f"{args.out} is a folder. Name a file in it.")
             args.out.parent.mkdir(parents=True, exist_ok=True)
-    with _bar() as bar:
+    with Bar() as bar:
         made = write(loaded(args, bar), request, bar, stack=stack)
     print(_said(made))
     if args.out is not None:
@@ -145,7 +145,7 @@ def apply(args: Namespace) -> int:
     if args.format == "hf":
         if not hasattr(args, "source"):
             args.source = made.model["source"]
-        with _bar() as bar:
+        with Bar() as bar:
             lm = loaded(args, bar)
     with _writing(args.out):
         save_as(made, args.format, args.out, lm)
@@ -228,7 +228,7 @@ def generate(args: Namespace) -> int:
     edits = _stacked(args.recipe)
     if edits and not hasattr(args, "source"):
         args.source = edits[0].model["source"]
-    with _bar() as bar:
+    with Bar() as bar:
         lm = loaded(args, bar)
     with written_over(lm, edits):
         for prompt in args.prompt:
@@ -262,7 +262,7 @@ def stats(args: Namespace) -> int:
     from analysis.moments_request import MomentsRequest
 
     request = fields_of(args, MomentsRequest, source=args.text)
-    with _bar() as bar:
+    with Bar() as bar:
         lm = loaded(args, bar)
         for file in args.bring:
             adopt(lm, file)
@@ -285,12 +285,3 @@ def _writing(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise BadRequest(f"{place} cannot be written ({error.strerror or error}). Choose another place.") from error
-
-
-@contextmanager
-def _bar() -> Iterator[Bar]:
-    bar = Bar()
-    try:
-        yield bar
-    finally:
-        bar.close()

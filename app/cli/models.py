@@ -1,8 +1,6 @@
 """Models from the terminal: what there is, what it would take, fetching it, checking it."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from huggingface_hub import scan_cache_dir, snapshot_download
@@ -64,7 +62,7 @@ def _has_weights(revision: Any) -> bool:
 
 def show_info(args: Namespace) -> int:
     """Print what loading a model would take."""
-    with _bar() as bar:
+    with Bar() as bar:
         priced = plan(fields_of(args, ModelSpec), report=bar)
     verdict = "It fits." if priced.fits else "It does not fit."
     print(f"{priced.sentence()} {verdict}\n{priced.architecture}, {priced.heads} heads, from {priced.spec.source}.")
@@ -75,7 +73,7 @@ def fetch(args: Namespace) -> int:
     """Bring a model onto this machine."""
     kind = kind_of(args.source)
     if kind == "embedded":
-        with _bar() as bar:
+        with Bar() as bar:
             place: Any = embedded_folder(bar, verify=args.verify)
         print(f"{EMBEDDED_NAME} is ready in {place}.")
     elif kind == "hub":
@@ -97,7 +95,7 @@ def _from_hub(source: str, revision: str | None) -> str:
 
 def compare(args: Namespace) -> int:
     """Load a model, print how far its logits are from Hugging Face's."""
-    with _bar() as bar:
+    with Bar() as bar:
         lm = loaded(args, bar)
     print(f"{lm.name} reads as Hugging Face reads it: largest logit difference {lm.check.largest:.2g}.")
     print(
@@ -112,12 +110,3 @@ def compare(args: Namespace) -> int:
         )
     )
     return 0
-
-
-@contextmanager
-def _bar() -> Iterator[Bar]:
-    bar = Bar()
-    try:
-        yield bar
-    finally:
-        bar.close()

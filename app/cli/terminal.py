@@ -41,6 +41,12 @@ class Bar:
         sys.stderr.write(f"\r\x1b[2K{'━' * filled}{'╌' * (24 - filled)} {count} {note}{rest}")
         sys.stderr.flush()
 
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Wipe the bar."""
         if self._drawn:
