@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from analysis.key_value import output_matrix
+from analysis.packed import packed
 from analysis.study import Report, silent
 from editors.request import EditRequest
 from editors.rows import Row
@@ -74,7 +75,8 @@ def search(
         def told(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
             report(min(begin, count), count, note, partial, (begin + step * done / total) / (count + step))  # noqa: B023
 
-        parts.append(_Search(lm, chosen, begin, layer, sites, request).run(told))
+        with packed(lm):
+            parts.append(_Search(lm, chosen, begin, layer, sites, request).run(told))
     return Targets(
         base={site: torch.cat([part.base[site] for part in parts]) for site in sites},
         change={site: torch.cat([part.change[site] for part in parts]) for site in sites},

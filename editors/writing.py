@@ -18,6 +18,7 @@ from analysis.errors import BadRequest, UnknownArchitecture
 from analysis.key_value import output_matrix
 from analysis.moments import Moments, moments
 from analysis.moments_request import MomentsRequest
+from analysis.packed import packed
 from analysis.study import Report, provenance, silent
 from editors import closed_forms
 from editors.applying import apply, tensor_hash
@@ -68,7 +69,7 @@ def write(
     started = time.perf_counter()
     full = settled(lm, request)
     writing = _Writing(lm, full, stack, report)
-    with Overlay(lm) as below:
+    with packed(lm), Overlay(lm) as below:
         for edit in stack:
             apply(lm, edit, below)
         changes, found, warnings = writing.run()
