@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from editors.applying import written_over
+    from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest, PatchResult
+    from editors.drifting import drift, drifts, patch
     from editors.edit import Edit
     from editors.recipe import read_recipe, write_recipe
     from editors.request import EditRequest, Rewrite
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "applying": ("written_over",),
+    "drift_result": ("DriftRequest", "DriftResult", "DriftsRequest", "DriftsResult", "PatchRequest", "PatchResult"),
+    "drifting": ("drift", "drifts", "patch"),
     "edit": ("Edit",),
     "recipe": ("read_recipe", "write_recipe"),
     "request": ("EditRequest", "Rewrite"),
@@ -32,7 +36,25 @@ _HOMES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = ["Edit", "EditRequest", "EditStack", "Rewrite", "read_recipe", "write", "write_recipe", "written_over"]
+__all__ = [
+    "DriftRequest",
+    "DriftResult",
+    "DriftsRequest",
+    "DriftsResult",
+    "Edit",
+    "EditRequest",
+    "EditStack",
+    "PatchRequest",
+    "PatchResult",
+    "Rewrite",
+    "drift",
+    "drifts",
+    "patch",
+    "read_recipe",
+    "write",
+    "write_recipe",
+    "written_over",
+]
 
 
 def __getattr__(name: str) -> Any:

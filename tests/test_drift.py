@@ -4,15 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.attention import at_patterns
-from analysis.blocks import Frame, at_sites, first_hidden, record
+from analysis.blocks import Frame, first_hidden
 from analysis.correlation import pearson
 from analysis.errors import BadRequest
 from analysis.key_value import output_matrix
 from analysis.model import LanguageModel
 from analysis.patching import patched, read
-from analysis.windows import window_layers
-from editors.applying import written_over
+from app.bench.plain_drift import plain_cell
 from editors.drift_result import DriftRequest, DriftsRequest, PatchRequest
 from editors.drifting import drift, drifts, patch
 from editors.edit import Edit, Found, LayerChange
@@ -89,48 +87,18 @@ def test_attention_up_to_the_edited_layer_stays_bit_for_bit(family):
 
 
 def test_every_cell_is_a_forward_of_its_own(family):
-    """The plain way: the whole prompt, block by block, for every cell."""
-    edit, ids = edit_of(family, layer=0), ids_of(family)
-    result = drift(family, request(), stack=[edit])
-    frame, hidden = Frame.of(family, ids), first_hidden(family, ids)
-    tokens = [family.tokenizer.convert_tokens_to_ids(name) for name in ("city", "river")]
-
-    def said() -> np.ndarray:
-        with torch.no_grad():
-            return family.readout(record(frame, hidden).last)[0].softmax(-1)[tokens].numpy()
-
-    base = read(frame, hidden)
-    with written_over(family, [edit]):
-        edited = read(frame, hidden)
-        assert np.allclose([result.said.answer[1], result.said.edited[1]], said(), **CLOSE)
-        for layer, head in ((0, 1), (1, 3), (2, 0)):
-
-            def one(at, pattern, layer=layer, head=head):
-                if at == layer:
-                    pattern = pattern.clone()
-                    pattern[:, head] = base.patterns[layer][:, head]
-                    return pattern
-                return None
-
-            with at_patterns(family, one):
-                assert np.allclose(result.grids["heads"][:, layer, head], said(), **CLOSE)
-        for centre in range(LAYERS):
-            span = window_layers(centre, 2, LAYERS)
-            with at_patterns(family, lambda at, _, span=span: base.patterns[at] if at in span else None):
-                assert np.allclose(result.grids["layers"][:, centre], said(), **CLOSE)
-    for site in ("mlp", "attn"):
-        for centre, token in ((0, KEY), (1, KEY), (2, TOKENS - 1), (2, 0)):
-            span = window_layers(centre, 2, LAYERS)
-
-            def put(_, at, output, span=span, token=token, site=site):
-                if at not in span:
-                    return None
-                output = output.clone()
-                output[:, token] = edited.passage.outputs[site][at][:, token]
-                return output
-
-            with at_sites(family, (site,), put):
-                assert np.allclose(result.grids[site][:, centre, token], said(), **CLOSE)
+    stack = [edit_of(family, layer=0)]
+    result = drift(family, request(), stack=stack)
+    places = {
+        "heads": [(0, 1), (1, 3), (2, 0)],
+        "layers": [(0,), (1,), (2,)],
+        "mlp": [(0, KEY), (1, KEY), (2, TOKENS - 1), (2, 0)],
+        "attn": [(0, KEY), (1, KEY), (2, TOKENS - 1), (2, 0)],
+    }
+    for kind, cells in places.items():
+        for place in cells:
+            plain = plain_cell(family, request(), stack, kind, place, result)
+            assert np.allclose(result.grids[kind][(slice(None), *place)], plain, **CLOSE), (kind, place)
 
 
 def test_the_model_is_as_before(family):
