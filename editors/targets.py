@@ -86,6 +86,16 @@ def search(
     )
 
 
+def unreached(request: EditRequest, probability: np.ndarray) -> list[str]:
+    """A sentence for each fact whose new answer never became likely; `probability` is (steps, n)."""
+    return [
+        f"The search for “{fact.target}” after “{fact.text}” reached {best:.0%} only. More steps, a larger clamp or "
+        "another layer may help."
+        for fact, best in zip(request.facts, np.nanmax(probability, axis=0), strict=True)
+        if best < 0.5
+    ]
+
+
 class _Search:
     """The search for a few facts together; each has its own change, moments and end."""
 
