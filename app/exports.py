@@ -20,6 +20,7 @@ from app.studies import STUDIES
 from app.tables import table
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
 from editors.edit import Edit
+from editors.layers_result import LayersResult
 from editors.recipe import recipe_of
 
 METRICS: tuple[Metric, ...] = ("probability", "logit_difference", "normalised_logit_difference", "kl")
@@ -156,6 +157,24 @@ def _known(result: KnownResult) -> dict[str, Any]:
         "facts": table(result).to_dict("records"),
         "skipped": result.skipped,
         "provenance": getattr(result, "provenance", {}),
+    }
+
+
+@_fields.register
+def _layers(result: LayersResult) -> dict[str, Any]:
+    return {
+        "study": "layers",
+        "model": result.model,
+        "request": result.request,
+        "layers": result.layers,
+        "rewrite_score": result.score,
+        "likelier": result.likelier,
+        "greedy": result.greedy,
+        "trace_effect": result.effect,
+        "correlation": result.correlation(),
+        "edits_made": result.cells[0],
+        "edits_asked": result.cells[1],
+        "provenance": result.provenance,
     }
 
 

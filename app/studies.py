@@ -22,6 +22,7 @@ from analysis import (
 from analysis.study import Study
 from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest, PatchResult
 from editors.edit import Edit
+from editors.layers_result import LayersRequest, LayersResult
 from editors.request import EditRequest
 
 
@@ -45,6 +46,7 @@ STUDIES: dict[str, Study] = {
         Study("drift", DriftRequest, DriftResult, _later(editors, "drift"), on_edits=True),
         Study("patch", PatchRequest, PatchResult, _later(editors, "patch"), on_edits=True, passing=True),
         Study("drifts", DriftsRequest, DriftsResult, _later(editors, "drifts"), on_edits=True),
+        Study("layers", LayersRequest, LayersResult, _later(editors, "sweep_layers")),
         Study("facts", KnownRequest, KnownResult, _later(analysis, "known_facts")),
     )
 }

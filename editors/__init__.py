@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest, PatchResult
     from editors.drifting import drift, drifts, patch
     from editors.edit import Edit
+    from editors.layer_sweep import sweep_layers
+    from editors.layers_result import LayersRequest, LayersResult
     from editors.recipe import read_recipe, write_recipe
     from editors.request import EditRequest, Rewrite
     from editors.stack import EditStack
@@ -29,6 +31,8 @@ _HOMES = {
     "drift_result": ("DriftRequest", "DriftResult", "DriftsRequest", "DriftsResult", "PatchRequest", "PatchResult"),
     "drifting": ("drift", "drifts", "patch"),
     "edit": ("Edit",),
+    "layer_sweep": ("sweep_layers",),
+    "layers_result": ("LayersRequest", "LayersResult"),
     "recipe": ("read_recipe", "write_recipe"),
     "request": ("EditRequest", "Rewrite"),
     "stack": ("EditStack",),
@@ -44,6 +48,8 @@ __all__ = [
     "Edit",
     "EditRequest",
     "EditStack",
+    "LayersRequest",
+    "LayersResult",
     "PatchRequest",
     "PatchResult",
     "Rewrite",
@@ -51,6 +57,7 @@ __all__ = [
     "drifts",
     "patch",
     "read_recipe",
+    "sweep_layers",
     "write",
     "write_recipe",
     "written_over",

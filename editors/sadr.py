@@ -8,14 +8,15 @@ further forward. In the paper one loss; in its code the selective form needs a f
 MEMIT and PMET. Here it is on unless all heads are asked for.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from analysis.attention import at_patterns
+from editors.request import EditRequest
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -45,33 +46,34 @@ def divergence(before: Tensor, now: Tensor, column: int, *, selective: bool, eps
 
 
 @contextmanager
-def watched(lm: "LanguageModel", above: int, ends: Tensor) -> Iterator[dict[int, Tensor]]:
-    """Collect, of every layer higher than `above`, the rows of attention at `ends` (rows,): (rows, heads, keys).
+def watched(
+    lm: "LanguageModel", above: int, ends: Tensor, rows: dict[int, Tensor], *, on: bool = True
+) -> Iterator[None]:
+    """Put into `rows`, of every layer higher than `above`, attention at `ends` (rows,): (rows, heads, keys).
 
-    A change made in layer `above` leaves its attention, and all below, as it was.
+    A change made in layer `above` leaves its attention, and all below, as it was. Unless `on`, nothing is hooked.
     """
-    rows: dict[int, Tensor] = {}
 
     def keep(layer: int, pattern: Tensor) -> None:
         if layer > above:
             here = ends.to(pattern.device)
             rows[layer] = pattern[torch.arange(len(here), device=pattern.device), :, here].float()
 
-    with at_patterns(lm, keep):
-        yield rows
+    with at_patterns(lm, keep) if on else nullcontext():
+        yield
 
 
-def restraint(
-    before: dict[int, Tensor],
-    now: dict[int, Tensor],
-    column: int,
-    *,
-    selective: bool,
-    epsilon: float,
-    to: Callable[[Tensor], Tensor],
-) -> Tensor:
-    """The sum over layers of `divergence`, (rows,); `to` puts a layer's part where the sum stands."""
+def restraint(before: dict[int, Tensor], now: dict[int, Tensor], column: int, request: EditRequest) -> Tensor:
+    """The sum over layers of `divergence`, (rows,), on the first layer's device."""
+    first = next(iter(now.values()))
+    epsilon = request.sadr_epsilon or default_epsilon(first.dtype)
     parts = [
-        to(divergence(before[layer], rows, column, selective=selective, epsilon=epsilon)) for layer, rows in now.items()
+        divergence(before[layer], rows, column, selective=request.sadr_selective, epsilon=epsilon).to(first.device)
+        for layer, rows in now.items()
     ]
     return torch.stack(parts).sum(0)
+
+
+def searched(request: EditRequest) -> int:
+    """Steps a search may take: a restrained one, which ends later, may take some more."""
+    return (request.steps or 1) + (request.sadr_steps if request.sadr else 0)

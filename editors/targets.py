@@ -20,7 +20,7 @@ from analysis.packed import packed
 from analysis.study import Report, silent
 from editors.request import EditRequest
 from editors.rows import Row
-from editors.sadr import default_epsilon, restraint, watched
+from editors.sadr import restraint, searched, watched
 from editors.suffixes import Suffixes, suffixes
 
 if TYPE_CHECKING:
@@ -87,6 +87,16 @@ def search(
     )
 
 
+def unreached(request: EditRequest, probability: np.ndarray) -> list[str]:
+    """A sentence for each fact whose new answer never became likely; `probability` is (steps, n)."""
+    return [
+        f"The search for “{fact.target}” after “{fact.text}” reached {best:.0%} only. More steps, a larger clamp or "
+        "another layer may help."
+        for fact, best in zip(request.facts, np.nanmax(probability, axis=0), strict=True)
+        if best < 0.5
+    ]
+
+
 class _Search:
     """The search for a few facts together; each has its own change, moments and end."""
 
@@ -118,7 +128,7 @@ class _Search:
     def run(self, report: Report) -> Targets:
         """Adam until every fact's loss is small enough, or the steps are used up."""
         request = self.request
-        steps = (request.steps or 1) + (request.sadr_steps if request.sadr else 0)
+        steps = searched(request)
         moments = {site: (torch.zeros_like(c), torch.zeros_like(c)) for site, c in self.change.items()}
         active = torch.ones(self.count, dtype=torch.bool, device=self.device)
         losses, probabilities, formers = [], [], []
@@ -168,12 +178,11 @@ class _Search:
         former = torch.full((self.count,), torch.nan, device=self.device)
         held = torch.zeros(self.count, device=self.device)
         for index, part in enumerate(self.parts):
-            if request.sadr:
-                with watched(self.lm, self.layer, part.ends) as attention:
-                    last = self._last_hidden(part)
-                held = held + self._held(index, attention)
-            else:
+            attention: dict[int, Tensor] = {}
+            with watched(self.lm, self.layer, part.ends, attention, on=bool(request.sadr)):
                 last = self._last_hidden(part)
+            if attention:
+                held = held + self._held(index, attention)
             rows = torch.cat((part.picks[:, 0], part.anchors))
             places = torch.cat((part.picks[:, 1], torch.zeros_like(part.anchors)))
             said = self.lm.readout(last[rows, places]).log_softmax(-1)  # one reading of the unembedding for all
@@ -205,21 +214,12 @@ class _Search:
         if not part.vanilla:
             own = {layer: rows.detach() for layer, rows in attention.items()}
             part = self.parts[index] = replace(part, vanilla=own)
-        asked = part.ends >= 0
+        subject = next(iter(attention.values())).shape[-1] - part.hidden.shape[1]
+        drifted = restraint(part.vanilla, attention, subject, self.request).to(self.device)
+        asked = (part.ends >= 0).to(self.device)
+        facts = part.facts[asked]
         held = torch.zeros(self.count, device=self.device)
-        if not attention or not asked.any():
-            return held
-        drifted = restraint(
-            part.vanilla,
-            attention,
-            next(iter(attention.values())).shape[-1] - part.hidden.shape[1],
-            selective=self.request.sadr_selective,
-            epsilon=self.request.sadr_epsilon or default_epsilon(self.lm.dtype),
-            to=lambda rows: rows.to(self.device),
-        )
-        chosen = asked.to(self.device)
-        facts = part.facts[chosen]
-        return held.index_add(0, facts, drifted[chosen] / self.prompts[facts])
+        return held.index_add(0, facts, drifted[asked] / self.prompts[facts])
 
     def _last_hidden(self, part: Suffixes) -> Tensor:
         """The last block's output (rows, tokens from the subject's last, d_model) with the changes added."""

@@ -15,7 +15,7 @@ from analysis.attention import at_patterns
 from analysis.key_value import output_matrix
 from editors.request import EditRequest
 from editors.rows import Row
-from editors.sadr import default_epsilon
+from editors.sadr import default_epsilon, searched
 from editors.targets import Site
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def plain_search(
     said: dict[int, Tensor] = {}
     asked = sum(bool(row.targets) for row in rows)
     optimiser = torch.optim.Adam(list(changes.values()), lr=request.rate or 0.5)
-    steps = (request.steps or 1) + (request.sadr_steps if request.sadr else 0)
+    steps = searched(request)
     vanilla: list[Tensor] = []
     for step in range(steps):
         attention: list[Tensor] = []

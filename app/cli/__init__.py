@@ -26,6 +26,7 @@ COMMANDS = {
     "recipe": ("app.cli.editing", "show, verify and compare recipes"),
     "generate": ("app.cli.editing", "let a model go on from a prompt, with edits"),
     "stats": ("app.cli.editing", "measure what layers are used to reading (second moments)"),
+    "layers": ("app.cli.layers", "try at which layer a fact is best written"),
     "lens": ("app.cli.study", "read every state of a prompt through the logit lens"),
     "bench": ("app.cli.bench", "measure speed and exactness on this machine"),
 }
