@@ -196,7 +196,8 @@ def experiments(result: DriftResult) -> None:
         return
     st.markdown(
         f":gray[Model before the edit, with what the edited one computes at one token, "
-        f"{result.window[kinds[0]]} layers at a time (contaminating substitution): ink is the probability :blue[{right}] loses.]"
+        f"{result.window[kinds[0]]} layers at a time (contaminating substitution): ink is the probability "
+        f":blue[{right}] loses.]"
     )
     top = maps.substitution_top(result)
     for column, kind in zip(st.columns(len(kinds), gap="medium"), kinds, strict=True):
@@ -233,7 +234,8 @@ def side_by_side(one: DriftResult, other: DriftResult, gamma: float) -> None:
             )
     st.markdown(
         ":gray[:small[One prompt shows what happened to this prompt. Over many facts, holding attention back mostly "
-        "keeps the written answer out of places it does not belong; it does not by itself bring the right answers back.]]"
+        "keeps the written answer out of places it does not belong; it does not by itself bring the right answers "
+        "back.]]"
     )
 
 
