@@ -5,7 +5,6 @@ read without a library of loaders.
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
 
 from analysis.errors import BadRequest
 
@@ -30,14 +29,13 @@ def paragraphs(source: str) -> Iterator[str]:
         raise BadRequest(f"“{source}” names no dataset. Write hf:owner/name, or hf:owner/name/config.")
     dataset = f"{owner}/{name}"
     try:
-        files = sorted(
-            file
-            for file in HfApi().list_repo_files(dataset, repo_type="dataset", revision=BRANCH)
-            if file.endswith(".parquet") and file.startswith(f"{config}/" if config else "")
-        )
+        every = sorted(HfApi().list_repo_files(dataset, repo_type="dataset", revision=BRANCH))
+        files = [
+            file for file in every if file.endswith(".parquet") and file.startswith(f"{config}/" if config else "")
+        ]
         chosen = [file for file in files if "train" in file.split("/")] or files
         if not chosen:
-            parts = sorted({file.split("/")[0] for file in files}) or ["none"]
+            parts = sorted({file.split("/")[0] for file in every if file.endswith(".parquet")}) or ["none"]
             raise BadRequest(f"{dataset} has no parquet files under “{config}”. There are: {', '.join(parts)}.")
         first = chosen[0].split("/")[0]  # one config only, where several are there
         for file in (file for file in chosen if file.split("/")[0] == first):
@@ -51,8 +49,4 @@ def paragraphs(source: str) -> Iterator[str]:
                     if isinstance(text, str) and text.strip():
                         yield text
     except (HfHubHTTPError, HFValidationError, OSError) as error:
-        with suppress(AttributeError):
-            error = error.server_message or error  # type: ignore[union-attr]
-        raise BadRequest(
-            f"{dataset} could not be read from the Hugging Face hub ({error}). Give a text file."
-        ) from error
+        raise BadRequest(f"{dataset} could not be read from the hub ({error}). Give a text file.") from error

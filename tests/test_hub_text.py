@@ -43,7 +43,7 @@ def test_the_training_text_of_the_first_config_is_read(hub, tiny):
     ("source", "said"),
     [
         ("hf:someone", "names no dataset"),
-        ("hf:someone/texts/c", "no parquet files under “c”. There are"),
+        ("hf:someone/texts/c", "no parquet files under “c”. There are: a, b"),
         ("hf:someone/texts/b", "no column of running text"),
     ],
 )
@@ -57,5 +57,5 @@ def test_without_the_hub_a_file_is_advised(tiny, monkeypatch):
         raise huggingface_hub.errors.OfflineModeIsEnabled("offline")
 
     monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", away)
-    with pytest.raises(BadRequest, match="could not be read from the Hugging Face hub .* Give a text file"):
+    with pytest.raises(BadRequest, match="could not be read from the hub"):
         read_text(tiny, "hf:someone/texts", 1000)
