@@ -73,7 +73,7 @@ class EditRequest(Request):
     kl: float = Field(0.0625, ge=0, description="weight of keeping what the model says of the subject otherwise")
     decay: float = Field(1e-3, ge=0, description="weight of the change's length")
     enough: float = Field(0.05, gt=0, description="the search ends below this loss")
-    moments_weight: float = Field(1.0, gt=0, description="MEMIT, PMET: weight of the text, in dimensions of a key")
+    moments_weight: float = Field(0.3, gt=0, description="MEMIT, PMET: weight of the text, in dimensions of a key")
     slack: float | None = Field(None, ge=0, description="EMMET: how far the new values may be missed; 0 for one fact")
     norm: float | None = Field(None, gt=0, description="FT: furthest any weight may move")
     protect: float = Field(0.8, gt=0, lt=1, description="AlphaEdit: share of the text's energy to leave untouched")
