@@ -78,7 +78,7 @@ def moments(
     if request.source == OWN:
         corpus = written(lm, tokens, request.seed, home, report)
     else:
-        corpus = read_text(lm, Path(request.source), tokens)
+        corpus = read_text(lm, request.source, tokens)
     places = {layer: home / f"{corpus.id}-{layer}.safetensors" for layer in layers}
     missing = [layer for layer in layers if not places[layer].exists()]
     if missing and lm.edits:

@@ -79,12 +79,12 @@ class EditRequest(Request):
     sadr_epsilon: float | None = Field(
         None, gt=0, description="SADR: added to weights of attention; 1e-8, in float16 1e-7, when left out"
     )
-    moments_weight: float = Field(1.0, gt=0, description="MEMIT, PMET: weight of the text, in dimensions of a key")
+    moments_weight: float = Field(0.3, gt=0, description="MEMIT, PMET: weight of the text, in dimensions of a key")
     slack: float | None = Field(None, ge=0, description="EMMET: how far the new values may be missed; 0 for one fact")
     norm: float | None = Field(None, gt=0, description="FT: furthest any weight may move")
     protect: float = Field(0.8, gt=0, lt=1, description="AlphaEdit: share of the text's energy to leave untouched")
     ridge: float = Field(0.1, gt=0, description="AlphaEdit: ridge, in energies of a typical projected key")
-    source: str = Field(OWN, description="text for second moments: own, or a file")
+    source: str = Field(OWN, description="text for second moments: own, a file, or hf:owner/name")
     tokens: int | None = Field(None, ge=1, description="tokens of that text; ten for each dimension when left out")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the texts the model writes")
 

@@ -25,10 +25,10 @@ from analysis import (
 from analysis.average_result import ROWS, AverageResult
 from app.charts.palette import written
 from app.charts.trace_maps import shared_top, trace_map
-from app.exports import notebook, notebook_file, plain, to_csv, to_json
+from app.exports import _fields, notebook, notebook_file, plain, to_csv, to_json
 from app.studies import STUDIES
 from app.tables import table
-from editors import EditRequest, Rewrite, write
+from editors import EditRequest, LayersRequest, Rewrite, write
 
 PROMPT, SUBJECT = "stands the old tower of Aldra in a city", "old tower"
 REQUEST = TraceRequest(prompt=PROMPT, subject=SUBJECT, kinds=("state", "mlp"), samples=3, sigma=0.5)
@@ -82,8 +82,10 @@ def strict(text: str) -> Any:
     return json.loads(text, parse_constant=reject)
 
 
-def test_every_study_is_tried(results):
-    assert {type(result) for result in results.values()} == {study.result for study in STUDIES.values()}
+@pytest.mark.parametrize("study", STUDIES.values(), ids=list(STUDIES))
+def test_every_study_has_a_table_and_an_export(study):
+    assert table.dispatch(study.result) is not table.dispatch(object)
+    assert _fields.dispatch(study.result) is not _fields.dispatch(object)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -195,10 +197,11 @@ REQUESTS = {
     "edit": EditRequest(
         facts=(Rewrite(prompt="{} stands in", subject="the “old” tower", target="Aldra"),), layers=(1, 2)
     ),
+    "layers": LayersRequest(facts=(TOWER,), layers=(1, 2)),
 }
 
 
-@pytest.mark.parametrize("name", list(STUDIES))
+@pytest.mark.parametrize("name", list(REQUESTS))
 def test_the_snippet_builds_an_equal_request(name, monkeypatch):
     asked: list[Any] = []
     run, floor = STUDIES[name].run.__name__, import_module(STUDIES[name].run.__module__)
