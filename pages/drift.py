@@ -1,4 +1,4 @@
-"""Where do its heads look now? Attention drift of an edit: see it, undo it head by head, write the edit without it."""
+"""Where does it look now? Attention drift of an edit: see it, undo it head by head, write the edit without it."""
 
 import streamlit as st
 
@@ -19,7 +19,7 @@ EXAMPLE = EditRequest(
 GAMMA = 0.1
 
 drift_form.prepare()
-st.title("Where do its heads look now?")
+st.title("Where does it look now?")
 st.markdown(
     ":gray[An edit makes heads look at the edited subject more than they did. Other facts in the same context then "
     "break (attention drift).]"

@@ -47,7 +47,7 @@ def looked(tiny, **query: str):
 
 def test_without_an_edit_it_offers_one(ready):
     at = fine(visit("drift"))
-    assert [title.value for title in at.title] == ["Where do its heads look now?"]
+    assert [title.value for title in at.title] == ["Where does it look now?"]
     assert "No edit is on" in text(at)
     assert at.button(key="drift-example")
 
