@@ -25,7 +25,7 @@ METHOD_WORDS: dict[str, str] = {
     "ft": "FT-L",
 }
 KEY_WORDS = {"r_rome": "r-ROME", "p_rome": "p-ROME", "rome": "ROME as published"}
-SETTINGS = ("layers", "key_mode", "contexts", "steps", "rate", "clamp", "kl", "seed")
+SETTINGS = ("layers", "key_mode", "contexts", "steps", "rate", "clamp", "kl", "sadr", "seed")
 
 
 class EditForm(Request):
@@ -44,6 +44,7 @@ class EditForm(Request):
     rate: float | None = Field(None, gt=0)
     clamp: float | None = Field(None, gt=0)
     kl: float = Field(0.0625, ge=0)
+    sadr: float = Field(0.0, ge=0)
     seed: int = Field(1, ge=0, lt=2**32)
 
     def asked(self) -> EditRequest:
@@ -170,6 +171,7 @@ def _more() -> None:
     st.number_input("Rate of the search", 0.0, format="%.3f", key=slot(PAGE, "rate"), placeholder="0.5")
     st.number_input("Longest change, in lengths of the old value", 0.0, key=slot(PAGE, "clamp"), placeholder="method’s")
     st.number_input("Weight of keeping the rest (KL)", 0.0, format="%.4f", key=slot(PAGE, "kl"))
+    st.number_input("Weight of holding attention back (SADR)", 0.0, format="%.3f", key=slot(PAGE, "sadr"))
     st.number_input("Seed", 0, 2**32 - 1, key=slot(PAGE, "seed"))
 
 

@@ -5,9 +5,11 @@ from typing import Any
 from analysis import AverageResult, KnownResult, LensResult, TraceResult
 from analysis.study import Study
 from app.charts.average_maps import average_thumbnail
+from app.charts.drift_maps import drift_thumbnail
 from app.charts.lens_map import lens_thumbnail
 from app.charts.trace_maps import thumbnail
 from app.history import Run, now
+from editors.drift_result import DriftResult, DriftsResult
 from editors.edit import Edit
 from editors.layers_result import LayersResult
 
@@ -48,6 +50,10 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
             return result.request.prompt, "lens", lens_thumbnail(result)
         case KnownResult():
             return f"{int(result.correct.sum())} of {len(result.ids)} known", "facts", None
+        case DriftResult():
+            return result.request.prompt, "drift", drift_thumbnail(result.drift)
+        case DriftsResult():
+            return f"Drift over {len(result.prompt)} prompts", "drift", drift_thumbnail(result.mean())
         case LayersResult():
             return f"{len(result.request.facts)} facts at {len(result.layers)} layers", "layers", None
         case Edit():

@@ -19,6 +19,8 @@ PAGES = {
     "trace": "../pages/trace.py",
     "average": "../pages/average.py",
     "lens": "../pages/lens.py",
+    "drift": "../pages/drift.py",
+    "drifts": "../pages/drift.py",
     "facts": "../pages/models.py",
     "edit": "../pages/edit.py",
     "layers": "../pages/edit.py",

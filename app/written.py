@@ -59,6 +59,14 @@ def write_over(edit: Edit) -> None:
     put(new)
 
 
+def replace_top(edit: Edit) -> None:
+    """Put an edit in the place of the uppermost one that is on."""
+    kept = stack()
+    new = kept.remove(kept.on[-1].id).add(edit)
+    services().store.save(STUDIES["edit"], edit.id, edit)
+    put(new)
+
+
 def below(request: EditRequest) -> tuple[Edit, ...]:
     """What a new edit is found on top of: AlphaEdit, which spares what was written before, on the edits that are on;
     all others on the model as it was trained, so that each can be switched by itself."""

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from editors.applying import written_over
+    from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest, PatchResult
+    from editors.drifting import drift, drifts, patch
     from editors.edit import Edit
     from editors.layer_sweep import sweep_layers
     from editors.layers_result import LayersRequest, LayersResult
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "applying": ("written_over",),
+    "drift_result": ("DriftRequest", "DriftResult", "DriftsRequest", "DriftsResult", "PatchRequest", "PatchResult"),
+    "drifting": ("drift", "drifts", "patch"),
     "edit": ("Edit",),
     "layer_sweep": ("sweep_layers",),
     "layers_result": ("LayersRequest", "LayersResult"),
@@ -37,12 +41,21 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "DriftRequest",
+    "DriftResult",
+    "DriftsRequest",
+    "DriftsResult",
     "Edit",
     "EditRequest",
     "EditStack",
     "LayersRequest",
     "LayersResult",
+    "PatchRequest",
+    "PatchResult",
     "Rewrite",
+    "drift",
+    "drifts",
+    "patch",
     "read_recipe",
     "sweep_layers",
     "write",

@@ -276,8 +276,9 @@ def _put(place: Path, data: bytes) -> None:
         Path(new).unlink(missing_ok=True)
 
 
-def read_files(place: Path) -> tuple[Any, bytes]:
+def read_files(place: Path | str) -> tuple[Any, bytes]:
     """Recipe and payload as they lie there; `BadFile` where they cannot be read or are too large."""
+    place = Path(place)
     beside = payload_place(place)
     for file, limit in ((place, LARGEST_JSON), (beside, LARGEST_PAYLOAD)):
         if not file.is_file():
@@ -290,6 +291,6 @@ def read_files(place: Path) -> tuple[Any, bytes]:
         raise BadFile(f"{place} is not a recipe ({error}).") from error
 
 
-def read_recipe(place: Path) -> Edit:
+def read_recipe(place: Path | str) -> Edit:
     """The edit of a recipe file; `BadFile` lists every fault."""
     return edit_of(*read_files(place))

@@ -8,7 +8,7 @@ from analysis import AverageRequest, KnownRequest, LensRequest, TraceRequest
 from analysis.errors import BadRequest
 from app.links import from_query, link, to_query
 from app.studies import STUDIES
-from editors import EditRequest, Rewrite
+from editors import DriftRequest, DriftsRequest, EditRequest, PatchRequest, Rewrite
 
 REQUESTS = [
     TraceRequest(prompt="The Eiffel Tower is located in the city of", subject="The Eiffel Tower"),
@@ -34,6 +34,10 @@ REQUESTS = [
     KnownRequest(),
     KnownRequest(relations=("capital",)),
     EditRequest(facts=(Rewrite(prompt="{} is, as said, in", subject="a, b", target="São"),), layers=(4, 5)),
+    DriftRequest(prompt="a b in", subject="b", answer="c, d", grids=("mlp",)),
+    DriftRequest(prompt="a b in", subject="b", window=2),
+    PatchRequest(prompt="a b in", subject="b", heads=("3.1", "4-7")),
+    DriftsRequest(tasks=("relation",)),
 ]
 
 
