@@ -8,7 +8,8 @@ before gets, at one token, what the edited one computes there (contaminating sub
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from analysis.blocks import Frame, first_hidden
 from analysis.errors import BadRequest, PromptTooLong, WorkbenchError
+from analysis.packed import packed
 from analysis.patching import Heads, Reading, patched, read
 from analysis.resumed import Cell, groups, resume
 from analysis.study import Report, provenance, silent
@@ -36,6 +38,7 @@ from editors.drift_result import (
     Said,
 )
 from editors.edit import Edit
+from editors.probes import Probe
 from editors.tasks import prompts_of
 
 if TYPE_CHECKING:
@@ -117,6 +120,11 @@ def drift(
     layers at one token are the edited run's. Raises `BadRequest` and its kind for prompts, subjects and answers that
     do not fit, and where `stack` is empty.
     """
+    with packed(lm) if request.grids else nullcontext():
+        return _drift(lm, request, report, stack)
+
+
+def _drift(lm: "LanguageModel", request: DriftRequest, report: Report, stack: Sequence[Edit]) -> DriftResult:
     started = time.perf_counter()
     prompt = _Prompt(lm, request, stack)
     tokens, layers, heads = len(prompt.tokens), lm.n_layers, lm.n_heads
@@ -252,6 +260,16 @@ def patch(
     )
 
 
+@dataclass(frozen=True)
+class _Case:
+    """A test prompt in its place; `key` is the edited subject's last token."""
+
+    task: str
+    probe: Probe
+    tokens: Tokens
+    key: int
+
+
 def drifts(
     lm: "LanguageModel", request: DriftsRequest, report: Report = silent, *, stack: Sequence[Edit] = ()
 ) -> DriftsResult:
@@ -263,55 +281,43 @@ def drifts(
     started = time.perf_counter()
     if not stack:
         raise BadRequest("No edit is on. Write one, or switch one on: drift is what an edit does to attention.")
-    found = [item for item in prompts_of(stack) if item.task in request.tasks]
-    kept = {id(probe) for probe in answerable(lm, [item.probe for item in found])}
-    cases, skipped, places, tasks = [], [], [], []
-    for item in found:
-        if id(item.probe) not in kept:
-            skipped.append(f"{item.probe.prompt}: this tokenizer cannot read it")
-            continue
-        tokens = lm.encode(item.probe.prompt)
-        try:
-            start, end = find_text(tokens.text, item.subject, occurrence=0)
-            places.append((tokens, token_range(tokens, start, end)[1] - 1))
-        except WorkbenchError as error:
-            skipped.append(f"{item.probe.prompt}: {error}")
-            continue
-        cases.append(item.probe)
-        tasks.append(item.task)
+    cases, skipped = _cases(lm, request, stack)
     if not cases:
         raise BadRequest(
             "No test prompts are stored for the facts of these edits. Pick a stored fact, or give a prompt of your own."
         )
-    answers = [ask(lm, cases)]
+    probes = [case.probe for case in cases]
     draw = np.random.default_rng(request.seed)
     before, after, first = [], [], []
-    with written_over(lm, stack):
-        card = lm.card()
-        answers.append(ask(lm, cases))
-    for number, (probe, (tokens, key)) in enumerate(zip(cases, places, strict=True)):
-        report(number, len(cases), "prompts")
-        ids = tokens.tensor(lm.device)
-        frame, hidden = Frame.of(lm, ids), first_hidden(lm, ids)
-        base = read(frame, hidden)
-        before.append(_towards(base, key))
+    with packed(lm):
+        answers = [ask(lm, probes)]
         with written_over(lm, stack):
-            edited = read(frame, hidden)
-            after.append(_towards(edited, key))
-            last = patched(frame, edited.passage, base.patterns, _choices(after[-1] - before[-1], request.heads, draw))
-            with torch.inference_mode():
-                said = torch.cat((base.logits[None], edited.logits[None], lm.readout(last)))
-        token = answer_token(lm.tokenizer, tokens, probe.old)
-        first.append(said.softmax(-1)[:, token].cpu().numpy())
+            card = lm.card()
+            answers.append(ask(lm, probes))
+        for number, case in enumerate(cases):
+            report(number, len(cases), "prompts")
+            ids = case.tokens.tensor(lm.device)
+            frame, hidden = Frame.of(lm, ids), first_hidden(lm, ids)
+            base = read(frame, hidden)
+            before.append(_towards(base, case.key))
+            with written_over(lm, stack):
+                edited = read(frame, hidden)
+                after.append(_towards(edited, case.key))
+                patches = _choices(after[-1] - before[-1], request.heads, draw)
+                last = patched(frame, edited.passage, base.patterns, patches)
+                with torch.inference_mode():
+                    said = torch.cat((base.logits[None], edited.logits[None], lm.readout(last)))
+            token = answer_token(lm.tokenizer, case.tokens, case.probe.old)
+            first.append(said.softmax(-1)[:, token].cpu().numpy())
     report(len(cases), len(cases), "prompts")
     return DriftsResult(
         request=request,
         model=card,
-        task=tasks,
-        fact=[probe.fact for probe in cases],
-        prompt=[probe.prompt for probe in cases],
-        right=[probe.old for probe in cases],
-        wrong=[probe.new for probe in cases],
+        task=[case.task for case in cases],
+        fact=[probe.fact for probe in probes],
+        prompt=[probe.prompt for probe in probes],
+        right=[probe.old for probe in probes],
+        wrong=[probe.new for probe in probes],
         right_probability=np.stack([one.old for one in answers], 1),
         wrong_probability=np.stack([one.new for one in answers], 1),
         before=np.stack(before),
@@ -320,6 +326,24 @@ def drifts(
         skipped=skipped,
         provenance=provenance(time.perf_counter() - started),
     )
+
+
+def _cases(lm: "LanguageModel", request: DriftsRequest, stack: Sequence[Edit]) -> tuple[list[_Case], list[str]]:
+    """The test prompts of the tasks asked for, and a sentence for each that cannot be read."""
+    cases, skipped = [], []
+    for item in prompts_of(stack):
+        if item.task not in request.tasks:
+            continue
+        if not answerable(lm, [item.probe]):
+            skipped.append(f"{item.probe.prompt}: this tokenizer cannot read it")
+            continue
+        tokens = lm.encode(item.probe.prompt)
+        try:
+            start, end = find_text(tokens.text, item.subject, occurrence=0)
+            cases.append(_Case(item.task, item.probe, tokens, token_range(tokens, start, end)[1] - 1))
+        except WorkbenchError as error:
+            skipped.append(f"{item.probe.prompt}: {error}")
+    return cases, skipped
 
 
 def _towards(reading: Reading, key: int) -> np.ndarray:
