@@ -1,5 +1,6 @@
 """An edit as a person sees it: before and after, what else moved, how it was found, what to take away."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from app.components import answer, theme_seen, verse
 from app.flow import escape
 from app.take_edit import zipped
 from editors.edit import Edit
-from editors.probes import score
+from editors.probes import Probe, score
 from editors.recipe import recipe_of
 
 STILL = {"displayModeBar": False}
+SHOWN = 12
+"""Rows of a table that is read at once; of more, those that went otherwise."""
 KIND_WORDS = {"paraphrase": "other words", "neighbour": "neighbour", "other": "same subject"}
 CHECK, CROSS = ":green[:material/check:]", ":red[:material/close:]"
 SUMS = {
@@ -35,6 +38,7 @@ def show(edit: Edit) -> None:
     _side_by_side(edit)
     for warning in edit.warnings:
         st.markdown(f":orange[:material/warning:] {escape(warning)}")
+    facts(edit)
     probes(edit)
     left, right = st.columns(2, gap="large")
     with left:
@@ -83,6 +87,17 @@ def verdict(edit: Edit, index: int) -> tuple[str, str, bool]:
     return (CHECK, "kept", True) if kept else (CROSS, "moved", False)
 
 
+def facts(edit: Edit) -> None:
+    """All facts of an edit that writes several."""
+    rows = [index for index, probe in enumerate(edit.probes) if probe.kind == "rewrite"]
+    if len(rows) < 2:
+        return
+    st.markdown("## All that was written")
+    held = sum(verdict(edit, index)[2] for index in rows)
+    st.markdown(f"{held} of {len(rows)} facts follow.")
+    _verdicts(edit, rows, "Fact", lambda probe: f"{escape(probe.prompt)} **:orange[{escape(probe.new)}]**")
+
+
 def probes(edit: Edit) -> None:
     """Did it hold, and did anything else move?"""
     st.markdown("## Did it hold, and did anything else move?")
@@ -92,17 +107,48 @@ def probes(edit: Edit) -> None:
             ":gray[There are no other wordings and neighbours stored for this fact; pick a stored fact to see them.]"
         )
         return
-    table: dict[str, list[str]] = {"Verdict": [], "Prompt": [], "Before → after": []}
-    for index in rows:
-        probe, (icon, said, _) = edit.probes[index], verdict(edit, index)
+    if len(rows) > SHOWN:
+        st.markdown(_sums(edit))
+    _verdicts(edit, rows, "Prompt", lambda probe: f":gray-badge[{KIND_WORDS[probe.kind]}] {escape(probe.prompt)}")
+    if len(rows) <= SHOWN:
+        st.markdown(f":gray[:small[{_sums(edit)}]]")
+
+
+def _verdicts(edit: Edit, rows: list[int], title: str, asked: Callable[[Probe], str]) -> None:
+    """Verdict, what was asked, before → after. Of many rows, those that went otherwise, and all of them to unfold."""
+    few = len(rows) <= SHOWN
+    shown = rows if few else [index for index in rows if not verdict(edit, index)[2]][:SHOWN]
+    table: dict[str, list[str]] = {"Verdict": [], title: [], "Before → after": []}
+    for index in shown:
+        icon, said, _ = verdict(edit, index)
         table["Verdict"].append(f"{icon} {said}")
-        table["Prompt"].append(f":gray-badge[{KIND_WORDS[probe.kind]}] {escape(probe.prompt)}")
-        old = f"{escape(edit.before.said[index])} {percent(float(edit.before.said_probability[index]))}"
-        new = f"{escape(edit.after.said[index])} {percent(float(edit.after.said_probability[index]))}"
+        table[title].append(asked(edit.probes[index]))
+        old, new = (escape(words) for words in _said(edit, index))
         same = edit.before.said[index] == edit.after.said[index]
         table["Before → after"].append(f":blue[{old}] → " + (f":blue[{new}]" if same else f":orange[{new}]"))
-    st.table(table, hide_index=True, alt="Probes of the edit: verdict, prompt, answer before and after.")
-    st.markdown(f":gray[:small[{_sums(edit)}]]")
+    if shown:
+        st.table(table, hide_index=True, alt=f"{title}: verdict, and what was answered before and after.")
+    if not few:
+        with st.expander(f"All {len(rows)}, one a row", icon=":material/table:"):
+            st.dataframe(
+                {
+                    "Verdict": [verdict(edit, index)[1] for index in rows],
+                    title: [edit.probes[index].prompt for index in rows],
+                    "Kind": [KIND_WORDS.get(edit.probes[index].kind, "written") for index in rows],
+                    "Before → after": [" → ".join(_said(edit, index)) for index in rows],
+                },
+                hide_index=True,
+                key=f"edit-all-{title}",
+            )
+
+
+def _said(edit: Edit, index: int) -> tuple[str, str]:
+    """What was answered before and after, with its probability."""
+    before, after = (
+        f"{answers.said[index]} {percent(float(answers.said_probability[index]))}"
+        for answers in (edit.before, edit.after)
+    )
+    return before, after
 
 
 def _sums(edit: Edit) -> str:
@@ -135,8 +181,12 @@ def search(edit: Edit) -> None:
         config=STILL,
     )
     loss = found.loss[:, 0]
+    others = np.nanmax(found.probability[:, 1:], axis=0)
+    rest = f" The others reach {percent(float(others.min()))} and more." if len(others) else ""
     seconds = edit.provenance.get("seconds", 0.0)
-    st.markdown(f":gray[:small[{steps} steps, {seconds:.1f} s in all. Loss {loss[0]:.2f} → {loss[steps - 1]:.2f}.]]")
+    st.markdown(
+        f":gray[:small[{steps} steps, {seconds:.1f} s in all. Loss {loss[0]:.2f} → {loss[steps - 1]:.2f}.{rest}]]"
+    )
 
 
 def live_search(so_far: Any, names: tuple[str, str], steps: int) -> None:

@@ -17,6 +17,7 @@ pressed = edit_form.draw()
 try:
     form = edit_form.form()
     say(PAGE, form)
+    form.fits()
     if pressed:
         request = form.asked()
         for sentence in written.stack().conflicts(request):

@@ -1,0 +1,73 @@
+"""The edit studio, run in process on a tiny model: several facts, recipes in and out, own prompts, order, exports."""
+
+import json
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+from app.edit_form import EditForm, Line, form_of
+from app.links import to_query
+from editors.edit import Edit
+from tests.test_pages import FACT, fine, loader, press, ready, run, text, visit, wrote  # noqa: F401
+
+SECOND = Line(prompt="the old city of Corvo stands near", subject="city of Corvo", target="tower")
+THIRD = Line(prompt="Brin wrote, speaks and plays in", subject="Brin", target="river")
+
+
+def several(**other: Any) -> dict[str, str]:
+    """A link to three facts."""
+    return FACT | {"more": json.dumps([SECOND.model_dump(), THIRD.model_dump()]), "method": "memit"} | other
+
+
+def edit_of(at: AppTest) -> Edit:
+    return at.session_state["written"].layers[-1].edit
+
+
+def test_several_facts_are_written_together_and_shown(ready):  # noqa: F811
+    at = wrote(fine(visit("edit", **several())))
+    edit = edit_of(at)
+    assert [fact.text for fact in edit.request.facts] == [FACT["prompt"], SECOND.prompt, THIRD.prompt]
+    assert [fact.subject for fact in edit.request.facts][1:] == [SECOND.subject, THIRD.subject]
+    assert "All that was written" in text(at)
+    assert " of 3 facts follow." in text(at)
+    assert dict(at.query_params) == several()
+    (entry,) = ready.history.recent("local")
+    assert entry.title.endswith(" and 2 more")
+
+
+def test_an_edit_of_several_facts_opens_again_with_its_form(ready):  # noqa: F811
+    edit = edit_of(wrote(fine(visit("edit", **several()))))
+    form = form_of(edit.request)
+    assert form.more == (SECOND, THIRD)
+    assert form.asked().facts == edit.request.facts
+    later = fine(visit("edit", **to_query(form)))
+    assert later.session_state["edit.more"] == [SECOND.model_dump(), THIRD.model_dump()]
+
+
+def test_one_fact_only_methods_say_so_and_offer_another(ready):  # noqa: F811
+    at = fine(visit("edit", **several(method="rome")))
+    assert "ROME writes one fact at a time. MEMIT writes all 3 together." in text(at)
+    press(at, "edit-go")
+    assert "edit.job" not in at.session_state
+    press(at, "edit-memit")
+    assert at.session_state["edit.method"] == "memit"
+    assert "ROME writes one fact" not in text(at)
+
+
+def test_a_fault_in_the_list_is_named_with_its_row(ready):  # noqa: F811
+    rows = [SECOND.model_dump(), THIRD.model_dump() | {"subject": "zebra"}, dict.fromkeys(Line.model_fields, " ")]
+    at = press(fine(visit("edit", **several(more=json.dumps(rows)))), "edit-go")
+    assert "Row 2 of the list: “zebra” is not in the prompt." in text(at)
+    assert "edit.job" not in at.session_state
+    empty = EditForm(more=(Line(prompt="the tower in", subject="tower", target=" "),), method="emmet")
+    at = press(fine(visit("edit", **to_query(empty))), "edit-go")
+    assert "Row 1 of the list: The new answer is empty." in text(at)
+
+
+def test_stored_facts_are_added_once(ready):  # noqa: F811
+    at = fine(visit("edit", **FACT))
+    for _ in range(2):
+        fine(at.multiselect(key="edit-pick-more").set_value(["capital/france", "capital/spain"]).run())
+        press(at, "edit-add-stored")
+    assert len(at.session_state["edit.more"]) == 2
+    assert all(row["subject"] in row["prompt"] for row in at.session_state["edit.more"])
