@@ -15,6 +15,7 @@ from analysis.errors import BadRequest, SubjectNotFound
 from analysis.facts import Fact, another_object
 from analysis.study import Request
 from analysis.tokens import find_text
+from app import bring_form
 from app.links import validated
 from app.services import services
 from app.session import seed, slot, spec, take_fill
@@ -177,6 +178,8 @@ def draw() -> bool:
                 _pick()
             with st.popover("More settings", icon=":material/tune:"):
                 _more()
+            with st.popover("Open a recipe", icon=":material/upload_file:"):
+                bring_form.draw()
     return pressed
 
 

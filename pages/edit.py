@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis import TraceRequest, WorkbenchError
-from app import edit_form, edit_view, flow, trace_view, written
+from app import bring_form, edit_form, edit_view, flow, trace_view, written
 from app.services import services
 from app.session import say
 from app.studies import STUDIES
@@ -14,6 +14,7 @@ PAGE, STUDY, TRACE = edit_form.PAGE, STUDIES["edit"], STUDIES["trace"]
 edit_form.prepare()
 st.title("Write over a fact")
 pressed = edit_form.draw()
+bring_form.told()
 try:
     form = edit_form.form()
     say(PAGE, form)
