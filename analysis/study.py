@@ -60,6 +60,8 @@ class Study:
     """Whether `run` takes `stack`, the edits that are on, and applies them itself; they are applied for all others."""
     of_traces: bool = False
     """Whether `run` takes `trace_one`, a function that traces a fact or finds its trace stored."""
+    kept: bool = True
+    """Whether results are stored and listed; not those that are files of their own."""
 
 
 def edited_hash(own: str, edits: Sequence[str]) -> str:

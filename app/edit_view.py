@@ -12,10 +12,8 @@ from app.charts.palette import live
 from app.charts.words import percent
 from app.components import answer, theme_seen, verse
 from app.flow import escape
-from app.take_edit import zipped
 from editors.edit import Edit
 from editors.probes import Probe, score
-from editors.recipe import recipe_of
 
 STILL = {"displayModeBar": False}
 SHOWN = 12
@@ -27,7 +25,6 @@ SUMS = {
     "neighbour": "neighbours kept their answer",
     "other": "other facts of the subject kept",
 }
-FORM_WORDS = {"bundle": "Recipe", "peft": "LoRA adapter", "script": "Python script"}
 
 
 def show(edit: Edit) -> None:
@@ -211,35 +208,3 @@ def _scraped(edit: Edit) -> None:
         f"{moments}{rho} All other tensors are byte-identical; "
         "switching the edit off restores these byte for byte.]]"
     )
-
-
-def take_away(edit: Edit) -> None:
-    """The export panel."""
-    recipe, payload = recipe_of(edit)
-    with st.container(border=True, key="edit-take"):
-        st.markdown("### Take it away")
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            form = st.segmented_control(
-                "As",
-                list(FORM_WORDS),
-                format_func=FORM_WORDS.__getitem__,
-                default="bundle",
-                required=True,
-                key="edit-form-of",
-                wrap=True,
-            )
-            st.download_button(
-                "Download",
-                lambda: zipped(edit, form or "bundle"),
-                f"palimpsest-{edit.id[:8]}-{form}.zip",
-                "application/zip",
-                icon=":material/download:",
-                type="primary",
-                on_click="ignore",
-                key="edit-download",
-            )
-        st.markdown(
-            f":gray[:small[Recipe `{recipe['id'][:12]}`, {len(payload) / 1e3:,.0f} kB of numbers. Anyone with the same "
-            "model can apply it; a checkpoint comes from the terminal: "
-            "`palimpsest apply recipe.json --format hf --out DIR`.]]"
-        )

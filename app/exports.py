@@ -203,17 +203,19 @@ def notebook(study_name: str, request: Request, spec: ModelSpec | None = None) -
 def notebook_file(study_name: str, request: Request, spec: ModelSpec | None = None) -> str:
     """The snippet as a Jupyter notebook (nbformat 4.5), a JSON string."""
     title = f"# Palimpsest: {study_name}\n\nRun with `pip install palimpsest` in the environment of the kernel."
-    code: dict[str, Any] = {
-        "execution_count": None,
-        "outputs": [],
-        "source": notebook(study_name, request, spec).rstrip("\n"),
-    }
+    return cells_file(title, notebook(study_name, request, spec))
+
+
+def cells_file(title: str, *code: str) -> str:
+    """A Jupyter notebook (nbformat 4.5) of a text and some cells of Python, a JSON string."""
+    empty: dict[str, Any] = {"execution_count": None, "outputs": []}
+    cells = [
+        {"cell_type": "code", "id": f"code-{number}", "metadata": {}, **empty, "source": source.rstrip("\n")}
+        for number, source in enumerate(code, start=1)
+    ]
     return json.dumps(
         {
-            "cells": [
-                {"cell_type": "markdown", "id": "title", "metadata": {}, "source": title},
-                {"cell_type": "code", "id": "study", "metadata": {}, **code},
-            ],
+            "cells": [{"cell_type": "markdown", "id": "title", "metadata": {}, "source": title}, *cells],
             "metadata": {
                 "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
                 "language_info": {"name": "python"},

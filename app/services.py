@@ -89,7 +89,7 @@ class Services:
         return self.store.load(study, key, stopped=stopped) if key else None
 
     def _record(self, job: Job) -> None:
-        if job.study is None or job.result is None or job.key is None:
+        if job.study is None or job.result is None or job.key is None or not job.study.kept:
             return
         for owner in {rail_owner(owner) for owner in job.asked_by}:
             self.history.add(owner, run_of(job.study, job.key, job.result))

@@ -266,6 +266,7 @@ def _contradictions(edit: Edit) -> list[str]:
         "It changes no layer.": bool(edit.changes),
         "The layers it changes are not those of the model it names.": isinstance(layers, int)
         and all(0 <= change.layer < layers for change in edit.changes),
+        "The model it names has no number of parameters.": isinstance(edit.model["parameters"], int),
         "Its request does not name its layers.": bool(edit.request.layers),
         "A matrix it changes has no size.": all(0 < change.weight_norm < math.inf for change in edit.changes),
         "What became of its facts is not said of each.": [one.fact for one in edit.probes if one.kind == "rewrite"]

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis import TraceRequest, WorkbenchError
-from app import bring_form, edit_form, edit_view, flow, trace_view, written
+from app import bring_form, edit_away, edit_form, edit_view, flow, trace_view, written
 from app.services import services
 from app.session import say
 from app.studies import STUDIES
@@ -92,6 +92,6 @@ def retrace() -> None:
 
 
 flow.watch(PAGE, outcome)
-if shown_edit() is not None:
+if (edit := shown_edit()) is not None:
     flow.watch("retrace-before", retrace, also=("retrace-after",))
-    edit_view.take_away(shown_edit())
+    flow.watch(edit_away.PAGE, lambda: edit_away.take_away(edit))
