@@ -16,6 +16,7 @@ from analysis.facts import Fact, another_object
 from analysis.study import Request
 from analysis.tokens import find_text
 from app import bring_form
+from app.forgetting import LIMIT, SILENT
 from app.links import validated
 from app.services import services
 from app.session import seed, slot, spec, take_fill
@@ -164,6 +165,14 @@ def draw() -> bool:
             "Write", type="primary", icon=":material/edit_note:", width="stretch", shortcut="Mod+Enter", key="edit-go"
         )
         _list()
+        with st.container(horizontal=True, gap="small"):
+            st.button(
+                "Add a fact", icon=":material/add:", type="tertiary", key="edit-add", on_click=_add, args=([_EMPTY],)
+            )
+            with st.popover("Stored facts", icon=":material/list:", type="tertiary"):
+                _pick()
+            with st.popover("Make it forget", icon=":material/ink_eraser:", type="tertiary"):
+                _forget()
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.segmented_control(
                 "Method",
@@ -173,9 +182,6 @@ def draw() -> bool:
                 required=True,
                 wrap=True,
             )
-            st.button("Add a fact", icon=":material/add:", key="edit-add", on_click=_add, args=([_EMPTY],))
-            with st.popover("Stored facts", icon=":material/list:"):
-                _pick()
             with st.popover("More settings", icon=":material/tune:"):
                 _more()
             with st.popover("Open a recipe", icon=":material/upload_file:"):
@@ -235,6 +241,21 @@ def _pick() -> None:
     st.selectbox("Write over this one", index=None, key=f"{PAGE}-pick", on_change=_take_pick, **options)
     st.multiselect("Write over these as well", key=f"{PAGE}-pick-more", **options)
     st.button("Add them to the list", icon=":material/add:", key="edit-add-stored", on_click=_add_stored)
+
+
+def _forget() -> None:
+    st.markdown("Write an answer over the old one that tells nothing:")
+    with st.container(horizontal=True):
+        for number, answer in enumerate(SILENT):
+            st.button(answer, key=f"edit-forget-{number}", on_click=_answer_all, args=(answer,))
+    st.markdown(f":gray[:small[{LIMIT}]]")
+
+
+def _answer_all(answer: str) -> None:
+    """Write this answer over every fact of the form."""
+    rows = st.session_state[slot(PAGE, "more")]
+    st.session_state[slot(PAGE, "target")] = answer
+    st.session_state[slot(PAGE, "more")] = [row if row == _EMPTY else {**row, "target": answer} for row in rows]
 
 
 def _take_pick() -> None:

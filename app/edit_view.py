@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from app import forgetting
 from app.charts.bars import word_bars
 from app.charts.edit_charts import scraped, search_curves
 from app.charts.palette import live
@@ -35,6 +36,7 @@ def show(edit: Edit) -> None:
     _side_by_side(edit)
     for warning in edit.warnings:
         st.markdown(f":orange[:material/warning:] {escape(warning)}")
+    forgetting.note(edit)
     facts(edit)
     probes(edit)
     left, right = st.columns(2, gap="large")

@@ -71,3 +71,14 @@ def test_stored_facts_are_added_once(ready):  # noqa: F811
         press(at, "edit-add-stored")
     assert len(at.session_state["edit.more"]) == 2
     assert all(row["subject"] in row["prompt"] for row in at.session_state["edit.more"])
+
+
+def test_making_it_forget_writes_an_answer_that_tells_nothing(ready):  # noqa: F811
+    at = fine(visit("edit", **several(target="tower")))
+    press(at, "edit-forget-0")
+    assert at.session_state["edit.target"] == "unknown"
+    assert [row["target"] for row in at.session_state["edit.more"]] == ["unknown", "unknown"]
+    assert "It is not deleted" in text(at)
+    at = wrote(at)
+    assert {probe.new for probe in edit_of(at).probes} == {"unknown"}
+    assert text(at).count("It is not deleted") == 2
