@@ -188,10 +188,16 @@ def search(edit: Edit) -> None:
     )
 
 
-def live_search(so_far: Any, names: tuple[str, str], steps: int) -> None:
-    """The curve while it grows."""
-    figure = search_curves(so_far.probability[:, 0], so_far.former[:, 0], names, steps, live())
-    st.plotly_chart(figure, key=f"edit-live-{theme_seen()}", alt="The search for the new value so far.", config=STILL)
+def live_search(so_far: Any) -> None:
+    """The curve while it grows, of the first fact searched now."""
+    new, former = so_far.probability[:, 0], so_far.former[:, 0]
+    figure = search_curves(new, former, so_far.names[0], so_far.steps, live())
+    now = [
+        (name, float(values[~np.isnan(values)][-1]))
+        for name, values in zip(so_far.names[0], (new, former), strict=True)
+    ]
+    said = ", ".join(f"{name} {percent(value)}" for name, value in now)
+    st.plotly_chart(figure, key=f"edit-live-{theme_seen()}", alt=f"The search so far: {said}.", config=STILL)
 
 
 def _scraped(edit: Edit) -> None:

@@ -24,7 +24,6 @@ try:
         for sentence in written.stack().conflicts(request):
             st.markdown(f":orange[:material/warning:] {flow.escape(sentence)}")
         flow.start(PAGE, STUDY, request, written.below(request))
-        st.session_state[f"{PAGE}.names"] = (form.target, "what it says now")
         st.session_state[f"{PAGE}.fresh"] = True
 except WorkbenchError as error:
     flow.refusal(error)
@@ -52,7 +51,7 @@ def outcome() -> None:
     job = flow.job_of(PAGE)
     if job is not None and not job.over:
         if job.partial is not None:
-            edit_view.live_search(job.partial, st.session_state.get(f"{PAGE}.names", ("", "")), 25)
+            edit_view.live_search(job.partial)
         return
     edit = shown_edit()
     if edit is None:

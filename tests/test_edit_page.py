@@ -3,12 +3,19 @@
 import json
 from typing import Any
 
+import numpy as np
+import pytest
 from streamlit.testing.v1 import AppTest
 
+from analysis import ModelSpec
 from app.edit_form import EditForm, Line, form_of
+from app.jobs import Job
 from app.links import to_query
 from editors.edit import Edit
-from tests.test_pages import FACT, fine, loader, press, ready, run, text, visit, wrote  # noqa: F401
+from editors.request import EditRequest
+from editors.targets import SoFar
+from editors.writing import write
+from tests.test_pages import FACT, charts, fine, loader, press, ready, run, text, visit, wrote  # noqa: F401
 
 SECOND = Line(prompt="the old city of Corvo stands near", subject="city of Corvo", target="tower")
 THIRD = Line(prompt="Brin wrote, speaks and plays in", subject="Brin", target="river")
@@ -82,3 +89,35 @@ def test_making_it_forget_writes_an_answer_that_tells_nothing(ready):  # noqa: F
     at = wrote(at)
     assert {probe.new for probe in edit_of(at).probes} == {"unknown"}
     assert text(at).count("It is not deleted") == 2
+
+
+@pytest.mark.parametrize("method", ["rome", "memit", "pmet", "ft"])
+def test_a_search_under_way_says_whose_curves_it_draws(tiny, method):
+    seen: list[Any] = []
+
+    def report(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
+        seen.append(partial) if partial is not None else None
+
+    facts = tuple(line.rewrite() for line in ((SECOND,) if method == "rome" else (SECOND, THIRD)))
+    edit = write(tiny, EditRequest(facts=facts, method=method, layers=(1,), contexts=1, steps=4, tokens=600), report)
+    for so_far in seen:
+        assert so_far.names == [(fact.target, said) for fact, said in zip(facts, said_first(edit), strict=True)]
+        assert so_far.steps == 4
+        assert so_far.probability.shape == so_far.former.shape == (len(so_far.former), len(facts))
+
+
+def said_first(edit: Edit) -> list[str]:
+    return [edit.before.said[index] for index, probe in enumerate(edit.probes) if probe.kind == "rewrite"]
+
+
+def test_the_live_curve_is_named_and_as_long_as_the_search(ready, monkeypatch):  # noqa: F811
+    at = fine(visit("edit", **FACT))
+    drawn = SoFar(np.array([[0.1], [0.4]]), np.array([[0.9], [0.5]]), [("river", "city")], 7)
+    job = Job(None, None, ModelSpec(), {"me"}, state="running", partial=drawn)
+    at.session_state["edit.job"] = job
+    fine(at.run())
+    (chart,) = charts(at)
+    assert chart.alt == "The search so far: river 40\u2009%, city 50\u2009%."
+    figure = json.loads(chart.spec)
+    assert figure["layout"]["xaxis"]["range"] == [0, 6]
+    assert {note["text"] for note in figure["layout"]["annotations"]} == {"river", "city"}
