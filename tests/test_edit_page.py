@@ -121,3 +121,32 @@ def test_the_live_curve_is_named_and_as_long_as_the_search(ready, monkeypatch): 
     figure = json.loads(chart.spec)
     assert figure["layout"]["xaxis"]["range"] == [0, 6]
     assert {note["text"] for note in figure["layout"]["annotations"]} == {"river", "city"}
+
+
+def order(at: AppTest) -> list[str]:
+    return [layer.edit.request.facts[0].target for layer in at.session_state["written"].layers]
+
+
+def test_edits_are_reordered_in_the_margin(ready):  # noqa: F811
+    at = wrote(fine(visit("edit", **FACT)))
+    first = edit_of(at)
+    assert not [one for one in at.button if one.key == f"written-{first.id}-up"]
+    fine(at.text_input(key="edit.target").set_value("tower").run())
+    wrote(at)
+    assert order(at) == ["river", "tower"]
+    assert at.button(key=f"written-{first.id}-down").disabled
+    press(at, f"written-{first.id}-up")
+    assert order(at) == ["tower", "river"]
+    press(at, "written-undo")
+    assert order(at) == ["river", "tower"]
+
+
+def test_an_order_that_cannot_be_is_refused_in_the_margin(ready):  # noqa: F811
+    at = wrote(fine(visit("edit", **FACT)))
+    fine(at.text_input(key="edit.target").set_value("tower").run())
+    fine(at.button_group(key="edit.method").set_value("alphaedit").run())
+    wrote(at)
+    above = edit_of(at)
+    press(at, f"written-{above.id}-down")
+    assert "was found on top of" in text(at)
+    assert order(at) == ["river", "tower"]
