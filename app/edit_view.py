@@ -55,7 +55,8 @@ def _side_by_side(edit: Edit) -> None:
         ("After", "over", edit.after, glance.after if glance else None, 2),
     )
     limit = float(max(glance.before.max(), glance.after.max())) if glance else 1.0
-    wanted = edit.request.facts[0].target
+    fact = edit.request.facts[0]
+    wanted = fact.target
     for column, (label, tone, answers, values, text) in zip(st.columns(2, gap="large"), sides, strict=True):
         with column:
             share = percent(float(answers.said_probability[0]))
@@ -68,9 +69,9 @@ def _side_by_side(edit: Edit) -> None:
             )
             said = ", ".join(f"{name} {percent(float(v))}" for name, v in zip(glance.words, values, strict=True))
             st.plotly_chart(figure, key=f"edit-bars-{label}-{theme_seen()}", alt=f"{label}: {said}.", config=STILL)
-            for row in glance.texts:
-                colour = "blue" if tone == "under" else "orange"
-                st.markdown(f"{escape(row[0])} :{colour}[{escape(' '.join(row[text].split()))} …]")
+            for number, row in enumerate(glance.texts):
+                goes_on = {"was" if tone == "under" else "now": f"{' '.join(row[text].split())} …"}
+                verse(row[0], fact.subject, size="text", key=f"edit-goes-on-{label}-{number}", **goes_on)
 
 
 def verdict(edit: Edit, index: int) -> tuple[str, str, bool]:

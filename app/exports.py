@@ -19,6 +19,7 @@ from analysis.study import Request
 from app.studies import STUDIES
 from app.tables import table
 from editors.edit import Edit
+from editors.generate_result import Generated
 from editors.recipe import recipe_of
 
 METRICS: tuple[Metric, ...] = ("probability", "logit_difference", "normalised_logit_difference", "kl")
@@ -161,6 +162,19 @@ def _known(result: KnownResult) -> dict[str, Any]:
 @_fields.register
 def _edit(result: Edit) -> dict[str, Any]:
     return recipe_of(result)[0]
+
+
+@_fields.register
+def _generated(result: Generated) -> dict[str, Any]:
+    return {
+        "study": "generate",
+        "model": result.model,
+        "request": result.request,
+        "edits": result.edits,
+        "before": result.before,
+        "after": result.after,
+        "provenance": result.provenance,
+    }
 
 
 def _words(words: dict[str, str], ids: np.ndarray, probabilities: np.ndarray) -> list[Any]:

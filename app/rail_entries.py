@@ -9,6 +9,7 @@ from app.charts.lens_map import lens_thumbnail
 from app.charts.trace_maps import thumbnail
 from app.history import Run, now
 from editors.edit import Edit
+from editors.generate_result import Generated
 
 SHORT_KIND = {
     "state": "states",
@@ -47,6 +48,8 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
             return result.request.prompt, "lens", lens_thumbnail(result)
         case KnownResult():
             return f"{int(result.correct.sum())} of {len(result.ids)} known", "facts", None
+        case Generated():
+            return result.request.prompt[0], "goes on", None
         case Edit():
             return result.title, f"edit, {result.request.method}", None
     return type(result).__name__, "", None

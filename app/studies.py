@@ -21,6 +21,7 @@ from analysis import (
 )
 from analysis.study import Study
 from editors.edit import Edit
+from editors.generate_result import Generated, GenerateRequest
 from editors.request import EditRequest
 
 
@@ -41,6 +42,7 @@ STUDIES: dict[str, Study] = {
         Study("average", AverageRequest, AverageResult, _later(analysis, "average"), of_traces=True),
         Study("lens", LensRequest, LensResult, _later(analysis, "logit_lens")),
         Study("edit", EditRequest, Edit, _later(editors, "write"), on_edits=True),
+        Study("generate", GenerateRequest, Generated, _later(editors, "generate"), on_edits=True),
         Study("facts", KnownRequest, KnownResult, _later(analysis, "known_facts")),
     )
 }

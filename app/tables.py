@@ -14,6 +14,7 @@ from analysis import AverageResult, KnownResult, LensResult, TraceResult, read_f
 from analysis.average_result import ROWS
 from analysis.scores import TOP
 from editors.edit import Edit
+from editors.generate_result import Generated
 
 
 @singledispatch
@@ -131,6 +132,14 @@ def _edit(result: Edit) -> pd.DataFrame:
             "said_after": after.said,
         }
     )
+
+
+@table.register
+def _generated(result: Generated) -> pd.DataFrame:
+    """One row per prompt, with how it goes on as far as it was asked."""
+    prompts = list(result.request.prompt)
+    sides = ((*side, *[""] * (len(prompts) - len(side))) for side in (result.before, result.after))
+    return pd.DataFrame({"prompt": prompts, **dict(zip(("before", "after"), sides, strict=True))})
 
 
 def _floats(values: np.ndarray) -> np.ndarray:

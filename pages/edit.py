@@ -3,11 +3,12 @@
 import streamlit as st
 
 from analysis import TraceRequest, WorkbenchError
-from app import bring_form, edit_away, edit_form, edit_view, flow, trace_view, written
+from app import bring_form, edit_away, edit_form, edit_view, flow, generate_view, trace_view, written
 from app.services import services
 from app.session import say
 from app.studies import STUDIES
 from editors.edit import Edit
+from editors.generate_result import GenerateRequest
 
 PAGE, STUDY, TRACE = edit_form.PAGE, STUDIES["edit"], STUDIES["trace"]
 
@@ -66,6 +67,16 @@ def outcome() -> None:
     edit_view.show(edit)
 
 
+def own_prompts(edit: Edit) -> None:
+    """A person's own prompts, continued before and after."""
+    st.markdown("## How does it go on?")
+    st.markdown(":gray[Your own beginnings, as the model was trained and with the edits that are on in the margin.]")
+    subject = edit.request.facts[0].subject
+    generate_view.prepare(GenerateRequest(prompt=(f"{subject} is",), tokens=24), linked=False)
+    wanted = generate_view.asked(generate_view.draw())
+    flow.watch(generate_view.PAGE, lambda: generate_view.outcome(wanted))
+
+
 def retrace() -> None:
     """The same prompt traced without the edit and with it, one above the other."""
     edit = shown_edit()
@@ -92,5 +103,6 @@ def retrace() -> None:
 
 flow.watch(PAGE, outcome)
 if (edit := shown_edit()) is not None:
+    own_prompts(edit)
     flow.watch("retrace-before", retrace, also=("retrace-after",))
     flow.watch(edit_away.PAGE, lambda: edit_away.take_away(edit))

@@ -8,7 +8,7 @@ from analysis import AverageRequest, KnownRequest, LensRequest, TraceRequest
 from analysis.errors import BadRequest
 from app.links import from_query, link, to_query
 from app.studies import STUDIES
-from editors import EditRequest, Rewrite
+from editors import EditRequest, GenerateRequest, Rewrite
 
 REQUESTS = [
     TraceRequest(prompt="The Eiffel Tower is located in the city of", subject="The Eiffel Tower"),
@@ -33,6 +33,8 @@ REQUESTS = [
     LensRequest(prompt="one\ntwo", answer="3"),
     KnownRequest(),
     KnownRequest(relations=("capital",)),
+    GenerateRequest(prompt=("A, b; c", '["x"]', "plain"), seed=4),
+    GenerateRequest(prompt=("The Eiffel Tower is",)),
     EditRequest(facts=(Rewrite(prompt="{} is, as said, in", subject="a, b", target="São"),), layers=(4, 5)),
 ]
 
