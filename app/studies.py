@@ -12,12 +12,20 @@ import editors
 from analysis import (
     AverageRequest,
     AverageResult,
+    ConflictRequest,
+    ConflictResult,
+    HeadsRequest,
+    HeadsResult,
+    KnockoutRequest,
+    KnockoutResult,
     KnownRequest,
     KnownResult,
     LensRequest,
     LensResult,
     TraceRequest,
     TraceResult,
+    TransferRequest,
+    TransferResult,
 )
 from analysis.study import Study
 from editors.edit import Edit
@@ -41,6 +49,10 @@ STUDIES: dict[str, Study] = {
         Study("average", AverageRequest, AverageResult, _later(analysis, "average"), of_traces=True),
         Study("lens", LensRequest, LensResult, _later(analysis, "logit_lens")),
         Study("edit", EditRequest, Edit, _later(editors, "write"), on_edits=True),
+        Study("heads", HeadsRequest, HeadsResult, _later(analysis, "heads_on_prompt")),
+        Study("conflict", ConflictRequest, ConflictResult, _later(analysis, "conflict")),
+        Study("knockout", KnockoutRequest, KnockoutResult, _later(analysis, "knock_out")),
+        Study("transfer", TransferRequest, TransferResult, _later(analysis, "transfer")),
         Study("facts", KnownRequest, KnownResult, _later(analysis, "known_facts")),
     )
 }

@@ -1,9 +1,26 @@
 """Conflicts that tiny models can read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
 from tokenizers import pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from analysis import (
+    ConflictRequest,
+    HeadsRequest,
+    KnockoutRequest,
+    TransferRequest,
+    conflict,
+    conflict_items,
+    heads_on_prompt,
+    knock_out,
+    transfer,
+)
 from analysis.facts import Fact
+from analysis.model import LanguageModel
 from analysis.tokens import Tokens
 from tests.families import word_tokenizer
 
@@ -35,3 +52,32 @@ def splitting_tokenizer() -> PreTrainedTokenizerFast:
     made = word_tokenizer()
     made.backend_tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     return made
+
+
+REQUESTS: dict[str, Any] = {
+    "heads": HeadsRequest(prompt="the w24 stands in old. the w24 stands in a", subject="w24", context="old", most=2),
+    "conflict": ConflictRequest(find=2, validation=2, test=3, ks=(1, 2), draws=2, at_least=0),
+    "knockout": KnockoutRequest(n=2, at_least=0),
+    "transfer": TransferRequest(
+        relations=("capital", "language"), forms=("sentence",), find=2, test=2, k=1, at_least=0
+    ),
+}
+
+
+@contextmanager
+def readable(lm: LanguageModel) -> Iterator[None]:
+    """Facts in two relations that a tiny model can read and is taken to know."""
+    facts = (*tiny_facts(), *tiny_facts("language"))
+    with (
+        patch.object(conflict_items, "read_facts", lambda: facts),
+        patch.object(conflict_items, "knows", lambda *_: True),
+        patch.object(lm, "tokenizer", splitting_tokenizer()),
+    ):
+        yield
+
+
+def results(lm: LanguageModel) -> dict[str, Any]:
+    """A result of every study of conflicts."""
+    runs = {"heads": heads_on_prompt, "conflict": conflict, "knockout": knock_out, "transfer": transfer}
+    with readable(lm):
+        return {name: run(lm, REQUESTS[name]) for name, run in runs.items()}

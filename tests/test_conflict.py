@@ -10,7 +10,6 @@ import torch
 from analysis import conflict_items
 from analysis.attention import Edges, knocked_out
 from analysis.blocks import Frame, first_hidden, record
-from analysis.conflict import conflict, heads_on_prompt
 from analysis.conflict_items import item_of, knows, twin
 from analysis.conflict_prompts import FORMATS, conflict_in, conflicts_of, questions, read_conflicts
 from analysis.conflict_result import (
@@ -22,6 +21,7 @@ from analysis.conflict_result import (
     parse_head,
 )
 from analysis.conflict_scores import find, random_heads, won
+from analysis.conflicting import conflict, heads_on_prompt
 from analysis.errors import BadFile, BadRequest
 from analysis.facts import read_facts
 from analysis.heads import endings
@@ -29,22 +29,19 @@ from analysis.knockout import knock_out, one_prompt, places
 from analysis.path_patching import patched_heads
 from analysis.silencing import said_without
 from analysis.study import pack, unpack
-from analysis.transfer import transfer
+from analysis.transferring import transfer
 from analysis.windows import window_layers
-from tests.conflicts import splitting_tokenizer, tiny_facts
+from tests.conflicts import readable, tiny_facts
 
 PROMPT = "the w24 stands in old . the w24 stands in a"
 ASKED = HeadsRequest(prompt=PROMPT, subject="w24", context="old", most=3)
 
 
 @pytest.fixture
-def known(family, monkeypatch):
+def known(family):
     """Facts in two relations, taken for known."""
-    every = (*tiny_facts(), *tiny_facts("language"))
-    monkeypatch.setattr(family, "tokenizer", splitting_tokenizer())
-    monkeypatch.setattr(conflict_items, "read_facts", lambda: every)
-    monkeypatch.setattr(conflict_items, "knows", lambda *_: True)
-    return every
+    with readable(family):
+        yield
 
 
 def scores(memory, context, logits=None) -> Scores:

@@ -9,6 +9,7 @@ from analysis.errors import BadRequest
 from app.links import from_query, link, to_query
 from app.studies import STUDIES
 from editors import EditRequest, Rewrite
+from tests import conflicts
 
 REQUESTS = [
     TraceRequest(prompt="The Eiffel Tower is located in the city of", subject="The Eiffel Tower"),
@@ -34,6 +35,7 @@ REQUESTS = [
     KnownRequest(),
     KnownRequest(relations=("capital",)),
     EditRequest(facts=(Rewrite(prompt="{} is, as said, in", subject="a, b", target="São"),), layers=(4, 5)),
+    *conflicts.REQUESTS.values(),
 ]
 
 
