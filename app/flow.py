@@ -18,7 +18,7 @@ from editors.request import EditRequest
 ORDINAL = ("First", "Second", "Third", "Fourth", "Fifth")
 
 
-PUBLIC_LIMITS = {"samples": 20, "facts": 20}
+PUBLIC_LIMITS = {"samples": 20, "facts": 20, "find": 20, "validation": 20, "test": 20, "draws": 20, "n": 20}
 PUBLIC_CHARACTERS = 400
 
 
@@ -30,6 +30,8 @@ def _within_limits(request: Request) -> None:
         asked = getattr(request, name, 0)
         if (len(asked) if isinstance(asked, tuple) else asked) > limit:
             raise BadRequest(f"This server takes at most {limit} {name}.")
+    if getattr(request, "file", None):
+        raise BadRequest("This server reads no files of its own.")
     written = [fact.text for fact in request.facts] if isinstance(request, EditRequest) else []
     if any(len(text) > PUBLIC_CHARACTERS for text in (getattr(request, "prompt", ""), *written)):
         raise BadRequest(f"This server takes prompts of at most {PUBLIC_CHARACTERS} characters.")

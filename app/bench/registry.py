@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from app.bench.conflict import bench_conflict
 from app.bench.editing import editing
 from app.bench.form import Bench
 from app.bench.tracing import tracing
 
-BENCHES: dict[str, Callable[..., Bench]] = {"tracing": tracing, "editing": editing}
+BENCHES: dict[str, Callable[..., Bench]] = {"tracing": tracing, "editing": editing, "conflict": bench_conflict}

@@ -7,8 +7,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from analysis import AverageResult, LensResult, TraceResult
-from app.charts import average_maps, lens_map, trace_maps
+from analysis import AverageResult, ConflictResult, HeadsResult, LensResult, TraceResult
+from app.charts import average_maps, head_maps, lens_map, trace_maps
 from app.charts.palette import Light, Palette, written
 
 
@@ -33,6 +33,12 @@ def _(result: AverageResult, palette: Palette) -> list[go.Figure]:
 @figures.register
 def _(result: LensResult, palette: Palette) -> list[go.Figure]:
     return [lens_map.lens_map(result, palette, tokens=range(len(result.tokens)))]
+
+
+@figures.register(HeadsResult)
+@figures.register(ConflictResult)
+def _(result: HeadsResult | ConflictResult, palette: Palette) -> list[go.Figure]:
+    return [head_maps.head_map(result.scores, palette, rank_by=result.request.rank_by, title="Memory or the page?")]
 
 
 def figure_html(result: Any, light: Light = "light") -> str:

@@ -9,6 +9,7 @@ import torch
 from analysis import LanguageModel, ModelSpec, read_facts
 from analysis.errors import BadRequest
 from analysis.loading import DTYPES, pick_device
+from app.bench.conflict import ConflictOptions
 from app.bench.editing import EditOptions
 from app.bench.form import Bench, Figure
 from app.bench.random_model import SHAPES, random_model
@@ -35,6 +36,7 @@ def configure(parser: ArgumentParser, name: str) -> None:
     numbers = {
         "--cells": "cells of the plain reference (default: all; 12 when quick)",
         "--repeats": "fast runs (default: 3; 1 when quick)",
+        "--prompts": "conflict: prompts patched both ways (default: 20; 1 when quick)",
         "--single": "editing: facts written one by one with ROME (default: 50; 4 when quick)",
         "--batch": "editing: facts written together (default: 50; 6 when quick)",
         "--threads": "threads of the processor (default: torch's own choice)",
@@ -76,6 +78,8 @@ def _count(text: str) -> int:
 def _options(args: Namespace) -> Any:
     if args.name == "editing":
         return EditOptions(quick=args.quick, single=args.single, batch=args.batch, sequential=args.sequential)
+    if args.name == "conflict":
+        return ConflictOptions(quick=args.quick, prompts=args.prompts, heads=args.cells)
     kinds = tuple(part.strip() for part in args.kinds.split(",") if part.strip())
     if not kinds or set(kinds) - {"state", "mlp", "attn"}:
         raise BadRequest(f"--kinds is “{args.kinds}”; it may name state, mlp and attn.")
