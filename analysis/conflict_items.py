@@ -61,6 +61,17 @@ def knows(lm: "LanguageModel", item: Item, at_least: float) -> bool:
     return int(said.argmax()) in item.memories and float(said[item.memory]) >= at_least
 
 
+def asked_by(fact: Fact, wording: int) -> Fact:
+    """The fact with its paraphrase `wording` (from 1), or its last, for its prompt; the prompt itself for 0.
+
+    Second paraphrases come nearest to the wording that JuICE has: “The capital city of {} is”.
+    """
+    every = (fact.prompt, *fact.paraphrases)
+    chosen = every[min(wording, len(every) - 1)]
+    others = tuple(one for one in every if one != chosen)
+    return Fact.model_validate(fact.model_dump() | {"prompt": chosen, "paraphrases": others})
+
+
 class Source:
     """Known conflicts one after another, of facts or of a file, each subject once."""
 
@@ -71,11 +82,18 @@ class Source:
         form: Format,
         at_least: float,
         seed: int,
+        wording: int = 0,
         file: str | None = None,
     ):
         self.lm, self.at_least = lm, at_least
         self.skipped: list[str] = []
-        self.made = iter(self._of_file(file, form, seed) if file else self._of_facts(tuple(relations), form, seed))
+        if file:
+            made = self._of_file(file, form, seed)
+        else:
+            made = self._of_facts(
+                tuple(asked_by(fact, wording) for fact in choose(read_facts(), relations)), form, seed
+            )
+        self.made = iter(made)
 
     @staticmethod
     def _of_file(file: str, form: Format, seed: int) -> list[Conflict]:
@@ -83,8 +101,7 @@ class Source:
         return [rows[i] for i in generator(seed, file).permutation(len(rows))]
 
     @staticmethod
-    def _of_facts(relations: tuple[str, ...], form: Format, seed: int) -> list[Conflict]:
-        facts = choose(read_facts(), relations)
+    def _of_facts(facts: tuple[Fact, ...], form: Format, seed: int) -> list[Conflict]:
         by_relation: dict[str, list[Fact]] = {}
         for fact in facts:
             by_relation.setdefault(fact.relation, []).append(fact)

@@ -69,6 +69,7 @@ class ConflictRequest(_Reading):
         ("capital",), description="relations to take facts from, in turn; all when empty"
     )
     form: Format = Field("sentence", description="form of the prompts")
+    wording: int = Field(2, ge=0, le=9, description="wording that asks: 0 the stored prompt, then its paraphrases")
     test_form: Format | None = Field(
         None, description="form of the prompts of validation and test; the same if left out"
     )
@@ -261,6 +262,7 @@ class TransferRequest(_Reading):
     forms: tuple[Format, ...] = Field(
         ("sentence", "reworded", "question"), min_length=1, description="forms, each with every other, on all relations"
     )
+    wording: int = Field(2, ge=0, le=9, description="wording that asks: 0 the stored prompt, then its paraphrases")
     find: int = Field(8, ge=2, le=200, description="conflicts of each source to find heads on")
     test: int = Field(8, ge=1, le=200, description="conflicts of each target")
     k: int = Field(3, ge=1, le=50, description="heads to silence")
@@ -274,6 +276,7 @@ class KnockoutRequest(Request):
         ("capital",), description="relations to take facts from, in turn; all when empty"
     )
     form: Format = Field("sentence", description="form of the prompts")
+    wording: int = Field(2, ge=0, le=9, description="wording that asks: 0 the stored prompt, then its paraphrases")
     n: int = Field(10, ge=1, le=200, description="conflicts to average over")
     window: int | None = Field(None, ge=1, description="layers cut together; scaled to the depth when left out")
     modules: bool = Field(True, description="also silence MLP and attention outputs at single tokens")

@@ -178,7 +178,7 @@ def conflict(lm: "LanguageModel", request: ConflictRequest, report: Report = sil
 def _parts(lm: "LanguageModel", request: ConflictRequest, report: Report) -> tuple[list[list[Item]], list[str]]:
     used: set[tuple[str, str]] = set()
     wanted = (request.find, request.validation, request.test)
-    common = (request.at_least, request.seed, request.file)
+    common = (request.at_least, request.seed, request.wording, request.file)
     first = Source(lm, request.relations, request.form, *common)
     second = Source(lm, request.test_relations or request.relations, request.test_form or request.form, *common)
     found = [first.take(wanted[0], used, lambda done: report(done, sum(wanted), "asking what is known"))]

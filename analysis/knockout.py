@@ -95,7 +95,7 @@ def silence_modules(
 def knock_out(lm: "LanguageModel", request: KnockoutRequest, report: Report = silent) -> KnockoutResult:
     """Relative changes of P(remembered answer) and P(page's answer) over windows of layers, mean over conflicts."""
     started = time.perf_counter()
-    source = Source(lm, request.relations, request.form, request.at_least, request.seed)
+    source = Source(lm, request.relations, request.form, request.at_least, request.seed, request.wording)
     window = request.window or default_window(lm.n_layers)
     used: set[tuple[str, str]] = set()
     changes: list[np.ndarray] = []

@@ -31,7 +31,7 @@ def transfer(lm: "LanguageModel", request: TransferRequest, report: Report = sil
     parts: dict[str, tuple[list[Item], list[Item]]] = {}
     for done, (name, relations, form) in enumerate(wanted):
         report(done, total, "asking what is known")
-        source = Source(lm, relations, form, request.at_least, request.seed)
+        source = Source(lm, relations, form, request.at_least, request.seed, request.wording)
         used: set[tuple[str, str]] = set()
         items = source.take(request.find, used), source.take(request.test, used)
         if len(items[0]) < 2 or not items[1]:

@@ -64,9 +64,8 @@ def the_map(result: HeadsResult, many: ConflictResult | None) -> None:
         of_many = choice == "many"
     source: Any = many if of_many else result
     selected = settle(result)
-    figure = head_map(
-        source.scores, live(), rank_by=source.request.rank_by, selected=selected, silenced=pruned(written.on())
-    )
+    silenced = [*pruned(written.on()), *_by_sliders(result)]
+    figure = head_map(source.scores, live(), rank_by=source.request.rank_by, selected=selected, silenced=silenced)
     key = f"heads-map-{theme_seen()}"
     st.plotly_chart(
         figure,
@@ -128,7 +127,7 @@ def who_wins(result: HeadsResult, many: ConflictResult | None) -> list[Head]:
     words = result.spans(result.grid_top_ids[memory, page])
     values = [float(value) for value in result.grid_top[memory, page]]
     known, told = (next((w for w in words if _begins(w, answer)), answer) for answer in (result.memory, result.context))
-    silent = [parse_head(name) for name in (*result.memory_heads[:memory], *result.context_heads[:page])]
+    silent = _by_sliders(result)
     named = ", ".join(f"{layer}·{head}" for layer, head in silent)
     st.markdown(
         f"On this prompt it says **{escape(word(words[0]))}**: :blue[{escape(result.memory)} {percent(float(p[0]))}], "
@@ -143,6 +142,12 @@ def who_wins(result: HeadsResult, many: ConflictResult | None) -> list[Head]:
     if many is not None:
         _shares(many, memory, page)
     return silent
+
+
+def _by_sliders(result: HeadsResult) -> list[Head]:
+    """Heads that the sliders silence as they stand."""
+    memory, page = (st.session_state.get(f"heads-silence-{side}", 0) for side in SIDES)
+    return [parse_head(name) for name in (*result.memory_heads[:memory], *result.context_heads[:page])]
 
 
 def _begins(text: str, answer: str) -> bool:

@@ -36,6 +36,8 @@ def show(edit: Edit) -> None:
     for warning in edit.warnings:
         st.markdown(f":orange[:material/warning:] {escape(warning)}")
     probes(edit)
+    if not edit.found.loss.size:  # silenced heads: nothing was sought
+        return
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("### How the new answer was found")

@@ -172,10 +172,10 @@ def _words(run: Run) -> tuple[str, str] | None:
 
 def open_run(run: Run) -> None:
     """Show an earlier run: its form filled in, its result drawn from the store."""
+    if run.request.get("method") == "prune":
+        st.switch_page(PAGES["heads"])
     st.session_state["shown"] = run.key
     request = STUDIES[run.study].request.model_validate(run.request)
-    if run.study == "edit" and request.method == "prune":  # type: ignore[attr-defined]
-        st.switch_page(PAGES["heads"])
     fill(run.study, request)
     opened(run.study, request, run.key)
     st.session_state[f"{run.study}.open"] = run.key

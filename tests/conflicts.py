@@ -66,8 +66,9 @@ REQUESTS: dict[str, Any] = {
 
 @contextmanager
 def readable(lm: LanguageModel) -> Iterator[None]:
-    """Facts in two relations that a tiny model can read and is taken to know."""
-    facts = (*tiny_facts(), *tiny_facts("language"))
+    """Facts in four relations that a tiny model can read and is taken to know."""
+    names = ("capital", "language", "continent", "city_country")
+    facts = tuple(fact for name in names for fact in tiny_facts(name))
     with (
         patch.object(conflict_items, "read_facts", lambda: facts),
         patch.object(conflict_items, "knows", lambda *_: True),

@@ -81,3 +81,13 @@ def test_knockouts_and_transfer(tmp_path, capsys):
 )
 def test_a_fault_gets_one_sentence(capsys, words, sentence):
     assert sentence in refused(capsys, *words)
+
+
+def test_the_bench_compares_fast_with_plain(tmp_path, capsys):
+    place = tmp_path / "bench.json"
+    assert main(["bench", "conflict", "--quick", "--json", str(place)]) == 0
+    figures = {one["name"]: one["value"] for one in json.loads(place.read_text(encoding="utf-8"))["figures"]}
+    assert figures["patching.max_abs_difference"] <= 1e-5
+    assert {"patching.ratio", "base.RM", "base.RC"} <= figures.keys()
+    capsys.readouterr()
+    assert "--parts is" in refused(capsys, "bench", "conflict", "--parts", "none")

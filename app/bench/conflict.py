@@ -8,6 +8,7 @@ The plain reference runs the model once a head with every head's output written 
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import torch
 from analysis import ConflictRequest, LanguageModel, TransferRequest, conflict, transfer
 from analysis.conflict_items import Item, Source, answer_ids, twin
 from analysis.conflict_result import SIDES, ConflictResult, parse_head
+from analysis.errors import PromptTooLong
 from analysis.heads import endings
 from analysis.path_patching import patched_heads
 from analysis.silencing import Choice, said_without
@@ -32,6 +34,9 @@ OPEN_BOOK = Path(__file__).resolve().parents[2] / "assets" / "conflict" / "open_
 PRUNED = {"memory": "prune_memory", "context": "prune_context"}
 
 
+PARTS = ("patching", "answers", "transfer")
+
+
 @dataclass(frozen=True)
 class ConflictOptions:
     """How much to measure."""
@@ -39,19 +44,23 @@ class ConflictOptions:
     quick: bool = False
     prompts: int | None = None  # conflicts patched both ways; 20, 1 when quick
     heads: int | None = None  # of each prompt that the plain way is run on; all, 12 when quick
+    parts: tuple[str, ...] = ()  # of PARTS; all when empty, transfer left out when quick
 
 
 def bench_conflict(lm: LanguageModel, options: ConflictOptions, report: Report = silent) -> Bench:
     """Measure path patching, silenced heads and their transfer on a model."""
     bench = Bench(describe(lm.device), lm.card())
     few = options.quick
-    _patching(bench, lm, options, report)
+    parts = options.parts or (PARTS[:2] if few else PARTS)
+    if "patching" in parts:
+        _patching(bench, lm, options, report)
     whole = ConflictRequest(relations=CLOSE, find=32, validation=12, test=32)
     request = ConflictRequest(find=3, validation=2, test=3, ks=(1, 3), draws=3) if few else whole
-    result = conflict(lm, request, report)
-    _winners(bench, result)
-    _open_book(bench, lm, result, report)
-    if not few:
+    if "answers" in parts:
+        result = conflict(lm, request, report)
+        _winners(bench, result)
+        _open_book(bench, lm, result, report)
+    if "transfer" in parts:
         _transfer(bench, lm, report)
     return bench
 
@@ -61,7 +70,7 @@ CLOSE = ("capital", "language", "continent", "city_country")
 
 def items_of(lm: LanguageModel, count: int) -> list[Item]:
     """Known conflicts of a few relations."""
-    source = Source(lm, CLOSE, "sentence", 0.15, 1)
+    source = Source(lm, CLOSE, "sentence", 0.15, 1, ConflictRequest().wording)
     return source.take(count, set())
 
 
@@ -145,8 +154,13 @@ def _interval(share: float, n: int) -> tuple[float, float]:
 
 def _open_book(bench: Bench, lm: LanguageModel, result: ConflictResult, report: Report) -> None:
     """Questions whose answers stand in a passage in front of them and nowhere else: silencing should not hurt these."""
-    rows = json.loads(OPEN_BOOK.read_text(encoding="utf-8"))
-    prompts = [lm.encode(f"{row['passage']}\nQuestion: {row['question']}\nAnswer:") for row in rows]
+    rows, prompts = [], []
+    for row in json.loads(OPEN_BOOK.read_text(encoding="utf-8")):
+        with suppress(PromptTooLong):
+            prompts.append(lm.encode(f"{row['passage']}\nQuestion: {row['question']}\nAnswer:"))
+            rows.append(row)
+    if not rows:
+        return
     right = [
         {answer_token(lm.tokenizer, prompt, answer) for answer in (row["answer"], *row["aliases"])}
         for prompt, row in zip(prompts, rows, strict=True)

@@ -80,12 +80,10 @@ def head_map(
             type="rect", x0=layer - 0.6, x1=layer + 0.6, y0=head - 0.6, y1=head + 0.6,
             line={"color": palette.gold, "width": 3},
         )  # fmt: skip
-    strongest = np.argsort(-np.abs(values), axis=None)[:NAMED]
-    for index in strongest:
-        layer, head = int(index) // heads, int(index) % heads
+    for (layer, head), (right, below) in _labels(values):
         figure.add_annotation(
-            x=layer,
-            y=head + 1 if head + 1 < heads else head - 1,
+            x=layer + right,
+            y=head + below,
             text=head_name((layer, head)).replace(".", "·"),
             showarrow=False,
             font={"size": 12, "color": palette.ink},
@@ -107,6 +105,28 @@ def head_map(
         title=None if title is None else {"text": title, "font": {"size": 18}, "x": 0, "xref": "container"},
     )
     return figure
+
+
+def _labels(values: np.ndarray) -> list[tuple[tuple[int, int], tuple[float, float]]]:
+    """The strongest heads and where their names stand: below, above, left or right, where none of the others is."""
+    heads = values.shape[1]
+    order = np.argsort(-np.abs(values), axis=None)[:NAMED]
+    strongest = [(int(index) // heads, int(index) % heads) for index in order]
+    taken = {(float(layer), float(head)) for layer, head in strongest}
+    found = []
+    for layer, head in strongest:
+        free = [
+            (right, below)
+            for right, below in ((0.0, 1.0), (0.0, -1.0), (-1.35, 0.0), (1.35, 0.0))
+            if 0 <= head + below < heads
+            and not any(
+                abs(layer + right - x) < 1.3 and abs(head + below - y) < 0.9 for x, y in taken - {(layer, head)}
+            )
+        ]
+        right, below = free[0] if free else (0.0, 1.0)
+        taken.add((layer + right, head + below))
+        found.append(((layer, head), (right, below)))
+    return found
 
 
 def _told(scores: Scores, head: tuple[int, int]) -> str:

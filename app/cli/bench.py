@@ -9,7 +9,7 @@ import torch
 from analysis import LanguageModel, ModelSpec, read_facts
 from analysis.errors import BadRequest
 from analysis.loading import DTYPES, pick_device
-from app.bench.conflict import ConflictOptions
+from app.bench.conflict import PARTS, ConflictOptions
 from app.bench.editing import EditOptions
 from app.bench.form import Bench, Figure
 from app.bench.random_model import SHAPES, random_model
@@ -29,6 +29,7 @@ def configure(parser: ArgumentParser, name: str) -> None:
     parser.add_argument("--quick", action="store_true", help="a small sample, for CI")
     texts = {
         "--kinds": ("state,mlp,attn", "KIND,…", "kinds of repair (default: state,mlp,attn)"),
+        "--parts": ("", "PART,…", f"conflict: {', '.join(PARTS)} (default: all; no transfer when quick)"),
         "--lengths": ("10,20,40,80", "N,…", "prompt lengths in tokens (default: 10,20,40,80; none when quick)"),
     }
     for flag, (default, metavar, explained) in texts.items():
@@ -79,7 +80,10 @@ def _options(args: Namespace) -> Any:
     if args.name == "editing":
         return EditOptions(quick=args.quick, single=args.single, batch=args.batch, sequential=args.sequential)
     if args.name == "conflict":
-        return ConflictOptions(quick=args.quick, prompts=args.prompts, heads=args.cells)
+        parts = tuple(part.strip() for part in args.parts.split(",") if part.strip())
+        if set(parts) - set(PARTS):
+            raise BadRequest(f"--parts is “{args.parts}”; it may name {', '.join(PARTS)}.")
+        return ConflictOptions(quick=args.quick, prompts=args.prompts, heads=args.cells, parts=parts)
     kinds = tuple(part.strip() for part in args.kinds.split(",") if part.strip())
     if not kinds or set(kinds) - {"state", "mlp", "attn"}:
         raise BadRequest(f"--kinds is “{args.kinds}”; it may name state, mlp and attn.")
