@@ -51,6 +51,9 @@ class HeadsRequest(_Reading):
         None, description="the remembered answer; what the model says without the page if left out"
     )
     most: int = Field(8, ge=1, le=12, description="heads of each kind to silence at most")
+    receivers: tuple[str, ...] = Field(
+        (), description="score paths to these inputs of heads instead of the logits: layer.head.q, .k or .v"
+    )
     memory_heads: tuple[str, ...] = Field(
         (), description="heads to silence for memory, strongest first; found if empty"
     )
@@ -103,7 +106,7 @@ class Scores:
     memory_half: np.ndarray  # (L, H) half widths of 95 % intervals over prompts; NaN for one prompt
     context_half: np.ndarray
     logit_half: np.ndarray
-    attribution: np.ndarray  # (L, H) attribution patching's guess of `logit_difference`
+    attribution: np.ndarray | None  # (L, H) attribution patching's guess of that; None for paths to inputs
     direct: np.ndarray | None  # (L, H) direct logit attribution of it; None where parts do not add up
 
     def balance(self, rank_by: Rank = "probability") -> np.ndarray:

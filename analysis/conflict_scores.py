@@ -12,8 +12,10 @@ from analysis.conflict_items import Item, answer_ids, twin
 from analysis.conflict_prompts import Conflict, Corruption
 from analysis.conflict_result import Outcome, Scores, head_name
 from analysis.direct import direct_effects, estimated_effects
+from analysis.errors import BadRequest
 from analysis.heads import Endings, endings
 from analysis.path_patching import Patched, patched_heads
+from analysis.pathways import parse_receiver, patched_pathways
 from analysis.silencing import Choice, said_without
 from analysis.study import Report, silent
 from analysis.tokens import Tokens
@@ -59,6 +61,24 @@ def find(lm: "LanguageModel", items: Sequence[Item], option: Corruption, seed: i
         direct=None if direct is None else _mean(direct[..., 1] - direct[..., 0]),
     )
     return Finding(list(items), twins, clean, patched, scores)
+
+
+def find_paths(
+    lm: "LanguageModel", item: Item, option: Corruption, seed: int, names: Sequence[str], report: Report = silent
+) -> Scores:
+    """Scores of one prompt's heads by their paths to inputs of later heads, everything behind those running freely."""
+    if option == "mean":
+        raise BadRequest(
+            "Paths to queries, keys and values need a corrupted prompt; take another corruption than the mean."
+        )
+    receivers = [parse_receiver(name) for name in names]
+    twin_tokens = twin(lm, item, option, seed)[1]
+    patched = patched_pathways(lm, item.tokens, twin_tokens, receivers, answer_ids([item])[0], report=report)
+    relative, logits = patched.relative, patched.logit_difference
+    none = np.full(relative.shape[1:3], np.nan)
+    return Scores(
+        _mean(relative[..., 0]), _mean(relative[..., 1]), _mean(logits), none, none, none, None, None
+    )  # fmt: skip
 
 
 def _corrupted(

@@ -30,7 +30,7 @@ from analysis.conflict_result import (
     head_name,
     parse_head,
 )
-from analysis.conflict_scores import Treatment, find, mean_of_heads, outcomes, random_heads, won
+from analysis.conflict_scores import Treatment, find, find_paths, mean_of_heads, outcomes, random_heads, won
 from analysis.direct import adds_up, to_logits, to_residual
 from analysis.errors import BadRequest
 from analysis.heads import Endings
@@ -58,6 +58,8 @@ def heads_on_prompt(lm: "LanguageModel", request: HeadsRequest, report: Report =
     finding = find(lm, [item], request.corruption, request.seed)
     report(1, 4, "what heads write")
     scores, ids = finding.scores, answer_ids([item])
+    if request.receivers:
+        scores = find_paths(lm, item, request.corruption, request.seed, request.receivers, report)
     orders = {
         "memory": _heads(lm, request.memory_heads) or scores.ranked("memory", request.rank_by),
         "context": _heads(lm, request.context_heads) or scores.ranked("context", request.rank_by),

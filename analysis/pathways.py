@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
+from analysis.conflict_result import parse_head
 from analysis.errors import BadRequest
 from analysis.heads import at_heads
 from analysis.path_patching import Patched
+from analysis.study import Report, silent
 from analysis.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -34,6 +36,14 @@ class Receiver:
     layer: int
     head: int
     input: Input
+
+
+def parse_receiver(text: str) -> Receiver:
+    """Layer, head and input of “23.4.q”; `BadRequest` for anything else."""
+    head, _, where = text.strip().rpartition(".")
+    if where not in ("q", "k", "v"):
+        raise BadRequest(f"“{text}” is no input of a head. Write layer, head and q, k or v, such as 23.4.q.")
+    return Receiver(*parse_head(head), where)  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -78,6 +88,7 @@ def patched_pathways(
     answers: Tensor,
     *,
     positions: Literal["all", "last"] = "all",
+    report: Report = silent,
 ) -> Patched:
     """Every head below the receivers as sender, at all tokens or at the last; heads above change nothing.
 
@@ -102,6 +113,7 @@ def patched_pathways(
     highest = max(one.layer for one in receivers)
     senders = [(layer, head) for layer in range(highest) for head in range(lm.n_heads)]
     for start in range(0, len(senders), SENDERS_AT_ONCE):
+        report(start, len(senders), "paths")
         some = senders[start : start + SENDERS_AT_ONCE]
         logits = _through(lm, ids, z, other, some, receivers, positions).cpu()
         for row, (layer, head) in enumerate(some):

@@ -27,7 +27,7 @@ def scores_table(scores: Scores, rank_by: Any = "probability") -> pd.DataFrame:
         "score_context_half_width_95": scores.context_half,
         "logit_difference": scores.logit_difference,
         "logit_difference_half_width_95": scores.logit_half,
-        "attribution_patching": scores.attribution,
+        "attribution_patching": nothing if scores.attribution is None else scores.attribution,
         "direct_logit_attribution": nothing if scores.direct is None else scores.direct,
     }
     sides = [scores.side((int(a), int(b)), rank_by) or "neither" for a, b in zip(layers, heads, strict=True)]

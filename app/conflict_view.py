@@ -86,6 +86,8 @@ def caption(scores: Scores) -> str:
     direct = scores.agreement("direct")
     also = f", direct logit attribution {direct:.2f}" if direct == direct else ""
     guess = scores.agreement("attribution")
+    if guess != guess:
+        return f":gray[:small[Colour: what each answer loses by this head’s paths to the inputs named ({READING}).]]"
     return (
         ":gray[:small[Colour: what each answer loses when the head alone is exchanged, the two set against each other "
         f"(path patching to the logits, other heads frozen; {READING}). ✕ silenced. Cheaper rankings agree with it by: "

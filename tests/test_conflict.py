@@ -170,6 +170,14 @@ def test_heads_of_a_prompt(known, family):
     assert again.request == ASKED and np.array_equal(again.scores.memory, result.scores.memory)
 
 
+def test_heads_may_be_scored_by_their_paths_to_a_later_head(tiny):
+    with readable(tiny):
+        result = heads_on_prompt(tiny, ASKED.model_copy(update={"receivers": ("2.1.q", "1.0.v")}))
+        assert not result.scores.memory[2].any() and result.scores.memory[0].any()
+        with pytest.raises(BadRequest, match="no input of a head"):
+            heads_on_prompt(tiny, ASKED.model_copy(update={"receivers": ("2.1",)}))
+
+
 def test_a_study_counts_every_answer_once_and_keeps_subjects_apart(known, family):
     request = ConflictRequest(relations=("capital",), find=3, validation=2, test=4, at_least=0, ks=(1, 2), draws=3)
     result = conflict(family, request)
