@@ -13,8 +13,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from analysis.average_result import AverageRequest, AverageResult
     from analysis.averaging import average
+    from analysis.conflict_result import (
+        ConflictRequest,
+        ConflictResult,
+        HeadsRequest,
+        HeadsResult,
+        KnockoutRequest,
+        KnockoutResult,
+        TransferRequest,
+        TransferResult,
+    )
+    from analysis.conflicting import conflict, heads_on_prompt
     from analysis.errors import Cancelled, WorkbenchError
     from analysis.facts import Fact, KnownRequest, KnownResult, read_facts
+    from analysis.knockout import knock_out
     from analysis.known import known_facts
     from analysis.lens import logit_lens
     from analysis.lens_result import LensRequest, LensResult
@@ -23,12 +35,25 @@ if TYPE_CHECKING:
     from analysis.model_spec import ModelPlan, ModelSpec
     from analysis.trace_result import TraceRequest, TraceResult
     from analysis.tracing import trace
+    from analysis.transferring import transfer
 
 _HOMES = {
     "average_result": ("AverageRequest", "AverageResult"),
     "averaging": ("average",),
+    "conflict_result": (
+        "ConflictRequest",
+        "ConflictResult",
+        "HeadsRequest",
+        "HeadsResult",
+        "KnockoutRequest",
+        "KnockoutResult",
+        "TransferRequest",
+        "TransferResult",
+    ),
+    "conflicting": ("conflict", "heads_on_prompt"),
     "errors": ("Cancelled", "WorkbenchError"),
     "facts": ("Fact", "KnownRequest", "KnownResult", "read_facts"),
+    "knockout": ("knock_out",),
     "known": ("known_facts",),
     "lens": ("logit_lens",),
     "lens_result": ("LensRequest", "LensResult"),
@@ -37,6 +62,7 @@ _HOMES = {
     "model_spec": ("ModelPlan", "ModelSpec"),
     "trace_result": ("TraceRequest", "TraceResult"),
     "tracing": ("trace",),
+    "transferring": ("transfer",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -44,7 +70,13 @@ __all__ = [
     "AverageRequest",
     "AverageResult",
     "Cancelled",
+    "ConflictRequest",
+    "ConflictResult",
     "Fact",
+    "HeadsRequest",
+    "HeadsResult",
+    "KnockoutRequest",
+    "KnockoutResult",
     "KnownRequest",
     "KnownResult",
     "LanguageModel",
@@ -54,14 +86,20 @@ __all__ = [
     "ModelSpec",
     "TraceRequest",
     "TraceResult",
+    "TransferRequest",
+    "TransferResult",
     "WorkbenchError",
     "average",
+    "conflict",
+    "heads_on_prompt",
+    "knock_out",
     "known_facts",
     "load",
     "logit_lens",
     "plan",
     "read_facts",
     "trace",
+    "transfer",
 ]
 
 

@@ -57,16 +57,25 @@ class OutputMatrix:
 
 def output_matrix(lm: "LanguageModel", layer: int) -> OutputMatrix:
     """The output matrix of block `layer`; `UnknownArchitecture` where it is not one plain matrix."""
+    return _matrix(lm, layer, ("mlp", "out"), "MLP", lm.d_model)
+
+
+def attention_matrix(lm: "LanguageModel", layer: int) -> OutputMatrix:
+    """The matrix through which the heads of block `layer` write, W_O (d, heads · d_head); refused as above."""
+    return _matrix(lm, layer, ("attn", "o"), "attention", lm.d_model)
+
+
+def _matrix(lm: "LanguageModel", layer: int, place: tuple[str, str], what: str, width: int) -> OutputMatrix:
     if not 0 <= layer < lm.n_layers:
         raise BadRequest(f"{lm.name} has layers 0 to {lm.n_layers - 1}; there is no layer {layer}.")
-    out = getattr(getattr(lm.blocks[layer], "mlp", None), "out", None)
+    out = getattr(getattr(lm.blocks[layer], place[0], None), place[1], None)
     module: Any = getattr(out, "original_component", None)
     weight: Any = getattr(module, "weight", None)
     name = next((name for name, parameter in lm.parameters.items() if parameter is weight), None)
     plain = isinstance(module, nn.Linear | Conv1D) and weight is not None and weight.is_floating_point()
-    if name is None or not plain or lm.d_model not in weight.shape:
+    if name is None or not plain or width not in weight.shape:
         raise UnknownArchitecture(
-            f"Layer {layer} of {lm.name} has no single matrix in floating point at the end of its MLP "
+            f"Layer {layer} of {lm.name} has no single matrix in floating point at the end of its {what} "
             "(a mixture of experts, or quantised weights). Choose another layer or model."
         )
     return OutputMatrix(layer, name, module)

@@ -39,6 +39,8 @@ def show(edit: Edit) -> None:
     forgetting.note(edit)
     facts(edit)
     probes(edit)
+    if not edit.found.loss.size:  # silenced heads: nothing was sought
+        return
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("### How the new answer was found")

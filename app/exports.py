@@ -11,11 +11,22 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from analysis import AverageResult, KnownResult, LensResult, ModelSpec, TraceResult
+from analysis import (
+    AverageResult,
+    ConflictResult,
+    HeadsResult,
+    KnockoutResult,
+    KnownResult,
+    LensResult,
+    ModelSpec,
+    TraceResult,
+    TransferResult,
+)
 from analysis.average_result import ROWS
 from analysis.lens_result import Lens
 from analysis.scores import Metric, Scores
 from analysis.study import Request
+from app import conflict_tables
 from app.studies import STUDIES
 from app.tables import table
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
@@ -264,6 +275,15 @@ def _generated(result: Generated) -> dict[str, Any]:
         "after": result.after,
         "provenance": result.provenance,
     }
+
+
+for _kind, _own in (
+    (HeadsResult, conflict_tables.heads_fields),
+    (ConflictResult, conflict_tables.conflict_fields),
+    (KnockoutResult, conflict_tables.knockout_fields),
+    (TransferResult, conflict_tables.transfer_fields),
+):
+    _fields.register(_kind, _own)
 
 
 def _words(words: dict[str, str], ids: np.ndarray, probabilities: np.ndarray) -> list[Any]:

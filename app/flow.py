@@ -21,7 +21,7 @@ ORDINAL = ("First", "Second", "Third", "Fourth", "Fifth")
 
 MOMENT = 1.5
 """Seconds a page may wait for the first part of a result."""
-PUBLIC_LIMITS = {"samples": 20, "facts": 20}
+PUBLIC_LIMITS = {"samples": 20, "facts": 20, "find": 20, "validation": 20, "test": 20, "draws": 20, "n": 20}
 PUBLIC_CHARACTERS = 400
 
 
@@ -33,6 +33,8 @@ def _within_limits(request: Request) -> None:
         asked = getattr(request, name, 0)
         if (len(asked) if isinstance(asked, tuple) else asked) > limit:
             raise BadRequest(f"This server takes at most {limit} {name}.")
+    if getattr(request, "file", None):
+        raise BadRequest("This server reads no files of its own.")
     prompt = getattr(request, "prompt", "")
     written = [prompt] if isinstance(prompt, str) else [*prompt]
     written += [fact.text for fact in request.facts] if isinstance(request, EditRequest) else []

@@ -2,10 +2,19 @@
 
 from typing import Any
 
-from analysis import AverageResult, KnownResult, LensResult, TraceResult
+from analysis import (
+    AverageResult,
+    ConflictResult,
+    HeadsResult,
+    KnockoutResult,
+    KnownResult,
+    LensResult,
+    TraceResult,
+)
 from analysis.study import Study
 from app.charts.average_maps import average_thumbnail
 from app.charts.drift_maps import drift_thumbnail
+from app.charts.head_maps import heads_thumbnail, knockout_thumbnail
 from app.charts.lens_map import lens_thumbnail
 from app.charts.trace_maps import thumbnail
 from app.history import Run, now
@@ -49,6 +58,12 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
             return f"{len(result.ids)} facts", "average", average_thumbnail(result)
         case LensResult():
             return result.request.prompt, "lens", lens_thumbnail(result)
+        case HeadsResult():
+            return f"{result.memory} or {result.context}", "heads", heads_thumbnail(result)
+        case ConflictResult():
+            return f"{len(result.examples)} conflicts", "heads, many facts", heads_thumbnail(result)
+        case KnockoutResult():
+            return f"{len(result.examples)} conflicts", "roads cut", knockout_thumbnail(result)
         case KnownResult():
             return f"{int(result.correct.sum())} of {len(result.ids)} known", "facts", None
         case DriftResult():

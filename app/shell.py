@@ -22,6 +22,9 @@ PAGES = {
     "drift": "../pages/drift.py",
     "drifts": "../pages/drift.py",
     "facts": "../pages/models.py",
+    "heads": "../pages/conflict.py",
+    "conflict": "../pages/conflict.py",
+    "knockout": "../pages/conflict.py",
     "edit": "../pages/edit.py",
     "layers": "../pages/edit.py",
     "generate": "../pages/generate.py",
@@ -68,21 +71,19 @@ def written_over() -> None:
 
 def _written_row(layer: Layer, place: int, count: int) -> None:
     edit = layer.edit
-    fact, key = edit.request.facts[0], f"written-{edit.id}"
-    places = edit.request.layers or ()
+    key = f"written-{edit.id}"
+    places = sorted({change.layer for change in edit.changes})
     where = f"layer {places[0]}" if len(places) == 1 else f"layers {places[0]}–{places[-1]}"
-    was, now = escape(edit.before.said[0]), escape(fact.target)
+    what, was, now = map(escape, edit.sides)
     more = f" and {len(edit.request.facts) - 1} more" if len(edit.request.facts) > 1 else ""
     st.session_state[key] = layer.on
     on, text, off = st.columns([1.1, 4.4, 0.8], vertical_alignment="center", gap="xsmall")
     on.toggle(f"{edit.title}: on", key=key, label_visibility="collapsed", on_change=_switched, args=(edit.id,))
-    method = METHOD_WORDS[edit.request.method]
+    method = METHOD_WORDS.get(edit.request.method, "pruned")
     if layer.on:
-        text.markdown(
-            f"**{escape(fact.subject)}** :blue[{was}] → :orange[{now}]{more}  \n:gray[:small[{method} · {where}]]"
-        )
+        text.markdown(f"**{what}** :blue[{was}] → :orange[{now}]{more}  \n:gray[:small[{method} · {where}]]")
     else:
-        text.markdown(f":gray[{escape(fact.subject)} {was} → {now}{more}]  \n:gray[:small[{method} · {where} · off]]")
+        text.markdown(f":gray[{what} {was} → {now}{more}]  \n:gray[:small[{method} · {where} · off]]")
     off.button(
         "", icon=":material/close:", type="tertiary", key=f"{key}-remove", help="Take it off the stack",
         on_click=written.remove, args=(edit.id,),
@@ -182,6 +183,8 @@ def _words(run: Run) -> tuple[str, str] | None:
 
 def open_run(run: Run) -> None:
     """Show an earlier run: its form filled in, its result drawn from the store."""
+    if run.request.get("method") == "prune":
+        st.switch_page(PAGES["heads"])
     st.session_state["shown"] = run.key
     request = STUDIES[run.study].request.model_validate(run.request)
     fill(run.study, request)

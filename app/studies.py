@@ -12,12 +12,20 @@ import editors
 from analysis import (
     AverageRequest,
     AverageResult,
+    ConflictRequest,
+    ConflictResult,
+    HeadsRequest,
+    HeadsResult,
+    KnockoutRequest,
+    KnockoutResult,
     KnownRequest,
     KnownResult,
     LensRequest,
     LensResult,
     TraceRequest,
     TraceResult,
+    TransferRequest,
+    TransferResult,
 )
 from analysis.study import Study
 from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest, PatchResult
@@ -49,6 +57,10 @@ STUDIES: dict[str, Study] = {
         Study("drifts", DriftsRequest, DriftsResult, _later(editors, "drifts"), on_edits=True),
         Study("layers", LayersRequest, LayersResult, _later(editors, "sweep_layers")),
         Study("generate", GenerateRequest, Generated, _later(editors, "generate"), on_edits=True),
+        Study("heads", HeadsRequest, HeadsResult, _later(analysis, "heads_on_prompt")),
+        Study("conflict", ConflictRequest, ConflictResult, _later(analysis, "conflict")),
+        Study("knockout", KnockoutRequest, KnockoutResult, _later(analysis, "knock_out")),
+        Study("transfer", TransferRequest, TransferResult, _later(analysis, "transfer")),
         Study("facts", KnownRequest, KnownResult, _later(analysis, "known_facts")),
     )
 }

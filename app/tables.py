@@ -10,9 +10,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import AverageResult, KnownResult, LensResult, TraceResult, read_facts
+from analysis import (
+    AverageResult,
+    ConflictResult,
+    HeadsResult,
+    KnockoutResult,
+    KnownResult,
+    LensResult,
+    TraceResult,
+    TransferResult,
+    read_facts,
+)
 from analysis.average_result import ROWS
 from analysis.scores import TOP
+from app import conflict_tables
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult
 from editors.edit import Edit
 from editors.generate_result import Generated
@@ -221,6 +232,15 @@ def _generated(result: Generated) -> pd.DataFrame:
     prompts = list(result.request.prompt)
     sides = ((*side, *[""] * (len(prompts) - len(side))) for side in (result.before, result.after))
     return pd.DataFrame({"prompt": prompts, **dict(zip(("before", "after"), sides, strict=True))})
+
+
+for _kind, _table in (
+    (HeadsResult, conflict_tables.heads_table),
+    (ConflictResult, conflict_tables.outcomes_table),
+    (KnockoutResult, conflict_tables.knockout_table),
+    (TransferResult, conflict_tables.transfer_table),
+):
+    table.register(_kind, _table)
 
 
 def _floats(values: np.ndarray) -> np.ndarray:

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from analysis.errors import BadRequest
-from analysis.key_value import output_matrix
+from analysis.key_value import attention_matrix, output_matrix
 from editors.edit import Edit
 from editors.overlay import Overlay
 
@@ -30,13 +31,18 @@ def apply(lm: "LanguageModel", edit: Edit, overlay: Overlay) -> None:
             f"“{edit.title}” was written on other weights ({edit.model['name']}, "
             f"{edit.model['weights_hash'][:12]}) than {lm.name}'s ({lm.own_hash[:12]}). Nothing was changed."
         )
+    find = attention_matrix if edit.request.method == "prune" else output_matrix
     for change in edit.changes:
-        matrix = output_matrix(lm, change.layer) if change.layer < lm.n_layers else None
+        matrix = find(lm, change.layer) if change.layer < lm.n_layers else None
         shape = (len(change.left), change.right.shape[1])
         if matrix is None or matrix.name != change.name or matrix.weight.shape != shape:
             raise BadRequest(f"“{edit.title}” changes {change.name}, which {lm.name} does not have in this shape.")
     for change in edit.changes:
-        overlay.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
+        if edit.request.method == "prune":
+            columns = torch.from_numpy(np.flatnonzero(change.right.any(0)))
+            overlay.scale(find(lm, change.layer), columns, edit.request.scale)
+        else:
+            overlay.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
 
 
 @contextmanager

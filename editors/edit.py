@@ -99,8 +99,19 @@ class Edit:
             )
 
     @property
+    def sides(self) -> tuple[str, str, str]:
+        """What is written over, how it was, how it is now."""
+        if self.request.method == "prune":
+            named = f"Head {self.request.heads[0].replace('.', '·')}"
+            rest = len(self.request.heads) - 1
+            now = f"× {self.request.scale:g}" if self.request.scale else "silent"
+            return f"{named} and {rest} more" if rest else named, "speaks", now
+        first = self.request.facts[0]
+        return first.subject, self.before.said[0], first.target
+
+    @property
     def title(self) -> str:
         """Subject, old and new answer in one line."""
-        first = self.request.facts[0]
-        more = f" and {len(self.request.facts) - 1} more" if len(self.request.facts) > 1 else ""
-        return f"{first.subject}: {self.before.said[0]} → {first.target}{more}"
+        what, was, now = self.sides
+        rest = len(self.request.facts) - 1 if self.request.method != "prune" else 0
+        return f"{what}: {was} → {now}{f' and {rest} more' if rest else ''}"

@@ -38,14 +38,28 @@ class Overlay:
     def add(self, layer: int, left: Tensor, right: Tensor) -> None:
         """Write Δ = left (d, n) @ right (n, d_k) over the output matrix of a layer."""
         matrix = output_matrix(self.lm, layer)
-        parameter = matrix.parameter
+        device = matrix.parameter.device
+        self._sum(matrix).add_(left.to(device, torch.float32) @ right.to(device, torch.float32))
+        self._write(matrix)
+
+    @torch.no_grad()
+    def scale(self, matrix: OutputMatrix, columns: Tensor, factor: float) -> None:
+        """Multiply columns of a matrix, as it stands now, by `factor`: zero is exactly zero, however often."""
+        change = self._sum(matrix)
+        now = self._originals[matrix.name][1].float() + matrix.turned(change)
+        change[:, columns] += (factor - 1) * matrix.turned(now)[:, columns]
+        self._write(matrix)
+
+    def _sum(self, matrix: OutputMatrix) -> Tensor:
+        """What is added to a matrix so far, (d, d_k); its original is kept first."""
         if matrix.name not in self._originals:
-            self._originals[matrix.name] = (matrix, parameter.detach().clone())
-            self._sums[matrix.name] = torch.zeros(matrix.weight.shape, device=parameter.device)
-        change = left.to(parameter.device, torch.float32) @ right.to(parameter.device, torch.float32)
-        self._sums[matrix.name] += change
-        original = self._originals[matrix.name][1]
-        parameter.copy_((original.float() + matrix.turned(self._sums[matrix.name])).to(parameter.dtype))
+            self._originals[matrix.name] = (matrix, matrix.parameter.detach().clone())
+            self._sums[matrix.name] = torch.zeros(matrix.weight.shape, device=matrix.parameter.device)
+        return self._sums[matrix.name]
+
+    def _write(self, matrix: OutputMatrix) -> None:
+        whole = self._originals[matrix.name][1].float() + matrix.turned(self._sums[matrix.name])
+        matrix.parameter.copy_(whole.to(matrix.parameter.dtype))
 
     @torch.no_grad()
     def restore(self) -> None:

@@ -166,8 +166,10 @@ def edit_of(recipe: dict[str, Any], payload: bytes) -> Edit:
 
 def _read(recipe: dict[str, Any], factors: dict[str, np.ndarray]) -> Edit:
     method, evaluation = recipe["method"], recipe["evaluation"]
+    request = EditRequest.model_validate(recipe["request"])
+    facts = len(request.facts)
     return Edit(
-        request=EditRequest.model_validate(recipe["request"]),
+        request=request,
         model=recipe["model"],
         changes=[
             LayerChange(
@@ -182,9 +184,9 @@ def _read(recipe: dict[str, Any], factors: dict[str, np.ndarray]) -> Edit:
             for tensor in recipe["artefact"]["tensors"]
         ],
         found=Found(
-            loss=np.array(method["loss"], dtype=float),
-            probability=np.array(method["probability"], dtype=float),
-            former=np.array(method["former"], dtype=float),
+            loss=_curve(method["loss"], facts),
+            probability=_curve(method["probability"], facts),
+            former=_curve(method["former"], facts),
             key_ratio=[math.nan if x is None else x for x in method["key_ratio"]],
             written=[math.nan if x is None else x for x in method["written"]],
             condition=math.nan if method["condition"] is None else method["condition"],
@@ -198,6 +200,11 @@ def _read(recipe: dict[str, Any], factors: dict[str, np.ndarray]) -> Edit:
         built_on=list(recipe["composition"]["built_on"]),
         provenance=dict(method["provenance"]),
     ).signed(recipe["identity"]["author"])
+
+
+def _curve(rows: list[list[float | None]], facts: int) -> np.ndarray:
+    """A curve of the search, (steps, n); there may be none, where nothing was sought."""
+    return np.array(rows, dtype=float) if rows else np.empty((0, facts))
 
 
 def _read_glance(data: dict[str, Any] | None) -> Glance | None:
@@ -276,7 +283,8 @@ def _contradictions(edit: Edit) -> list[str]:
             one.kind in get_args(Kind) and one.fact in range(facts) for one in edit.probes
         ),
         "Its search has not a curve for each fact.": all(
-            curve.ndim == 2 and len(curve) and curve.shape == (len(curves[0]), facts) for curve in curves
+            curve.shape == (len(curves[0]), facts) and (len(curve) or edit.request.method == "prune")
+            for curve in curves
         ),
         "Its keys are not one for each fact.": len(edit.found.key_ratio) == len(edit.found.written) == facts,
         "Its statistics do not say what they were measured on.": all(

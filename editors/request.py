@@ -16,7 +16,7 @@ from analysis.study import Request
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
-MethodName = Literal["rome", "memit", "emmet", "alphaedit", "pmet", "ft"]
+MethodName = Literal["rome", "memit", "emmet", "alphaedit", "pmet", "ft", "prune"]
 KeyMode = Literal["rome", "r_rome", "p_rome"]
 
 
@@ -60,7 +60,7 @@ class EditRequest(Request):
     """Write these facts over what the model says now."""
 
     facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
-    method: MethodName = Field("rome", description="rome, memit, emmet, alphaedit, pmet or ft")
+    method: MethodName = Field("rome", description="rome, memit, emmet, alphaedit, pmet, ft, or prune for heads")
     layers: tuple[int, ...] | None = Field(None, description="layers to write to; the method's own when left out")
     key_mode: KeyMode = Field(
         "r_rome", description="ROME's key: r_rome and p_rome use one key throughout, rome mixes two as published"
@@ -85,6 +85,8 @@ class EditRequest(Request):
     protect: float = Field(0.8, gt=0, lt=1, description="AlphaEdit: share of the text's energy to leave untouched")
     ridge: float = Field(0.1, gt=0, description="AlphaEdit: ridge, in energies of a typical projected key")
     source: str = Field(OWN, description="text for second moments: own, a file, or hf:owner/name")
+    heads: tuple[str, ...] = Field((), description="prune: heads to silence, as layer.head")
+    scale: float = Field(0.0, ge=-10, le=10, description="prune: what they are multiplied by")
     tokens: int | None = Field(None, ge=1, description="tokens of that text; ten for each dimension when left out")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the texts the model writes")
 

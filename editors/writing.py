@@ -68,6 +68,10 @@ def write(
     Raises `BadRequest` and its kind for facts that do not fit the model, `UnknownArchitecture` where the method
     cannot write to this family.
     """
+    if request.method == "prune":
+        from editors.pruning import prune  # here, since it stands on what this module stands on
+
+        return prune(lm, request, report, stack=stack)
     started = time.perf_counter()
     full = settled(lm, request)
     make = partial(tuned, lm, full, report) if full.method == "ft" else _Writing(lm, full, stack, report).run

@@ -29,6 +29,7 @@ from app.exports import _fields, notebook, notebook_file, plain, to_csv, to_json
 from app.studies import STUDIES
 from app.tables import table
 from editors import EditRequest, GenerateRequest, LayersRequest, Rewrite, generate, write
+from tests import conflicts
 
 PROMPT, SUBJECT = "stands the old tower of Aldra in a city", "old tower"
 REQUEST = TraceRequest(prompt=PROMPT, subject=SUBJECT, kinds=("state", "mlp"), samples=3, sigma=0.5)
@@ -72,7 +73,7 @@ def results(tiny) -> dict[str, Any]:
         "edit": write(
             tiny, EditRequest(facts=(TOWER,), layers=(1,), contexts=1, context_tokens=3, steps=3, tokens=600)
         ),
-    }
+    } | conflicts.results(tiny)
 
 
 def reject(constant: str) -> None:
@@ -200,7 +201,7 @@ REQUESTS = {
         facts=(Rewrite(prompt="{} stands in", subject="the “old” tower", target="Aldra"),), layers=(1, 2)
     ),
     "layers": LayersRequest(facts=(TOWER,), layers=(1, 2)),
-}
+} | conflicts.REQUESTS
 
 
 @pytest.mark.parametrize("name", list(REQUESTS))

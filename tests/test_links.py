@@ -9,6 +9,7 @@ from analysis.errors import BadRequest
 from app.links import from_query, link, to_query
 from app.studies import STUDIES
 from editors import DriftRequest, DriftsRequest, EditRequest, GenerateRequest, LayersRequest, PatchRequest, Rewrite
+from tests import conflicts
 
 REQUESTS = [
     TraceRequest(prompt="The Eiffel Tower is located in the city of", subject="The Eiffel Tower"),
@@ -41,6 +42,7 @@ REQUESTS = [
     PatchRequest(prompt="a b in", subject="b", heads=("3.1", "4-7")),
     DriftsRequest(tasks=("relation",)),
     LayersRequest(facts=(Rewrite(prompt="{} is in", subject="a", target="b"),), layers=(1, 4)),
+    *conflicts.REQUESTS.values(),
 ]
 
 

@@ -2,9 +2,15 @@
 
 from collections.abc import Callable
 
+from app.bench.conflict import bench_conflict
 from app.bench.drift import attention
 from app.bench.editing import editing
 from app.bench.form import Bench
 from app.bench.tracing import tracing
 
-BENCHES: dict[str, Callable[..., Bench]] = {"tracing": tracing, "editing": editing, "drift": attention}
+BENCHES: dict[str, Callable[..., Bench]] = {
+    "tracing": tracing,
+    "editing": editing,
+    "drift": attention,
+    "conflict": bench_conflict,
+}

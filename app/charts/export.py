@@ -7,8 +7,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from analysis import AverageResult, LensResult, TraceResult
-from app.charts import average_maps, drift_maps, lens_map, trace_maps
+from analysis import AverageResult, ConflictResult, HeadsResult, LensResult, TraceResult
+from app.charts import average_maps, drift_maps, head_maps, lens_map, trace_maps
 from app.charts.palette import Light, Palette, written
 from editors.drift_result import DriftResult, DriftsResult
 
@@ -50,6 +50,12 @@ def _(result: DriftResult, palette: Palette) -> list[go.Figure]:
 @figures.register
 def _(result: DriftsResult, palette: Palette) -> list[go.Figure]:
     return [drift_maps.mean_drift_map(result, None, palette), drift_maps.correlation_plot(result, palette)]
+
+
+@figures.register(HeadsResult)
+@figures.register(ConflictResult)
+def _(result: HeadsResult | ConflictResult, palette: Palette) -> list[go.Figure]:
+    return [head_maps.head_map(result.scores, palette, rank_by=result.request.rank_by, title="Memory or the page?")]
 
 
 def figure_html(result: Any, light: Light = "light") -> str:

@@ -27,6 +27,11 @@ COMMANDS = {
     "generate": ("app.cli.editing", "let a model go on from a prompt, with edits"),
     "stats": ("app.cli.editing", "measure what layers are used to reading (second moments)"),
     "layers": ("app.cli.layers", "try at which layer a fact is best written"),
+    "heads": ("app.cli.study", "find the heads that speak for memory and for the page, on one prompt"),
+    "conflict": ("app.cli.study", "find such heads on many conflicts and test what silencing them does"),
+    "knockout": ("app.cli.study", "cut attention edges and modules and see which answer suffers"),
+    "transfer": ("app.cli.study", "test heads found on one relation or form on others"),
+    "prune": ("app.cli.pruning", "silence heads, as an edit"),
     "lens": ("app.cli.study", "read every state of a prompt through the logit lens"),
     "bench": ("app.cli.bench", "measure speed and exactness on this machine"),
 }

@@ -9,6 +9,7 @@ import torch
 from analysis import LanguageModel, ModelSpec, read_facts
 from analysis.errors import BadRequest
 from analysis.loading import DTYPES, pick_device
+from app.bench.conflict import PARTS, ConflictOptions
 from app.bench.drift import DriftOptions
 from app.bench.editing import EditOptions
 from app.bench.form import Bench, Figure
@@ -29,6 +30,7 @@ def configure(parser: ArgumentParser, name: str) -> None:
     parser.add_argument("--quick", action="store_true", help="a small sample, for CI")
     texts = {
         "--kinds": ("state,mlp,attn", "KIND,…", "kinds of repair (default: state,mlp,attn)"),
+        "--parts": ("", "PART,…", f"conflict: {', '.join(PARTS)} (default: all; no transfer when quick)"),
         "--lengths": ("10,20,40,80", "N,…", "prompt lengths in tokens (default: 10,20,40,80; none when quick)"),
     }
     for flag, (default, metavar, explained) in texts.items():
@@ -37,6 +39,7 @@ def configure(parser: ArgumentParser, name: str) -> None:
         "--cells": "cells of the plain reference (default: all; 12 when quick)",
         "--repeats": "fast runs (default: 3; 1 when quick)",
         "--single": "facts written one by one (default: editing 50, 4 when quick; drift 100, 2 when quick)",
+        "--prompts": "conflict: prompts patched both ways (default: 20; 1 when quick)",
         "--batch": "editing: facts written together (default: 50; 6 when quick)",
         "--tune": "drift: other facts the weight of the restraint is chosen on (default: 20; 1 when quick)",
         "--drifts": "drift: facts whose attention is read (default: 20; 1 when quick)",
@@ -82,6 +85,11 @@ def _options(args: Namespace) -> Any:
         return EditOptions(quick=args.quick, single=args.single, batch=args.batch, sequential=args.sequential)
     if args.name == "drift":
         return DriftOptions(quick=args.quick, single=args.single, tune=args.tune, drifts=args.drifts, texts=args.texts)
+    if args.name == "conflict":
+        parts = tuple(part.strip() for part in args.parts.split(",") if part.strip())
+        if set(parts) - set(PARTS):
+            raise BadRequest(f"--parts is “{args.parts}”; it may name {', '.join(PARTS)}.")
+        return ConflictOptions(quick=args.quick, prompts=args.prompts, heads=args.cells, parts=parts)
     kinds = tuple(part.strip() for part in args.kinds.split(",") if part.strip())
     if not kinds or set(kinds) - {"state", "mlp", "attn"}:
         raise BadRequest(f"--kinds is “{args.kinds}”; it may name state, mlp and attn.")

@@ -2,7 +2,7 @@
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,22 +61,33 @@ def edit(args: Namespace) -> int:
 
     facts = facts_of(args)
     request = fields_of(args, EditRequest, facts=facts, source=args.text)
-    if args.out is not None and args.out.suffix != ".json":
-        raise BadRequest(f"--out is “{args.out}”; a recipe’s name ends in .json.")
     stack = stacked(args.on)
+    with keep(args) as out:
+        with Bar() as bar:
+            made = write(loaded(args, bar), request, bar, stack=stack)
+        print(said(made))
+        out(made)
+    return 0
+
+
+@contextmanager
+def keep(args: Namespace) -> Iterator[Callable[[Edit], None]]:
+    """What writes an edit's recipe to --out, if that was given; a place that cannot be is refused before the work."""
     if args.out is not None:
+        if args.out.suffix != ".json":
+            raise BadRequest(f"--out is “{args.out}”; a recipe’s name ends in .json.")
         with _writing(args.out):
             if args.out.is_dir():
                 raise BadRequest(f"{args.out} is a folder. Name a file in it.")
             args.out.parent.mkdir(parents=True, exist_ok=True)
-    with Bar() as bar:
-        made = write(loaded(args, bar), request, bar, stack=stack)
-    print(_said(made))
-    if args.out is not None:
-        with _writing(args.out):
-            recipe = write_recipe(made, args.out, args.author)
-        print(f"Recipe {recipe['id']} is in {args.out}.")
-    return 0
+
+    def out(made: Edit) -> None:
+        if args.out is not None:
+            with _writing(args.out):
+                recipe = write_recipe(made, args.out, args.author)
+            print(f"Recipe {recipe['id']} is in {args.out}.")
+
+    yield out
 
 
 def _add_text(parser: ArgumentParser, kind: type[Request]) -> None:
@@ -111,7 +122,7 @@ def facts_of(args: Namespace) -> tuple[Rewrite, ...]:
     return (validated(Rewrite, given),)
 
 
-def _said(edit: Edit) -> str:
+def said(edit: Edit) -> str:
     """Before and after, a line a probe, and the shares."""
     rows = [
         (
@@ -181,7 +192,7 @@ def show(args: Namespace) -> int:
         for one in made.changes
     ]
     print(columns(rows, ("layer", "tensor", "rank", "‖Δ‖", "of ‖W‖")))
-    print(_said(made))
+    print(said(made))
     return 0
 
 

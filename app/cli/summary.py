@@ -5,8 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from analysis import AverageResult, KnownResult, LensResult, TraceResult
+from analysis import (
+    AverageResult,
+    ConflictResult,
+    HeadsResult,
+    KnockoutResult,
+    KnownResult,
+    LensResult,
+    TraceResult,
+    TransferResult,
+)
 from analysis.average_result import ROWS
+from app.cli import conflict_summary
 from app.cli.terminal import columns, shades, word
 from app.tables import table
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
@@ -212,6 +222,15 @@ def _layers(result: LayersResult) -> str:
 
 def _share(value: float) -> str:
     return "–" if value != value else f"{value:.0%}"
+
+
+for _result, _text in (
+    (HeadsResult, conflict_summary.heads_summary),
+    (ConflictResult, conflict_summary.conflict_summary),
+    (KnockoutResult, conflict_summary.knockout_summary),
+    (TransferResult, conflict_summary.transfer_summary),
+):
+    summary.register(_result, _text)
 
 
 def known_text(result: KnownResult, at_least: float) -> str:

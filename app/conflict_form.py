@@ -1,0 +1,74 @@
+"""The form of the conflict page: a prompt that contradicts, and the two answers."""
+
+from typing import Any
+
+import streamlit as st
+
+from analysis import HeadsRequest
+from app.links import validated
+from app.session import seed, slot, take_fill
+
+PAGE = "heads"
+CORRUPTION_WORDS = {
+    "both": "another subject and a third answer",
+    "context": "a third answer on the page",
+    "subject": "another subject",
+    "mean": "the mean of such prompts",
+}
+RANK_WORDS = {"probability": "change of probability", "logit_difference": "logit difference"}
+EXAMPLE = HeadsRequest(
+    prompt="The capital of France is London. The capital of France is", subject="France", context="London"
+)
+
+
+def prepare() -> None:
+    """Fill the form's fields before any of them is drawn."""
+    for name, value in (take_fill(PAGE) or {}).items():
+        st.session_state[slot(PAGE, name)] = value
+    seed(PAGE, EXAMPLE.model_dump(), HeadsRequest)
+
+
+def request() -> HeadsRequest:
+    """The form as a request; raises `BadRequest` naming the field."""
+    values: dict[str, Any] = {name: st.session_state[slot(PAGE, name)] for name in HeadsRequest.model_fields}
+    values["memory"] = (values["memory"] or "").strip() or None
+    return validated(HeadsRequest, values)
+
+
+def draw() -> bool:
+    """Draw the form; True when Ask was pressed."""
+    with st.container(border=True, key="heads-form"):
+        st.text_input(
+            "Prompt",
+            key=slot(PAGE, "prompt"),
+            placeholder="A sentence that contradicts, then a beginning",
+        )
+        subject, context, memory, button = st.columns([2.3, 2.1, 2.1, 2.4], vertical_alignment="bottom")
+        subject.text_input("Subject", key=slot(PAGE, "subject"))
+        context.text_input("The page says", key=slot(PAGE, "context"))
+        memory.text_input("The model remembers", key=slot(PAGE, "memory"), placeholder="what it says itself")
+        pressed = button.button(
+            "Find the heads",
+            type="primary",
+            icon=":material/balance:",
+            width="stretch",
+            shortcut="Mod+Enter",
+            key="heads-go",
+        )
+        with st.popover("More settings", icon=":material/tune:"):
+            st.selectbox(
+                "A head is given what it gives with",
+                list(CORRUPTION_WORDS),
+                format_func=CORRUPTION_WORDS.__getitem__,
+                key=slot(PAGE, "corruption"),
+            )
+            st.segmented_control(
+                "Heads are ordered by",
+                list(RANK_WORDS),
+                format_func=RANK_WORDS.__getitem__,
+                key=slot(PAGE, "rank_by"),
+                required=True,
+            )
+            st.number_input("Heads of each kind to silence at most", 1, 12, key=slot(PAGE, "most"))
+            st.number_input("Seed", 0, 2**32 - 1, key=slot(PAGE, "seed"))
+    return pressed

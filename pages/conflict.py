@@ -1,0 +1,138 @@
+"""Memory or the page: the heads that speak for each, and who wins when some fall silent."""
+
+import streamlit as st
+
+from analysis import ConflictRequest, HeadsResult, KnockoutRequest, WorkbenchError
+from app import conflict_form, conflict_view, flow, written
+from app.conflict_view import Head
+from app.services import services
+from app.session import adopt, say
+from app.studies import STUDIES
+from app.take_away import table_twin
+
+PAGE, STUDY = conflict_form.PAGE, STUDIES["heads"]
+MANY, KNOCKOUT, EDIT = STUDIES["conflict"], STUDIES["knockout"], STUDIES["edit"]
+
+for name in ("conflict", "knockout"):
+    adopt(name)
+conflict_form.prepare()
+if opened := st.session_state.pop(f"{PAGE}.open", None):
+    st.session_state["shown"] = opened
+st.title("Memory or the page?")
+st.markdown(
+    ":gray[A sentence contradicts what the model knows. Which attention heads speak for each answer, and who wins when "
+    "some fall silent?]"
+)
+pressed = conflict_form.draw()
+request = None
+edits = conflict_view.others(written.on())
+try:
+    request = conflict_form.request()
+    say(PAGE, request)
+    if pressed:
+        st.session_state.pop("heads.head", None)
+        flow.start(PAGE, STUDY, request, edits)
+except WorkbenchError as error:
+    flow.refusal(error)
+
+
+def outcome() -> None:
+    """Progress, then map, answers and card."""
+    flow.settle(PAGE)
+    flow.progress(PAGE, "steps")
+    flow.ended(PAGE)
+    result = flow.result_for(PAGE, STUDY, request, edits)
+    if result is None:
+        st.markdown("No heads found yet. Press **Find the heads**.")
+        return
+    many = flow.result_for("conflict", MANY, ConflictRequest(), edits)
+    conflict_view.opening(result)
+    conflict_view.the_map(result, many)
+    left, right = st.columns([1.5, 1], gap="large")
+    with left:
+        silent = conflict_view.who_wins(result, many)
+        if silent:
+            keep(result, silent, "Keep these silent, as an edit", "heads-keep")
+    with right, st.container(border=True, key="heads-card"):
+        head = conflict_view.card(result, many)
+        keep(result, [head], "Keep it silent, as an edit", "heads-keep-one")
+    table_twin("heads", result)
+
+
+def keep(result: HeadsResult, heads: list[Head], label: str, key: str) -> None:
+    """A button that makes an edit of silenced heads."""
+    there = set(heads) <= set(conflict_view.pruned(written.on()))
+    if st.button(label, icon=":material/volume_off:", key=key, disabled=there):
+        try:
+            flow.start("prune", EDIT, conflict_view.keep_request(result, heads), ())
+            st.session_state["prune.fresh"] = True
+            st.rerun()
+        except WorkbenchError as error:
+            flow.refusal(error)
+
+
+def kept() -> None:
+    """The edit under way, and then on the stack."""
+    flow.settle("prune")
+    flow.progress("prune", "steps")
+    flow.ended("prune")
+    job = flow.job_of("prune")
+    if job is not None and job.state == "done" and st.session_state.pop("prune.fresh", False):
+        try:
+            written.write_over(job.result)
+            st.rerun()
+        except WorkbenchError as error:
+            flow.refusal(error)
+
+
+def on_many_facts() -> None:
+    """The same question over many facts: found on some, tested on others."""
+    flow.settle("conflict")
+    found = flow.result_for("conflict", MANY, ConflictRequest(), edits)
+    st.markdown("## Does it hold for other facts?")
+    st.markdown(
+        ":gray[Heads are found on some capitals, how many to silence is chosen on others, and the answers are counted "
+        "on others again.]"
+    )
+    if found is None and st.button("Test on other facts", icon=":material/stacks:", key="conflict-go"):
+        start("conflict", MANY, ConflictRequest())
+    flow.progress("conflict", None)
+    flow.ended("conflict")
+    if found is not None:
+        st.markdown(
+            f"Memory heads :blue[{', '.join(found.memory_heads[:5])}] · page heads "
+            f":orange[{', '.join(found.context_heads[:5])}] :gray[:small[(layer.head); the shares stand under the "
+            "sliders above]]"
+        )
+        table_twin("conflict", found)
+
+
+def by_which_road() -> None:
+    """Attention cut, layer by layer."""
+    flow.settle("knockout")
+    asked = KnockoutRequest(modules=False)
+    found = flow.result_for("knockout", KNOCKOUT, asked, edits)
+    st.markdown("## By which road does each arrive?")
+    if found is None and st.button("Cut the roads", icon=":material/content_cut:", key="knockout-go"):
+        start("knockout", KNOCKOUT, asked)
+    flow.progress("knockout", "facts")
+    flow.ended("knockout")
+    if found is not None:
+        conflict_view.roads(found)
+        table_twin("knockout", found)
+
+
+def start(page: str, study, asked) -> None:
+    """Queue one of the studies over facts."""
+    try:
+        flow.start(page, study, asked, edits)
+        st.rerun()
+    except WorkbenchError as error:
+        flow.refusal(error)
+
+
+flow.watch("prune", kept)
+flow.watch(PAGE, outcome)
+if request is not None and services().find(STUDY, request, flow.spec(), edits) is not None:
+    flow.watch("conflict", on_many_facts)
+    flow.watch("knockout", by_which_road)
