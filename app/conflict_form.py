@@ -4,11 +4,12 @@ from typing import Any
 
 import streamlit as st
 
-from analysis import HeadsRequest
+from analysis import ConflictRequest, HeadsRequest, KnockoutRequest, read_facts
+from analysis.conflict_prompts import Format
 from app.links import validated
 from app.session import seed, slot, take_fill
 
-PAGE = "heads"
+PAGE, MANY = "heads", "conflict"
 CORRUPTION_WORDS = {
     "both": "another subject and a third answer",
     "context": "a third answer on the page",
@@ -16,6 +17,15 @@ CORRUPTION_WORDS = {
     "mean": "the mean of such prompts",
 }
 RANK_WORDS = {"probability": "change of probability", "logit_difference": "logit difference"}
+FORM_WORDS: dict[Format, str] = {
+    "sentence": "a sentence",
+    "reworded": "a sentence in other words",
+    "question": "a context before a question",
+    "paragraph": "a paragraph",
+    "memory_first": "both answers, the known one first",
+    "page_first": "both answers, the page’s first",
+    "irrelevant": "a sentence beside the point",
+}
 EXAMPLE = HeadsRequest(
     prompt="The capital of France is London. The capital of France is", subject="France", context="London"
 )
@@ -72,3 +82,28 @@ def draw() -> bool:
             st.number_input("Heads of each kind to silence at most", 1, 12, key=slot(PAGE, "most"))
             st.number_input("Seed", 0, 2**32 - 1, key=slot(PAGE, "seed"))
     return pressed
+
+
+def many_request() -> ConflictRequest:
+    """The fields about other facts as a request; those that are not shown are the defaults, or of the run opened."""
+    state = st.session_state
+    held = {name: state[slot(MANY, name)] for name in ConflictRequest.model_fields if slot(MANY, name) in state}
+    return validated(ConflictRequest, held)
+
+
+def roads_request() -> KnockoutRequest:
+    """The cut roads of the same facts."""
+    many = many_request()
+    return KnockoutRequest(relations=many.relations, form=many.form, wording=many.wording, modules=False)
+
+
+def draw_many() -> None:
+    """Which other facts, and how the page puts its answer."""
+    state = st.session_state
+    state.setdefault(slot(MANY, "relations"), list(ConflictRequest().relations))
+    state.setdefault(slot(MANY, "form"), ConflictRequest().form)
+    left, right = st.columns([3, 2])
+    left.multiselect(
+        "Relations", sorted({fact.relation for fact in read_facts()}), key=slot(MANY, "relations"), placeholder="all"
+    )
+    right.selectbox("The page is", list(FORM_WORDS), format_func=FORM_WORDS.__getitem__, key=slot(MANY, "form"))

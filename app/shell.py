@@ -176,7 +176,7 @@ def earlier_runs() -> None:
 
 def _words(run: Run) -> tuple[str, str] | None:
     """Old and new answer of an edit, for its picture."""
-    if run.study != "edit" or " → " not in run.title:
+    if run.study != "edit" or run.request.get("method") == "prune" or " → " not in run.title:
         return None
     return run.title.rsplit(": ", 1)[-1].split(" → ")[0], run.request["facts"][0]["target"]
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from analysis import ConflictRequest, HeadsResult, KnockoutRequest, WorkbenchError
+from analysis import HeadsResult, WorkbenchError
 from app import conflict_form, conflict_view, flow, written
 from app.conflict_view import Head
 from app.services import services
@@ -45,7 +45,7 @@ def outcome() -> None:
     if result is None:
         st.markdown("No heads found yet. Press **Find the heads**.")
         return
-    many = flow.result_for("conflict", MANY, ConflictRequest(), edits)
+    many = flow.result_for("conflict", MANY, conflict_form.many_request(), edits)
     conflict_view.opening(result)
     conflict_view.the_map(result, many)
     left, right = st.columns([1.5, 1], gap="large")
@@ -88,14 +88,16 @@ def kept() -> None:
 def on_many_facts() -> None:
     """The same question over many facts: found on some, tested on others."""
     flow.settle("conflict")
-    found = flow.result_for("conflict", MANY, ConflictRequest(), edits)
     st.markdown("## Does it hold for other facts?")
     st.markdown(
-        ":gray[Heads are found on some capitals, how many to silence is chosen on others, and the answers are counted "
-        "on others again.]"
+        ":gray[Heads are found on some facts, how many to silence is chosen on others, and the answers are counted on "
+        "others again.]"
     )
+    conflict_form.draw_many()
+    asked = conflict_form.many_request()
+    found = flow.result_for("conflict", MANY, asked, edits)
     if found is None and st.button("Test on other facts", icon=":material/stacks:", key="conflict-go"):
-        start("conflict", MANY, ConflictRequest())
+        start("conflict", MANY, asked)
     flow.progress("conflict", None)
     flow.ended("conflict")
     if found is not None:
@@ -110,7 +112,7 @@ def on_many_facts() -> None:
 def by_which_road() -> None:
     """Attention cut, layer by layer."""
     flow.settle("knockout")
-    asked = KnockoutRequest(modules=False)
+    asked = conflict_form.roads_request()
     found = flow.result_for("knockout", KNOCKOUT, asked, edits)
     st.markdown("## By which road does each arrive?")
     if found is None and st.button("Cut the roads", icon=":material/content_cut:", key="knockout-go"):

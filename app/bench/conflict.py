@@ -80,7 +80,7 @@ def _patching(bench: Bench, lm: LanguageModel, options: ConflictOptions, report:
     ids = answer_ids(items)
     every = [(layer, head) for layer in range(lm.n_layers) for head in range(lm.n_heads)]
     order = np.random.default_rng(0).permutation(len(every))
-    chosen = [every[i] for i in order[: options.heads or (12 if options.quick else len(every))]]
+    count = min(options.heads or (12 if options.quick else len(every)), len(every))
 
     def fast() -> tuple[Any, torch.Tensor]:
         clean, corrupted = endings(lm, [item.tokens for item in items]), endings(lm, twins).z
@@ -94,11 +94,12 @@ def _patching(bench: Bench, lm: LanguageModel, options: ConflictOptions, report:
     patched, corrupted = fast()
     for row, item in enumerate(items):
         report(row, len(items), "one forward per head")
+        chosen = [every[order[(row * count + i) % len(every)]] for i in range(count)]  # other heads on every prompt
         plain = PlainPaths(lm, item.tokens)
         began = time.perf_counter()
         logits = [plain.sender(layer, head, corrupted[layer, row, head].to(lm.device)) for layer, head in chosen]
         wait(lm.device)
-        plain_seconds.append((time.perf_counter() - began) * len(every) / len(chosen))
+        plain_seconds.append((time.perf_counter() - began) * len(every) / count)
         for (layer, head), exact in zip(chosen, logits, strict=True):
             own = patched.log_probability[row, layer, head].exp()
             difference = max(difference, float((exact.softmax(-1)[ids[row]].cpu() - own).abs().max()))
@@ -108,8 +109,8 @@ def _patching(bench: Bench, lm: LanguageModel, options: ConflictOptions, report:
     each = bench.mean("patching.seconds_per_prompt", [seconds / len(items) for seconds in fast_seconds], "s")
     slow = bench.mean("patching.plain_seconds_per_prompt", plain_seconds, "s")
     bench.add("patching.ratio", slow.value / each.value, "×", len(items))
-    bench.add("patching.max_abs_difference", difference, "probability", len(items) * len(chosen))
-    bench.add("patching.max_abs_logit_difference", logit_difference, "logits", len(items) * len(chosen))
+    bench.add("patching.max_abs_difference", difference, "probability", len(items) * count)
+    bench.add("patching.max_abs_logit_difference", logit_difference, "logits", len(items) * count)
 
 
 def _winners(bench: Bench, result: ConflictResult) -> None:
