@@ -222,9 +222,9 @@ def side_by_side(one: DriftResult, other: DriftResult, gamma: float) -> None:
         with column:
             said = result.said
             best = int(said.probability[1].argmax())
-            answer(
-                label, said.words[best], percent(float(said.probability[1, best])), "over", key=f"drift-side-{place}"
-            )
+            tone = "under" if said.words[best] == result.answer else "over"
+            share = percent(float(said.probability[1, best]))
+            answer(label, said.words[best], share, tone, key=f"drift-side-{place}")  # type: ignore[arg-type]
             st.plotly_chart(
                 maps.drift_map(result, live(), top=top), key=f"drift-side-map-{place}-{theme_seen()}", config=STILL,
                 alt=f"{label}. {maps.drift_alt(result)}",
@@ -235,9 +235,8 @@ def side_by_side(one: DriftResult, other: DriftResult, gamma: float) -> None:
                 f"{signed(float(result.drift.max()))}"
             )
     st.markdown(
-        ":gray[:small[One prompt shows what happened to this prompt. Over many facts, holding attention back mostly "
-        "keeps the written answer out of places it does not belong; it does not by itself bring the right answers "
-        "back.]]"
+        ":gray[:small[One prompt shows what happened to this prompt and is no proof for others; "
+        "`palimpsest bench drift` measures many facts, likelihood and greedy match side by side.]]"
     )
 
 
