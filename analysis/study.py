@@ -62,6 +62,8 @@ class Study:
     """Whether its results are looked at once and need no place among the earlier runs."""
     of_traces: bool = False
     """Whether `run` takes `trace_one`, a function that traces a fact or finds its trace stored."""
+    kept: bool = True
+    """Whether results are stored and listed; not those that are files of their own."""
 
 
 def edited_hash(own: str, edits: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from app.studies import STUDIES
 from app.tables import table
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
 from editors.edit import Edit
+from editors.generate_result import Generated
 from editors.layers_result import LayersResult
 from editors.recipe import recipe_of
 
@@ -252,6 +253,19 @@ def _drifts(result: DriftsResult) -> dict[str, Any]:
     }
 
 
+@_fields.register
+def _generated(result: Generated) -> dict[str, Any]:
+    return {
+        "study": "generate",
+        "model": result.model,
+        "request": result.request,
+        "edits": result.edits,
+        "before": result.before,
+        "after": result.after,
+        "provenance": result.provenance,
+    }
+
+
 def _words(words: dict[str, str], ids: np.ndarray, probabilities: np.ndarray) -> list[Any]:
     """Lists shaped as `ids` (..., TOP), each leaf a word with its probability."""
     if ids.ndim == 1:
@@ -294,17 +308,19 @@ def notebook(study_name: str, request: Request, spec: ModelSpec | None = None, r
 def notebook_file(study_name: str, request: Request, spec: ModelSpec | None = None) -> str:
     """The snippet as a Jupyter notebook (nbformat 4.5), a JSON string."""
     title = f"# Palimpsest: {study_name}\n\nRun with `pip install palimpsest` in the environment of the kernel."
-    code: dict[str, Any] = {
-        "execution_count": None,
-        "outputs": [],
-        "source": notebook(study_name, request, spec).rstrip("\n"),
-    }
+    return cells_file(title, notebook(study_name, request, spec))
+
+
+def cells_file(title: str, *code: str) -> str:
+    """A Jupyter notebook (nbformat 4.5) of a text and some cells of Python, a JSON string."""
+    empty: dict[str, Any] = {"execution_count": None, "outputs": []}
+    cells = [
+        {"cell_type": "code", "id": f"code-{number}", "metadata": {}, **empty, "source": source.rstrip("\n")}
+        for number, source in enumerate(code, start=1)
+    ]
     return json.dumps(
         {
-            "cells": [
-                {"cell_type": "markdown", "id": "title", "metadata": {}, "source": title},
-                {"cell_type": "code", "id": "study", "metadata": {}, **code},
-            ],
+            "cells": [{"cell_type": "markdown", "id": "title", "metadata": {}, "source": title}, *cells],
             "metadata": {
                 "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
                 "language_info": {"name": "python"},

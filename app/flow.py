@@ -33,8 +33,10 @@ def _within_limits(request: Request) -> None:
         asked = getattr(request, name, 0)
         if (len(asked) if isinstance(asked, tuple) else asked) > limit:
             raise BadRequest(f"This server takes at most {limit} {name}.")
-    written = [fact.text for fact in request.facts] if isinstance(request, EditRequest) else []
-    if any(len(text) > PUBLIC_CHARACTERS for text in (getattr(request, "prompt", ""), *written)):
+    prompt = getattr(request, "prompt", "")
+    written = [prompt] if isinstance(prompt, str) else [*prompt]
+    written += [fact.text for fact in request.facts] if isinstance(request, EditRequest) else []
+    if any(len(text) > PUBLIC_CHARACTERS for text in written):
         raise BadRequest(f"This server takes prompts of at most {PUBLIC_CHARACTERS} characters.")
 
 

@@ -11,6 +11,7 @@ from app.charts.trace_maps import thumbnail
 from app.history import Run, now
 from editors.drift_result import DriftResult, DriftsResult
 from editors.edit import Edit
+from editors.generate_result import Generated
 from editors.layers_result import LayersResult
 
 SHORT_KIND = {
@@ -56,6 +57,8 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
             return f"Drift over {len(result.prompt)} prompts", "drift", drift_thumbnail(result.mean())
         case LayersResult():
             return f"{len(result.request.facts)} facts at {len(result.layers)} layers", "layers", None
+        case Generated():
+            return result.request.prompt[0], "goes on", None
         case Edit():
             return result.title, f"edit, {result.request.method}", None
     return type(result).__name__, "", None

@@ -22,6 +22,7 @@ from analysis import (
 from analysis.study import Study
 from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest, PatchResult
 from editors.edit import Edit
+from editors.generate_result import Generated, GenerateRequest
 from editors.layers_result import LayersRequest, LayersResult
 from editors.request import EditRequest
 
@@ -47,6 +48,7 @@ STUDIES: dict[str, Study] = {
         Study("patch", PatchRequest, PatchResult, _later(editors, "patch"), on_edits=True, passing=True),
         Study("drifts", DriftsRequest, DriftsResult, _later(editors, "drifts"), on_edits=True),
         Study("layers", LayersRequest, LayersResult, _later(editors, "sweep_layers")),
+        Study("generate", GenerateRequest, Generated, _later(editors, "generate"), on_edits=True),
         Study("facts", KnownRequest, KnownResult, _later(analysis, "known_facts")),
     )
 }

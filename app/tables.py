@@ -15,6 +15,7 @@ from analysis.average_result import ROWS
 from analysis.scores import TOP
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult
 from editors.edit import Edit
+from editors.generate_result import Generated
 from editors.layers_result import OUTCOMES, LayersResult
 
 
@@ -212,6 +213,14 @@ def _drifts(result: DriftsResult) -> pd.DataFrame:
         }
         | {f"first_token, {run}": _floats(result.first[:, place]) for place, run in enumerate(PATCHED)}
     )
+
+
+@table.register
+def _generated(result: Generated) -> pd.DataFrame:
+    """One row per prompt, with how it goes on as far as it was asked."""
+    prompts = list(result.request.prompt)
+    sides = ((*side, *[""] * (len(prompts) - len(side))) for side in (result.before, result.after))
+    return pd.DataFrame({"prompt": prompts, **dict(zip(("before", "after"), sides, strict=True))})
 
 
 def _floats(values: np.ndarray) -> np.ndarray:

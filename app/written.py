@@ -107,6 +107,17 @@ def remove(edit_id: str) -> None:
     attempt(lambda: stack().remove(edit_id))
 
 
+def move(edit_id: str, steps: int) -> None:
+    """Move an edit up the stack by so many places, down for fewer than none."""
+
+    def moved() -> EditStack:
+        layers = stack().layers
+        place = next(index for index, layer in enumerate(layers) if layer.edit.id == edit_id)
+        return stack().move(edit_id, min(max(0, place + steps), len(layers) - 1))
+
+    attempt(moved)
+
+
 def attempt(change: Any) -> None:
     """Put the stack that `change()` gives, or keep its refusal for the margin to show."""
     try:

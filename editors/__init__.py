@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest, PatchResult
     from editors.drifting import drift, drifts, patch
     from editors.edit import Edit
+    from editors.generate_result import Generated, GenerateRequest
+    from editors.generating import generate
     from editors.layer_sweep import sweep_layers
     from editors.layers_result import LayersRequest, LayersResult
     from editors.recipe import read_recipe, write_recipe
@@ -33,6 +35,8 @@ _HOMES = {
     "edit": ("Edit",),
     "layer_sweep": ("sweep_layers",),
     "layers_result": ("LayersRequest", "LayersResult"),
+    "generate_result": ("Generated", "GenerateRequest"),
+    "generating": ("generate",),
     "recipe": ("read_recipe", "write_recipe"),
     "request": ("EditRequest", "Rewrite"),
     "stack": ("EditStack",),
@@ -48,6 +52,8 @@ __all__ = [
     "Edit",
     "EditRequest",
     "EditStack",
+    "GenerateRequest",
+    "Generated",
     "LayersRequest",
     "LayersResult",
     "PatchRequest",
@@ -55,6 +61,7 @@ __all__ = [
     "Rewrite",
     "drift",
     "drifts",
+    "generate",
     "patch",
     "read_recipe",
     "sweep_layers",

@@ -23,7 +23,7 @@ from editors.edit import Found, LayerChange
 from editors.request import EditRequest
 from editors.rows import Row, rows_of
 from editors.sadr import restraint, searched, watched
-from editors.targets import SoFar, unreached
+from editors.targets import SoFar, said_at_first, unreached
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -96,7 +96,8 @@ def finetune(
         losses.append(loss.numpy())
         probabilities.append((-score).exp().numpy())
         formers.append(former)
-        report(step + 1, steps, "steps of fine-tuning", SoFar(np.array(probabilities), np.array(formers)))
+        names = said_at_first(lm, [(fact.target, token) for fact, token in zip(request.facts, said, strict=True)])
+        report(step + 1, steps, "steps of fine-tuning", SoFar(np.array(probabilities), np.array(formers), names, steps))
         change = change.detach()
         if bool((loss < request.enough).all()) or step == steps - 1:
             break

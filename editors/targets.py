@@ -53,6 +53,8 @@ class SoFar:
 
     probability: np.ndarray  # (steps so far, facts searched now)
     former: np.ndarray
+    names: list[tuple[str, str]]  # of each fact searched now, the new answer and what was said at first
+    steps: int  # at most
 
 
 def search(
@@ -97,6 +99,11 @@ def unreached(request: EditRequest, probability: np.ndarray) -> list[str]:
     ]
 
 
+def said_at_first(lm: "LanguageModel", answers: Sequence[tuple[str, int]]) -> list[tuple[str, str]]:
+    """New answers, each beside the word of the token that was said before it."""
+    return [(new, lm.words([token])[0].strip()) for new, token in answers]
+
+
 class _Search:
     """The search for a few facts together; each has its own change, moments and end."""
 
@@ -111,6 +118,7 @@ class _Search:
     ):
         self.lm, self.layer, self.sites, self.request = lm, layer, sites, request
         self.count = 1 + max(row.fact for row in rows) - begin
+        self.wanted = [fact.target for fact in request.facts[begin : begin + self.count]]
         self.first = layer + 1 if sites == ("hidden",) else layer
         self.device = lm.block_devices[layer]
         self.matrix = output_matrix(lm, layer)
@@ -139,7 +147,9 @@ class _Search:
             losses.append(torch.where(active, loss.detach(), torch.nan).cpu().numpy())
             probabilities.append(torch.where(active, log_probability.detach().exp(), torch.nan).cpu().numpy())
             formers.append(torch.where(active, former, torch.nan).cpu().numpy())
-            report(step + 1, steps, "steps of the search", SoFar(np.array(probabilities), np.array(formers)))
+            names = [(target, self.answered[fact]) for fact, target in enumerate(self.wanted)]
+            so_far = SoFar(np.array(probabilities), np.array(formers), said_at_first(self.lm, names), steps)
+            report(step + 1, steps, "steps of the search", so_far)
             ended = active & (loss.detach() < request.enough)
             active = active & ~ended
             if step == steps - 1 or not active.any():

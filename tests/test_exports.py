@@ -28,11 +28,11 @@ from app.charts.trace_maps import shared_top, trace_map
 from app.exports import _fields, notebook, notebook_file, plain, to_csv, to_json
 from app.studies import STUDIES
 from app.tables import table
-from editors import EditRequest, LayersRequest, Rewrite, write
+from editors import EditRequest, GenerateRequest, LayersRequest, Rewrite, generate, write
 
 PROMPT, SUBJECT = "stands the old tower of Aldra in a city", "old tower"
 REQUEST = TraceRequest(prompt=PROMPT, subject=SUBJECT, kinds=("state", "mlp"), samples=3, sigma=0.5)
-NAMES = ("trace", "stopped trace", "average", "lens", "facts")
+NAMES = ("trace", "stopped trace", "average", "lens", "facts", "generate")
 
 
 def stopped(lm: Any) -> Any:
@@ -68,6 +68,7 @@ def results(tiny) -> dict[str, Any]:
         "average": averaged(tiny.card()),
         "lens": logit_lens(tiny, LensRequest(prompt=PROMPT)),
         "facts": known_facts(tiny, KnownRequest(relations=("capital",))),
+        "generate": generate(tiny, GenerateRequest(prompt=("the old", "a city"), tokens=3)),
         "edit": write(
             tiny, EditRequest(facts=(TOWER,), layers=(1,), contexts=1, context_tokens=3, steps=3, tokens=600)
         ),
@@ -194,6 +195,7 @@ REQUESTS = {
     "average": AverageRequest(facts=3, relations=("capital",), at_least=0.0),
     "lens": LensRequest(prompt='the "old"\ntower \\ “São”', answer="Aldra"),
     "facts": KnownRequest(),
+    "generate": GenerateRequest(prompt=("The old “tower”, as", "x"), tokens=3, seed=2),
     "edit": EditRequest(
         facts=(Rewrite(prompt="{} stands in", subject="the “old” tower", target="Aldra"),), layers=(1, 2)
     ),

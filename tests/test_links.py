@@ -8,7 +8,7 @@ from analysis import AverageRequest, KnownRequest, LensRequest, TraceRequest
 from analysis.errors import BadRequest
 from app.links import from_query, link, to_query
 from app.studies import STUDIES
-from editors import DriftRequest, DriftsRequest, EditRequest, PatchRequest, Rewrite
+from editors import DriftRequest, DriftsRequest, EditRequest, GenerateRequest, LayersRequest, PatchRequest, Rewrite
 
 REQUESTS = [
     TraceRequest(prompt="The Eiffel Tower is located in the city of", subject="The Eiffel Tower"),
@@ -33,11 +33,14 @@ REQUESTS = [
     LensRequest(prompt="one\ntwo", answer="3"),
     KnownRequest(),
     KnownRequest(relations=("capital",)),
+    GenerateRequest(prompt=("A, b; c", '["x"]', "plain"), seed=4),
+    GenerateRequest(prompt=("The Eiffel Tower is",)),
     EditRequest(facts=(Rewrite(prompt="{} is, as said, in", subject="a, b", target="São"),), layers=(4, 5)),
     DriftRequest(prompt="a b in", subject="b", answer="c, d", grids=("mlp",)),
     DriftRequest(prompt="a b in", subject="b", window=2),
     PatchRequest(prompt="a b in", subject="b", heads=("3.1", "4-7")),
     DriftsRequest(tasks=("relation",)),
+    LayersRequest(facts=(Rewrite(prompt="{} is in", subject="a", target="b"),), layers=(1, 4)),
 ]
 
 
