@@ -82,36 +82,38 @@ def card(result: DriftResult, head: tuple[int, int]) -> None:
     key = result.key
     before, after = (float(run[layer, number, -1, key]) for run in (result.before, result.after))
     with st.container(border=True, key="drift-card"):
-        title, field, other = st.columns([2.4, 1.2, 1.2], vertical_alignment="center")
-        title.markdown(f"### Head {name(head)}")
+        title, field, other = st.columns([4, 1.2, 1.2], vertical_alignment="center")
+        subject = escape(word(result.tokens[key]))
+        title.markdown(
+            f"### Head {name(head)}\nLooks at “{subject}” with :blue[{percent(before)}] before, "
+            f":orange[{percent(after)}] after: **{signed(after - before)}**."
+        )
         st.session_state["drift.layer"], st.session_state["drift.number"] = head
         layers, heads = result.drift.shape
         field.number_input("Layer", 0, layers - 1, key="drift.layer", on_change=_typed)
         other.number_input("Head", 0, heads - 1, key="drift.number", on_change=_typed)
-        subject = escape(word(result.tokens[key]))
-        st.markdown(
-            f"Looks at “{subject}” with :blue[{percent(before)}] before, :orange[{percent(after)}] after: "
-            f"**{signed(after - before)}**."
-        )
-        which = st.segmented_control(
-            "Show", ["last word", "before", "after", "difference"], default="last word", required=True,
-            key="drift-which", wrap=True, label_visibility="collapsed",
-        )  # fmt: skip
-        if which == "last word":
-            figure = maps.row_bars(result, layer, number, live())
-            said = "Where the last word looks: :blue[before], :orange[after]."
-        else:
-            figure = maps.pattern_map(result, layer, number, which or "difference", live())
-            said = "Rows look at columns; the last row is the last word."
-        top = np.argsort(result.after[layer, number, -1])[::-1][:3]
-        listed = ", ".join(
-            f"{word(result.tokens[i])} {percent(float(result.after[layer, number, -1, i]))}" for i in top
-        )
-        st.plotly_chart(
-            figure, key=f"drift-head-{which}-{theme_seen()}", config=STILL,
-            alt=f"Attention of head {name(head)}, {which}: after the edit most to {listed}.",
-        )  # fmt: skip
-        st.markdown(f":gray[:small[{said} ★ subject.]]")
+        left, right = st.columns([1, 1.15], gap="large")
+        with left:
+            top = np.argsort(result.after[layer, number, -1])[::-1][:3]
+            listed = ", ".join(
+                f"{word(result.tokens[i])} {percent(float(result.after[layer, number, -1, i]))}" for i in top
+            )
+            st.markdown("**Where the last word looks** :gray[(:blue[before], :orange[after]; ★ subject)]")
+            st.plotly_chart(
+                maps.row_bars(result, layer, number, live()), key=f"drift-row-{theme_seen()}", config=STILL,
+                alt=f"Attention of head {name(head)} from the last word: after the edit most to {listed}.",
+            )  # fmt: skip
+        with right:
+            st.markdown("**Where every word looks** :gray[(rows look at columns)]")
+            which = st.segmented_control(
+                "Show", ["before", "after", "difference"], default="difference", required=True, key="drift-which",
+                wrap=True, label_visibility="collapsed",
+            )  # fmt: skip
+            st.plotly_chart(
+                maps.pattern_map(result, layer, number, which or "difference", live()),
+                key=f"drift-pattern-{which}-{theme_seen()}", config=STILL,
+                alt=f"Whole attention of head {name(head)}, {which}, {len(result.tokens)} words by as many.",
+            )  # fmt: skip
 
 
 def _typed() -> None:
@@ -220,9 +222,9 @@ def side_by_side(one: DriftResult, other: DriftResult, gamma: float) -> None:
         with column:
             said = result.said
             best = int(said.probability[1].argmax())
-            answer(
-                label, said.words[best], percent(float(said.probability[1, best])), "over", key=f"drift-side-{place}"
-            )
+            tone = "under" if said.words[best] == result.answer else "over"
+            share = percent(float(said.probability[1, best]))
+            answer(label, said.words[best], share, tone, key=f"drift-side-{place}")  # type: ignore[arg-type]
             st.plotly_chart(
                 maps.drift_map(result, live(), top=top), key=f"drift-side-map-{place}-{theme_seen()}", config=STILL,
                 alt=f"{label}. {maps.drift_alt(result)}",
@@ -233,9 +235,8 @@ def side_by_side(one: DriftResult, other: DriftResult, gamma: float) -> None:
                 f"{signed(float(result.drift.max()))}"
             )
     st.markdown(
-        ":gray[:small[One prompt shows what happened to this prompt. Over many facts, holding attention back mostly "
-        "keeps the written answer out of places it does not belong; it does not by itself bring the right answers "
-        "back.]]"
+        ":gray[:small[One prompt shows what happened to this prompt and is no proof for others; "
+        "`palimpsest bench drift` measures many facts, likelihood and greedy match side by side.]]"
     )
 
 

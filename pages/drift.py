@@ -52,12 +52,9 @@ def outcome() -> None:
     drift_view.sentence(result)
     chosen = tuple(st.session_state.get("drift-set-back") or ())
     head = drift_view.head_map(result, [tuple(map(int, name.split("."))) for name in chosen])  # type: ignore[misc]
-    left, right = st.columns([1.15, 1], gap="large")
-    with left:
-        st.markdown("## Set heads back")
-        set_back(request, result)
-    with right:
-        drift_view.card(result, head)
+    drift_view.card(result, head)
+    st.markdown("## Set heads back")
+    set_back(request, result)
     drift_view.experiments(result)
     st.markdown("## The same edit, with attention held back")
     cure(request, result)

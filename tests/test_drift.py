@@ -31,7 +31,8 @@ def edit_of(lm: LanguageModel, layer: int = 1, size: float = 0.5, probes: tuple[
         torch.randn(*shape, generator=draw) for shape in ((matrix.weight.shape[0], 1), (1, matrix.weight.shape[1]))
     )
     left = left * size * float(matrix.weight.norm()) / float(left.norm() * right.norm())
-    none = np.zeros(len(probes))
+    probes = (Probe(0, "rewrite", TOWER.text, TOWER.target, "the"), *probes)
+    none, curve = np.zeros(len(probes)), np.ones((1, 1))
     answers = Answers(none, none, none > 0, none > 0, ["the"] * len(probes), none)
     return Edit(
         asked("rome", TOWER, layers=(layer,)),
@@ -41,7 +42,7 @@ def edit_of(lm: LanguageModel, layer: int = 1, size: float = 0.5, probes: tuple[
                 layer, matrix.name, matrix.transposed, left.numpy(), right.numpy(), "", float(matrix.weight.norm())
             )
         ],
-        Found(none[None], none[None], none[None], [], [], 0.0, []),
+        Found(curve, curve, curve, [1.0], [1.0], 1.0, []),
         list(probes),
         answers,
         answers,

@@ -50,7 +50,7 @@ def head_map(
             colorbar={
                 "orientation": "h", "thickness": 6, "len": 0.4, "lenmode": "fraction", "x": 1, "xanchor": "right",
                 "y": 1.0, "yanchor": "bottom", "ypad": 6, "outlinewidth": 0, "ticks": "",
-                "tickvals": [-limit, 0, limit],
+                "tickvals": [-0.72 * limit, 0, 0.72 * limit],
                 "ticktext": [f"{words[0]} {percent(limit)}", "0", f"{words[1]} {percent(limit)}"],
                 "tickfont": {"size": 12, "color": palette.ink}, "ticklabelposition": "outside bottom",
             },
@@ -157,6 +157,7 @@ def row_bars(result: DriftResult, layer: int, head: int, palette: Palette) -> go
             text=[percent(float(value)) if value >= 0.05 else "" for value in values],
             textposition="outside",
             textfont={"size": 12, "color": palette.ink},
+            constraintext="none",
             cliponaxis=False,
             hovertext=[
                 f"“{token_label(result.tokens[row])}”: {name} {percent(float(values[row]))}, difference "
@@ -175,7 +176,8 @@ def row_bars(result: DriftResult, layer: int, head: int, palette: Palette) -> go
     limit = max(float(before.max()), float(after.max()), 1e-6)
     figure.update_xaxes(visible=False, range=[0, limit * 1.25], fixedrange=True)
     figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.0)
-    _dress(figure, palette, 26 * len(rows) + 30, None)
+    _dress(figure, palette, 24 * len(rows) + 20, None)
+    figure.update_layout(margin={"l": 8, "r": 12, "t": 8, "b": 8})
     return figure
 
 
@@ -212,7 +214,8 @@ def pattern_map(result: DriftResult, layer: int, head: int, which: str, palette:
         tickvals=places, ticktext=labels, tickfont=tick, tickangle=90, showgrid=False, zeroline=False, fixedrange=True,
         automargin=True, ticks="",
     )  # fmt: skip
-    _dress(figure, palette, 18 * max(size, 6) + 120, None)
+    _dress(figure, palette, 18 * max(size, 6) + 90, None)
+    figure.update_layout(margin={"l": 8, "r": 8, "t": 8, "b": 70})
     return figure
 
 
@@ -231,7 +234,7 @@ def substitution_map(
         )
     return token_map(
         lost, result.tokens, palette, top=top, stars=range(*result.subject), hover=hover, title=title,
-        top_label=f"loses {percent(top)}",
+        top_label=percent(top),
     )  # fmt: skip
 
 
