@@ -104,9 +104,8 @@ def facts(edit: Edit) -> None:
     rows = [index for index, probe in enumerate(edit.probes) if probe.kind == "rewrite"]
     if len(rows) < 2:
         return
-    st.markdown("## All that was written")
     held = sum(verdict(edit, index)[2] for index in rows)
-    st.markdown(f"{held} of {len(rows)} facts follow.")
+    st.markdown(f"## All that was written: {held} of {len(rows)} follow")
     _verdicts(edit, rows, "Fact", lambda probe: f"{escape(probe.prompt)} **:orange[{escape(probe.new)}]**")
 
 
