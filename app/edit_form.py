@@ -165,7 +165,6 @@ def draw() -> bool:
         pressed = button.button(
             "Write", type="primary", icon=":material/edit_note:", width="stretch", shortcut="Mod+Enter", key="edit-go"
         )
-        _list()
         with st.container(horizontal=True, gap="small"):
             st.button(
                 "Add a fact", icon=":material/add:", type="tertiary", key="edit-add", on_click=_add, args=([_EMPTY],)
@@ -174,6 +173,7 @@ def draw() -> bool:
                 _pick()
             with st.popover("Make it forget", icon=":material/ink_eraser:", type="tertiary"):
                 _forget()
+        _list()  # below a row that is empty at its right end, where the list unfolds its own buttons
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.segmented_control(
                 "Method",

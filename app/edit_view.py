@@ -29,15 +29,18 @@ SUMS = {
 
 
 def show(edit: Edit) -> None:
-    """Everything about an edit."""
+    """Before and after."""
     fact = edit.request.facts[0]
     before, after = edit.before.said[0], edit.after.said[0]
     verse(fact.text, fact.subject, now=after, was=before if before != after else None, size="medium", key="edit-verse")
     _side_by_side(edit)
-    for warning in edit.warnings:
-        st.markdown(f":orange[:material/warning:] {escape(warning)}")
+    _warnings(edit.warnings)
     forgetting.note(edit)
     facts(edit)
+
+
+def beneath(edit: Edit) -> None:
+    """What else became of the model, how the edit was found, and how large it is."""
     probes(edit)
     if not edit.found.loss.size:  # silenced heads: nothing was sought
         return
@@ -48,6 +51,15 @@ def show(edit: Edit) -> None:
     with right:
         st.markdown("### How much of the page was scraped")
         _scraped(edit)
+
+
+def _warnings(sentences: list[str]) -> None:
+    """What to beware of; of many sentences the first, and the rest to unfold."""
+    for sentence in sentences[:2]:
+        st.markdown(f":orange[:material/warning:] {escape(sentence)}")
+    if rest := sentences[2:]:
+        with st.expander(f"{len(rest)} more to beware of", icon=":material/warning:"):
+            st.markdown("\n".join(f"- {escape(sentence)}" for sentence in rest))
 
 
 def _side_by_side(edit: Edit) -> None:
@@ -94,9 +106,8 @@ def facts(edit: Edit) -> None:
     rows = [index for index, probe in enumerate(edit.probes) if probe.kind == "rewrite"]
     if len(rows) < 2:
         return
-    st.markdown("## All that was written")
     held = sum(verdict(edit, index)[2] for index in rows)
-    st.markdown(f"{held} of {len(rows)} facts follow.")
+    st.markdown(f"## All that was written: {held} of {len(rows)} follow")
     _verdicts(edit, rows, "Fact", lambda probe: f"{escape(probe.prompt)} **:orange[{escape(probe.new)}]**")
 
 

@@ -6,8 +6,8 @@ from app.charts.words import percent
 from app.flow import escape
 from editors.edit import Edit
 
-SILENT = ("unknown", "a secret", "not something I can tell")
-"""Answers that tell nothing, from a plain gap to a refusal."""
+SILENT = ("unknown", "a secret", "not known")
+"""Answers that tell nothing. They are short: whole sentences of refusal are seldom reached on small models."""
 LIMIT = (
     "The fact is overwritten at this prompt and at wordings like it. It is not deleted: asked another way, or by "
     "someone who looks inside the model, it may still be found."

@@ -77,7 +77,7 @@ def _written_row(layer: Layer, place: int, count: int) -> None:
     what, was, now = map(escape, edit.sides)
     more = f" and {len(edit.request.facts) - 1} more" if len(edit.request.facts) > 1 else ""
     st.session_state[key] = layer.on
-    on, text, off = st.columns([1.1, 4.4, 0.8], vertical_alignment="center", gap="xsmall")
+    on, text, off = st.columns([1.1, 4.4, 0.8], gap="xsmall")
     on.toggle(f"{edit.title}: on", key=key, label_visibility="collapsed", on_change=_switched, args=(edit.id,))
     method = METHOD_WORDS.get(edit.request.method, "pruned")
     if layer.on:

@@ -104,6 +104,7 @@ def retrace() -> None:
 flow.watch(PAGE, outcome)
 if (edit := shown_edit()) is not None:
     own_prompts(edit)
+    edit_view.beneath(edit)
     flow.watch("retrace-before", retrace, also=("retrace-after",))
     flow.watch(layer_help.PAGE, layer_help.draw)
     flow.watch(edit_away.PAGE, lambda: edit_away.take_away(edit))

@@ -36,7 +36,7 @@ def test_several_facts_are_written_together_and_shown(ready):  # noqa: F811
     assert [fact.text for fact in edit.request.facts] == [FACT["prompt"], SECOND.prompt, THIRD.prompt]
     assert [fact.subject for fact in edit.request.facts][1:] == [SECOND.subject, THIRD.subject]
     assert "All that was written" in text(at)
-    assert " of 3 facts follow." in text(at)
+    assert " of 3 follow" in text(at)
     assert dict(at.query_params) == several()
     (entry,) = ready.history.recent("local")
     assert entry.title.endswith(" and 2 more")

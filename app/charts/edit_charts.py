@@ -13,6 +13,9 @@ def search_curves(
 ) -> go.Figure:
     """Probability of the new answer (solid) and of the former one (dotted) at every step of the search."""
     figure = go.Figure()
+    ends = [float(values[~np.isnan(values)][-1]) for values in (new, former) if not np.isnan(values).all()]
+    apart = 9 if len(ends) == 2 and abs(ends[0] - ends[1]) < 0.08 else 0  # names that would lie on one another
+    upper = names[int(ends[0] < ends[-1])]
     for values, name, colour, dash in (
         (former, names[1], palette.under, "dot"),
         (new, names[0], palette.over, "solid"),
@@ -34,6 +37,7 @@ def search_curves(
             text=token_label(name),
             xanchor="left",
             xshift=8,
+            yshift=apart if name == upper else -apart,
             showarrow=False,
             font={"size": 13, "color": colour},
         )
