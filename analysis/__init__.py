@@ -11,16 +11,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from analysis.attribution import neurons
     from analysis.average_result import AverageRequest, AverageResult
     from analysis.averaging import average
     from analysis.errors import Cancelled, WorkbenchError
     from analysis.facts import Fact, KnownRequest, KnownResult, read_facts
+    from analysis.hops_result import HopsRequest, HopsResult
     from analysis.known import known_facts
     from analysis.lens import logit_lens
     from analysis.lens_result import LensRequest, LensResult
     from analysis.loading import load, plan
     from analysis.model import LanguageModel
     from analysis.model_spec import ModelPlan, ModelSpec
+    from analysis.multihop import hops
+    from analysis.neurons_result import NeuronsRequest, NeuronsResult
     from analysis.trace_result import TraceRequest, TraceResult
     from analysis.tracing import trace
 
@@ -29,12 +33,16 @@ _HOMES = {
     "averaging": ("average",),
     "errors": ("Cancelled", "WorkbenchError"),
     "facts": ("Fact", "KnownRequest", "KnownResult", "read_facts"),
+    "multihop": ("hops",),
+    "hops_result": ("HopsRequest", "HopsResult"),
     "known": ("known_facts",),
     "lens": ("logit_lens",),
     "lens_result": ("LensRequest", "LensResult"),
     "loading": ("load", "plan"),
     "model": ("LanguageModel",),
     "model_spec": ("ModelPlan", "ModelSpec"),
+    "attribution": ("neurons",),
+    "neurons_result": ("NeuronsRequest", "NeuronsResult"),
     "trace_result": ("TraceRequest", "TraceResult"),
     "tracing": ("trace",),
 }
@@ -45,6 +53,8 @@ __all__ = [
     "AverageResult",
     "Cancelled",
     "Fact",
+    "HopsRequest",
+    "HopsResult",
     "KnownRequest",
     "KnownResult",
     "LanguageModel",
@@ -52,13 +62,17 @@ __all__ = [
     "LensResult",
     "ModelPlan",
     "ModelSpec",
+    "NeuronsRequest",
+    "NeuronsResult",
     "TraceRequest",
     "TraceResult",
     "WorkbenchError",
     "average",
+    "hops",
     "known_facts",
     "load",
     "logit_lens",
+    "neurons",
     "plan",
     "read_facts",
     "trace",

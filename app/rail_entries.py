@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from analysis import AverageResult, KnownResult, LensResult, TraceResult
+import numpy as np
+
+from analysis import AverageResult, HopsResult, KnownResult, LensResult, NeuronsResult, TraceResult
 from analysis.study import Study
 from app.charts.average_maps import average_thumbnail
 from app.charts.lens_map import lens_thumbnail
@@ -47,6 +49,13 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
             return result.request.prompt, "lens", lens_thumbnail(result)
         case KnownResult():
             return f"{int(result.correct.sum())} of {len(result.ids)} known", "facts", None
+        case NeuronsResult():
+            strongest = np.nan_to_num(result.ffn, nan=0.0).max(1).clip(min=0)
+            bars = np.stack([strongest, result.attn_layer.clip(min=0)])
+            shown = bars / max(float(bars.max()), 1e-9)
+            return result.request.prompt, "neurons", [[round(float(v), 3) for v in row] for row in shown]
+        case HopsResult():
+            return f"{len(result.chains)} chains", "hops", None
         case Edit():
             return result.title, f"edit, {result.request.method}", None
     return type(result).__name__, "", None

@@ -12,10 +12,14 @@ import editors
 from analysis import (
     AverageRequest,
     AverageResult,
+    HopsRequest,
+    HopsResult,
     KnownRequest,
     KnownResult,
     LensRequest,
     LensResult,
+    NeuronsRequest,
+    NeuronsResult,
     TraceRequest,
     TraceResult,
 )
@@ -41,6 +45,8 @@ STUDIES: dict[str, Study] = {
         Study("average", AverageRequest, AverageResult, _later(analysis, "average"), of_traces=True),
         Study("lens", LensRequest, LensResult, _later(analysis, "logit_lens")),
         Study("edit", EditRequest, Edit, _later(editors, "write"), on_edits=True),
+        Study("neurons", NeuronsRequest, NeuronsResult, _later(analysis, "neurons")),
+        Study("hops", HopsRequest, HopsResult, _later(analysis, "hops")),
         Study("facts", KnownRequest, KnownResult, _later(analysis, "known_facts")),
     )
 }

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import AverageResult, KnownResult, LensResult, TraceResult, read_facts
+from analysis import AverageResult, HopsResult, KnownResult, LensResult, NeuronsResult, TraceResult, read_facts
 from analysis.average_result import ROWS
+from analysis.hops_result import ASKED
 from analysis.scores import TOP
 from editors.edit import Edit
 
@@ -110,6 +111,48 @@ def _known(result: KnownResult) -> pd.DataFrame:
             "correct": result.correct,
         }
     )
+
+
+@table.register
+def _neurons(result: NeuronsResult) -> pd.DataFrame:
+    """One row per card, value neurons first."""
+    cards = [*result.value, *result.query]
+    numbers = {
+        name: _floats(np.array([getattr(card, name) for card in cards]))
+        for name in ("coefficient", "score", "zeroed", "doubled")
+    }
+    return pd.DataFrame(
+        {
+            "role": [card.role for card in cards],
+            "neuron": [card.name for card in cards],
+            "layer": [card.layer for card in cards],
+            "index": [card.index for card in cards],
+            "token_index": [card.token for card in cards],
+            "token": [result.tokens[card.token] for card in cards],
+            **numbers,
+            "answer_probability": result.probability,
+            "promotes": [" ".join(word.strip() for word in card.promotes) for card in cards],
+            "suppresses": [" ".join(word.strip() for word in card.suppresses) for card in cards],
+        }
+    )
+
+
+@table.register
+def _hops(result: HopsResult) -> pd.DataFrame:
+    """One row per chain, every question with its answer."""
+    columns: dict[str, Any] = {
+        "id": [one.id for one in result.chains],
+        "question": [one.whole() for one in result.chains],
+        "bridge": [one.bridge for one in result.chains],
+        "answer": [one.answer for one in result.chains],
+    }
+    for number, name in enumerate(ASKED):
+        columns[f"{name}_probability"] = _floats(result.probability[:, number])
+        columns[f"{name}_said"] = [said[number] for said in result.said]
+        columns[f"{name}_correct"] = result.correct[:, number]
+    columns["wordings_correct"] = result.whole_correct.sum(1)
+    columns["genuine"] = result.genuine()
+    return pd.DataFrame(columns)
 
 
 @table.register

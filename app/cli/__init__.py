@@ -24,6 +24,8 @@ COMMANDS = {
     "generate": ("app.cli.editing", "let a model go on from a prompt, with edits"),
     "stats": ("app.cli.editing", "measure what layers are used to reading (second moments)"),
     "lens": ("app.cli.study", "read every state of a prompt through the logit lens"),
+    "neurons": ("app.cli.study", "find the neurons that raise an answer, and those that switch them on"),
+    "hops": ("app.cli.study", "ask chains of two facts, hop by hop and whole"),
     "bench": ("app.cli.bench", "measure speed and exactness on this machine"),
 }
 
