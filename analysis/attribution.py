@@ -20,6 +20,7 @@ from analysis.frozen_lens import FrozenLens
 from analysis.neuron_ablation import Scaled, outcomes
 from analysis.neuron_queries import Place, Queries, queries
 from analysis.neurons_result import WORDS, Ablation, Neuron, NeuronsRequest, NeuronsResult, Role
+from analysis.packed import packed
 from analysis.stream import PARTS, Part, Stream, read_stream
 from analysis.study import Report, provenance, silent
 from analysis.tokens import answer_token
@@ -229,6 +230,11 @@ def neurons(lm: "LanguageModel", request: NeuronsRequest, report: Report = silen
     Raises `UnknownArchitecture` where a model normalises its residual stream, `BadRequest` where a screening cannot
     be proven or the prompt or answer does not fit.
     """
+    with packed(lm):
+        return _attributed(lm, request, report)
+
+
+def _attributed(lm: "LanguageModel", request: NeuronsRequest, report: Report) -> NeuronsResult:
     started = time.perf_counter()
     run = _Run(lm, request, report)
     stream, total = run.stream, run.total

@@ -1,4 +1,4 @@
-"""Text to measure a model on: what it writes by itself, or a file.
+"""Text to measure a model on: what it writes by itself, a file, or a dataset.
 
 A corpus is cut into pieces of tokens that the model reads one by one; its identity is the hash of
 what is read, so statistics can say what they were made from.
@@ -19,6 +19,7 @@ from torch import Tensor
 from analysis.architecture import context_length
 from analysis.errors import BadRequest
 from analysis.generation import continuations
+from analysis.hub_text import PREFIX, paragraphs
 from analysis.moments_request import OWN
 from analysis.study import Report, silent
 
@@ -101,20 +102,26 @@ def written(lm: "LanguageModel", tokens: int, seed: int, cache: Path, report: Re
     return Corpus(OWN, tuple(pieces))
 
 
-def read_text(lm: "LanguageModel", path: Path, tokens: int) -> Corpus:
-    """The first `tokens` tokens of a text file, cut into pieces; `BadRequest` where it cannot be read or is empty."""
-    try:
-        text = path.expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadRequest(f"“{path}” could not be read as text ({error}). Give a UTF-8 file, or “{OWN}”.") from error
+def read_text(lm: "LanguageModel", source: str, tokens: int) -> Corpus:
+    """The first `tokens` tokens of a text file or a dataset (`hf:owner/name`), cut into pieces.
+
+    `BadRequest` where it cannot be read or is empty.
+    """
     length = _length(lm)
     pieces: list[tuple[int, ...]] = []
-    for paragraph in text.split("\n\n"):
+    for paragraph in paragraphs(source) if source.startswith(PREFIX) else _of_file(Path(source)):
         if paragraph.strip():
             ids = lm.tokenizer(paragraph.strip())["input_ids"]
             pieces += [tuple(ids[start : start + length]) for start in range(0, len(ids), length)]
         if sum(map(len, pieces)) >= tokens:
             break
     if not pieces:
-        raise BadRequest(f"“{path}” holds no text.")
-    return Corpus(path.name, tuple(pieces))
+        raise BadRequest(f"“{source}” holds no text.")
+    return Corpus(source if source.startswith(PREFIX) else Path(source).name, tuple(pieces))
+
+
+def _of_file(path: Path) -> list[str]:
+    try:
+        return path.expanduser().read_text(encoding="utf-8").split("\n\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(f"“{path}” could not be read as text ({error}). Give a UTF-8 file, or “{OWN}”.") from error

@@ -78,9 +78,11 @@ def moments(
     if request.source == OWN:
         corpus = written(lm, tokens, request.seed, home, report)
     else:
-        corpus = read_text(lm, Path(request.source), tokens)
+        corpus = read_text(lm, request.source, tokens)
     places = {layer: home / f"{corpus.id}-{layer}.safetensors" for layer in layers}
     missing = [layer for layer in layers if not places[layer].exists()]
+    if missing and lm.edits:
+        raise BadRequest("Second moments are those of the model as it was trained. Switch the edits off and try again.")
     if missing:
         sums = _summed(lm, corpus, missing, home / f"{corpus.id}-part.safetensors", report)
         for layer, total in sums.items():

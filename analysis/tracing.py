@@ -20,6 +20,7 @@ from analysis.errors import PromptTooLong
 from analysis.judge import Judge, foil_token
 from analysis.lens import read_lens
 from analysis.memory import free_bytes
+from analysis.packed import packed
 from analysis.preview import preview
 from analysis.resumed import Cell, groups, resume
 from analysis.study import Report, provenance, silent
@@ -260,16 +261,17 @@ def trace(
         return result
 
     tell(stamped())
-    for kind, token in rows:
-        base, cells = trace_.cells(kind, token)
-        grid = result.grids[kind]
-        missing = [cell for cell in cells if not grid.computed[cell.layer, token]]
-        for group in groups(missing, budget):
-            last = resume(trace_.frame, base, token, group, step)
-            with torch.inference_mode():
-                for part in range(0, len(group), CELLS_AT_ONCE):
-                    scores = trace_.judge(lm.readout(last[part : part + CELLS_AT_ONCE]))
-                    trace_.name_words(result, scores.top_ids)
-                    grid.put([cell.layer for cell in group[part : part + CELLS_AT_ONCE]], token, scores)
-        tell(stamped())
+    with packed(lm):
+        for kind, token in rows:
+            base, cells = trace_.cells(kind, token)
+            grid = result.grids[kind]
+            missing = [cell for cell in cells if not grid.computed[cell.layer, token]]
+            for group in groups(missing, budget):
+                last = resume(trace_.frame, base, token, group, step)
+                with torch.inference_mode():
+                    for part in range(0, len(group), CELLS_AT_ONCE):
+                        scores = trace_.judge(lm.readout(last[part : part + CELLS_AT_ONCE]))
+                        trace_.name_words(result, scores.top_ids)
+                        grid.put([cell.layer for cell in group[part : part + CELLS_AT_ONCE]], token, scores)
+            tell(stamped())
     return stamped()

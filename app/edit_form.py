@@ -22,6 +22,7 @@ METHOD_WORDS: dict[str, str] = {
     "emmet": "EMMET",
     "alphaedit": "AlphaEdit",
     "pmet": "PMET",
+    "ft": "FT-L",
 }
 KEY_WORDS = {"r_rome": "r-ROME", "p_rome": "p-ROME", "rome": "ROME as published"}
 SETTINGS = ("layers", "key_mode", "contexts", "steps", "rate", "clamp", "kl", "seed")

@@ -150,12 +150,15 @@ def _scraped(edit: Edit) -> None:
     figure = scraped(edit.changes, edit.model["layers"], palette)
     said = ", ".join(f"layer {one.layer} {one.norm / one.weight_norm:.2%}" for one in edit.changes)
     st.plotly_chart(figure, key=f"edit-scraped-{theme_seen()}", alt=f"Size of the change: {said}.", config=STILL)
-    stats = edit.found.statistics[0]
     ratio = edit.found.key_ratio[0]
     rho = f" ρ of the keys {ratio:.2f}." if ratio == ratio else ""
+    moments = "".join(
+        f" Second moments from {one['tokens']:,} tokens ({escape(str(one['corpus']))})."
+        for one in edit.found.statistics[:1]
+    )
     st.markdown(
-        f":gray[:small[Rank {max(one.rank for one in edit.changes)}, in the MLP’s output matrix only. Second moments "
-        f"from {stats['tokens']:,} tokens ({escape(str(stats['corpus']))}).{rho} All other tensors are byte-identical; "
+        f":gray[:small[Rank {max(one.rank for one in edit.changes)}, in the MLP’s output matrix only."
+        f"{moments}{rho} All other tensors are byte-identical; "
         "switching the edit off restores these byte for byte.]]"
     )
 

@@ -21,6 +21,7 @@ from analysis.study import Request
 from app.studies import STUDIES
 from app.tables import table
 from editors.edit import Edit
+from editors.layers_result import LayersResult
 from editors.recipe import recipe_of
 
 METRICS: tuple[Metric, ...] = ("probability", "logit_difference", "normalised_logit_difference", "kl")
@@ -174,6 +175,24 @@ def _neurons(result: NeuronsResult) -> dict[str, Any]:
 def _hops(result: HopsResult) -> dict[str, Any]:
     found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
     return {"study": "hops", "asked": ASKED, "recall_of": PLACES} | found | {"genuine": result.genuine()}
+
+
+@_fields.register
+def _layers(result: LayersResult) -> dict[str, Any]:
+    return {
+        "study": "layers",
+        "model": result.model,
+        "request": result.request,
+        "layers": result.layers,
+        "rewrite_score": result.score,
+        "likelier": result.likelier,
+        "greedy": result.greedy,
+        "trace_effect": result.effect,
+        "correlation": result.correlation(),
+        "edits_made": result.cells[0],
+        "edits_asked": result.cells[1],
+        "provenance": result.provenance,
+    }
 
 
 @_fields.register

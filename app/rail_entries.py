@@ -11,6 +11,7 @@ from app.charts.lens_map import lens_thumbnail
 from app.charts.trace_maps import thumbnail
 from app.history import Run, now
 from editors.edit import Edit
+from editors.layers_result import LayersResult
 
 SHORT_KIND = {
     "state": "states",
@@ -56,6 +57,8 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
             return result.request.prompt, "neurons", [[round(float(v), 3) for v in row] for row in shown]
         case HopsResult():
             return f"{len(result.chains)} chains", "hops", None
+        case LayersResult():
+            return f"{len(result.request.facts)} facts at {len(result.layers)} layers", "layers", None
         case Edit():
             return result.title, f"edit, {result.request.method}", None
     return type(result).__name__, "", None

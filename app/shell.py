@@ -21,6 +21,7 @@ PAGES = {
     "lens": "../pages/lens.py",
     "facts": "../pages/models.py",
     "edit": "../pages/edit.py",
+    "layers": "../pages/edit.py",
 }
 
 

@@ -25,6 +25,7 @@ from analysis import (
 )
 from analysis.study import Study
 from editors.edit import Edit
+from editors.layers_result import LayersRequest, LayersResult
 from editors.request import EditRequest
 
 
@@ -47,6 +48,7 @@ STUDIES: dict[str, Study] = {
         Study("edit", EditRequest, Edit, _later(editors, "write"), on_edits=True),
         Study("neurons", NeuronsRequest, NeuronsResult, _later(analysis, "neurons")),
         Study("hops", HopsRequest, HopsResult, _later(analysis, "hops")),
+        Study("layers", LayersRequest, LayersResult, _later(editors, "sweep_layers")),
         Study("facts", KnownRequest, KnownResult, _later(analysis, "known_facts")),
     )
 }

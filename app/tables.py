@@ -15,6 +15,7 @@ from analysis.average_result import ROWS
 from analysis.hops_result import ASKED
 from analysis.scores import TOP
 from editors.edit import Edit
+from editors.layers_result import OUTCOMES, LayersResult
 
 
 @singledispatch
@@ -94,6 +95,20 @@ def _lens(result: LensResult) -> pd.DataFrame:
         }
         | _top_words(result.words, lens.top_ids[layers, positions], lens.top_probabilities[layers, positions])
     )
+
+
+@table.register
+def _layers(result: LayersResult) -> pd.DataFrame:
+    """One row per layer tried: means over the facts."""
+    columns: dict[str, Any] = {"layer": result.layers, "facts": (~np.isnan(result.score)).sum(0)}
+    columns["rewrite_score"], columns["rewrite_score_half_width_95"] = result.mean(result.score)
+    for kind in OUTCOMES:
+        columns[f"{kind}_likelier"] = result.mean(result.likelier[kind])[0]
+        columns[f"{kind}_greedy"] = result.mean(result.greedy[kind])[0]
+    columns["trace_effect"], columns["trace_effect_half_width_95"] = (
+        part[result.layers] for part in result.mean(result.effect)
+    )
+    return pd.DataFrame(columns)
 
 
 @table.register

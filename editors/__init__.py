@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from editors.applying import written_over
     from editors.edit import Edit
+    from editors.layer_sweep import sweep_layers
+    from editors.layers_result import LayersRequest, LayersResult
     from editors.recipe import read_recipe, write_recipe
     from editors.request import EditRequest, Rewrite
     from editors.stack import EditStack
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "applying": ("written_over",),
     "edit": ("Edit",),
+    "layer_sweep": ("sweep_layers",),
+    "layers_result": ("LayersRequest", "LayersResult"),
     "recipe": ("read_recipe", "write_recipe"),
     "request": ("EditRequest", "Rewrite"),
     "stack": ("EditStack",),
@@ -32,7 +36,19 @@ _HOMES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = ["Edit", "EditRequest", "EditStack", "Rewrite", "read_recipe", "write", "write_recipe", "written_over"]
+__all__ = [
+    "Edit",
+    "EditRequest",
+    "EditStack",
+    "LayersRequest",
+    "LayersResult",
+    "Rewrite",
+    "read_recipe",
+    "sweep_layers",
+    "write",
+    "write_recipe",
+    "written_over",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -20,6 +20,10 @@ MethodName = Literal["rome", "memit", "emmet", "alphaedit", "pmet", "ft"]
 KeyMode = Literal["rome", "r_rome", "p_rome"]
 
 
+TUNING_RATE, TUNING_NORM = 5e-4, 5e-4
+"""FT's published rate and bound (ROME, appendix D, for GPT-2 XL)."""
+
+
 class Rewrite(BaseModel):
     """One fact to write: the prompt holds one `{}` where the subject stands and ends before the answer."""
 
@@ -71,9 +75,10 @@ class EditRequest(Request):
     enough: float = Field(0.05, gt=0, description="the search ends below this loss")
     moments_weight: float = Field(1.0, gt=0, description="MEMIT, PMET: weight of the text, in dimensions of a key")
     slack: float | None = Field(None, ge=0, description="EMMET: how far the new values may be missed; 0 for one fact")
+    norm: float | None = Field(None, gt=0, description="FT: furthest any weight may move")
     protect: float = Field(0.8, gt=0, lt=1, description="AlphaEdit: share of the text's energy to leave untouched")
     ridge: float = Field(0.1, gt=0, description="AlphaEdit: ridge, in energies of a typical projected key")
-    source: str = Field(OWN, description="text for second moments: own, or a file")
+    source: str = Field(OWN, description="text for second moments: own, a file, or hf:owner/name")
     tokens: int | None = Field(None, ge=1, description="tokens of that text; ten for each dimension when left out")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the texts the model writes")
 
@@ -99,10 +104,12 @@ def default_layers(lm: "LanguageModel", method: MethodName) -> tuple[int, ...]:
 
 def settled(lm: "LanguageModel", request: EditRequest) -> EditRequest:
     """The request with every setting filled in; `BadRequest` where layers or facts do not fit."""
+    tuning = request.method == "ft"
     values = {
         "layers": request.layers or default_layers(lm, request.method),
         "steps": request.steps or 25,
-        "rate": request.rate or 0.5,
+        "rate": request.rate or (TUNING_RATE if tuning else 0.5),
+        "norm": (request.norm or TUNING_NORM) if tuning else request.norm,
         "clamp": request.clamp or (4.0 if request.method in ("rome", "ft") else 0.75),
         "slack": request.slack if request.slack is not None else (0.0 if len(request.facts) == 1 else 1e-6),
     }
@@ -112,6 +119,8 @@ def settled(lm: "LanguageModel", request: EditRequest) -> EditRequest:
         raise BadRequest(f"{lm.name} has layers 0 to {lm.n_layers - 1}; there is no layer {outside[0]}.")
     if full.method == "rome" and (len(full.facts) != 1 or len(layers) != 1):
         raise BadRequest("ROME writes one fact to one layer. Take MEMIT, EMMET, AlphaEdit or PMET for more.")
+    if tuning and len(layers) != 1:
+        raise BadRequest("Fine-tuning changes one layer. Name one.")
     seen: dict[tuple[str, str], str] = {}
     for fact in full.facts:
         before = seen.setdefault((fact.prompt, fact.subject), fact.target)

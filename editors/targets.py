@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from analysis.key_value import output_matrix
+from analysis.packed import packed
 from analysis.study import Report, silent
 from editors.request import EditRequest
 from editors.rows import Row
@@ -74,7 +75,8 @@ def search(
         def told(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
             report(min(begin, count), count, note, partial, (begin + step * done / total) / (count + step))  # noqa: B023
 
-        parts.append(_Search(lm, chosen, begin, layer, sites, request).run(told))
+        with packed(lm):
+            parts.append(_Search(lm, chosen, begin, layer, sites, request).run(told))
     return Targets(
         base={site: torch.cat([part.base[site] for part in parts]) for site in sites},
         change={site: torch.cat([part.change[site] for part in parts]) for site in sites},
@@ -82,6 +84,16 @@ def search(
         probability=np.concatenate([part.probability for part in parts], axis=1),
         former=np.concatenate([part.former for part in parts], axis=1),
     )
+
+
+def unreached(request: EditRequest, probability: np.ndarray) -> list[str]:
+    """A sentence for each fact whose new answer never became likely; `probability` is (steps, n)."""
+    return [
+        f"The search for “{fact.target}” after “{fact.text}” reached {best:.0%} only. More steps, a larger clamp or "
+        "another layer may help."
+        for fact, best in zip(request.facts, np.nanmax(probability, axis=0), strict=True)
+        if best < 0.5
+    ]
 
 
 class _Search:

@@ -8,9 +8,9 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,19 +18,22 @@ from analysis.errors import BadRequest, UnknownArchitecture
 from analysis.key_value import output_matrix
 from analysis.moments import Moments, moments
 from analysis.moments_request import MomentsRequest
+from analysis.packed import packed
 from analysis.study import Report, provenance, silent
 from editors import closed_forms
-from editors.applying import apply, tensor_hash
+from editors.applying import apply
 from editors.asking import Looking, answerable, ask
+from editors.changes import layer_change
 from editors.closed_forms import Change, Inverse
 from editors.edit import Edit, Found, LayerChange
+from editors.finetuning import tuned
 from editors.overlay import Overlay
 from editors.plain_additions import adds_plainly
 from editors.probes import Probe, probes_of, stored_fact
 from editors.reading import hidden_at_end, keys_at_end, subject_keys
 from editors.request import EditRequest, settled
 from editors.rows import Row, contexts, rows_of
-from editors.targets import Site, search
+from editors.targets import Site, search, unreached
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -67,11 +70,11 @@ def write(
     """
     started = time.perf_counter()
     full = settled(lm, request)
-    writing = _Writing(lm, full, stack, report)
-    with Overlay(lm) as below:
+    make = partial(tuned, lm, full, report) if full.method == "ft" else _Writing(lm, full, stack, report).run
+    with packed(lm), Overlay(lm) as below:
         for edit in stack:
             apply(lm, edit, below)
-        changes, found, warnings = writing.run()
+        changes, found, warnings = make()
         old = [lm.words([int(lm.next_word(lm.encode(fact.text)).argmax())])[0].strip() for fact in full.facts]
         stored = [stored_fact(fact, said) for fact, said in zip(full.facts, old, strict=True)]
         probes: list[Probe] = []
@@ -137,11 +140,11 @@ class _Writing:
                     condition = closed_forms.condition(self.inverses[layer], mean)
                 residual = self._residual(rows, layer) * self.method.share(len(self.layers) - number)
                 change = self.method.form(self, layer, mean, residual)
-                changes.append(self._kept(layer, change))
+                changes.append(layer_change(lm, layer, change.left, change.right))
                 overlay.add(layer, torch.from_numpy(changes[-1].left), torch.from_numpy(changes[-1].right))
             left = self._residual(rows, last, after=True)
         self.report(1, 1, "asking what became of it", None, 0.95)
-        self._warn_of_misses()
+        self.warnings += unreached(request, self.targets.probability)
         whole = self.targets.change[self.method.sites[-1]].norm(dim=1).double()
         found = Found(
             loss=self.targets.loss,
@@ -175,21 +178,6 @@ class _Writing:
         present = matrix.value(keys_at_end(self.lm, bare, last).float()).double().cpu()
         return (self.targets.target("value").double() - present).T
 
-    def _kept(self, layer: int, change: Change) -> LayerChange:
-        matrix = output_matrix(self.lm, layer)
-        left, right = change.left.float().numpy(), change.right.float().numpy()
-        if not (np.isfinite(left).all() and np.isfinite(right).all()):
-            raise BadRequest(f"The change of layer {layer} is not finite. Take other layers, or more text.")
-        return LayerChange(
-            layer=layer,
-            name=matrix.name,
-            transposed=matrix.transposed,
-            left=left,
-            right=right,
-            base_hash=tensor_hash(matrix.parameter),
-            weight_norm=float(matrix.weight.float().norm()),
-        )
-
     def past_keys(self, layer: int) -> Tensor | None:
         """Sum of k kᵀ over the facts of the stack, keys read from the model as it is now; None for an empty stack."""
         total: Tensor | None = None
@@ -207,15 +195,6 @@ class _Writing:
             self.warnings.append(
                 f"“{one.text}” and “{other.text}” ask for the same key; what is written is between the two."
             )
-
-    def _warn_of_misses(self) -> None:
-        reached = np.nanmax(self.targets.probability, axis=0)
-        for fact, best in zip(self.request.facts, reached, strict=True):
-            if best < 0.5:
-                self.warnings.append(
-                    f"The search for “{fact.target}” after “{fact.text}” reached {best:.0%} only. More steps, "
-                    "a larger clamp or another layer may help."
-                )
 
 
 def _rome(writing: _Writing, layer: int, mean: Tensor, residual: Tensor) -> Change:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis import TraceRequest, WorkbenchError
-from app import edit_form, edit_view, flow, trace_view, written
+from app import edit_form, edit_view, flow, layer_help, trace_view, written
 from app.services import services
 from app.session import say
 from app.studies import STUDIES
@@ -92,4 +92,5 @@ def retrace() -> None:
 flow.watch(PAGE, outcome)
 if shown_edit() is not None:
     flow.watch("retrace-before", retrace, also=("retrace-after",))
+    flow.watch(layer_help.PAGE, layer_help.draw)
     edit_view.take_away(shown_edit())

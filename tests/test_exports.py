@@ -14,12 +14,16 @@ import analysis
 from analysis import (
     AverageRequest,
     Cancelled,
+    HopsRequest,
     KnownRequest,
     LensRequest,
     ModelSpec,
+    NeuronsRequest,
     TraceRequest,
+    hops,
     known_facts,
     logit_lens,
+    neurons,
     trace,
 )
 from analysis.average_result import ROWS, AverageResult
@@ -32,7 +36,7 @@ from editors import EditRequest, Rewrite, write
 
 PROMPT, SUBJECT = "stands the old tower of Aldra in a city", "old tower"
 REQUEST = TraceRequest(prompt=PROMPT, subject=SUBJECT, kinds=("state", "mlp"), samples=3, sigma=0.5)
-NAMES = ("trace", "stopped trace", "average", "lens", "facts")
+NAMES = ("trace", "stopped trace", "average", "lens", "neurons", "hops", "facts")
 
 
 def stopped(lm: Any) -> Any:
@@ -67,6 +71,8 @@ def results(tiny) -> dict[str, Any]:
         "stopped trace": stopped(tiny),
         "average": averaged(tiny.card()),
         "lens": logit_lens(tiny, LensRequest(prompt=PROMPT)),
+        "neurons": neurons(tiny, NeuronsRequest(prompt=PROMPT, top=3, counts=(1, 2), draws=1)),
+        "hops": hops(tiny, HopsRequest(limit=2)),
         "facts": known_facts(tiny, KnownRequest(relations=("capital",))),
         "edit": write(
             tiny, EditRequest(facts=(TOWER,), layers=(1,), contexts=1, context_tokens=3, steps=3, tokens=600)
@@ -191,6 +197,8 @@ REQUESTS = {
     "trace": REQUEST,
     "average": AverageRequest(facts=3, relations=("capital",), at_least=0.0),
     "lens": LensRequest(prompt='the "old"\ntower \\ “São”', answer="Aldra"),
+    "neurons": NeuronsRequest(prompt="the old", counts=(2, 5), mode="screened"),
+    "hops": HopsRequest(second=("capital",), limit=2),
     "facts": KnownRequest(),
     "edit": EditRequest(
         facts=(Rewrite(prompt="{} stands in", subject="the “old” tower", target="Aldra"),), layers=(1, 2)

@@ -73,7 +73,7 @@ def test_it_is_the_mean_over_all_tokens(tmp_path, family_name, source):
         found = moments(lm, asked())
     else:
         place = text_file(tmp_path)
-        corpus = read_text(lm, place, 200)
+        corpus = read_text(lm, str(place), 200)
         assert len({len(piece) for piece in corpus.pieces}) > 2
         found = moments(lm, asked(source=str(place)))
     for layer in ALL:
@@ -252,13 +252,13 @@ def test_batches_hold_every_piece_once():
 
 def test_a_text_file_is_read_in_pieces(tiny, tmp_path):
     place = text_file(tmp_path)
-    corpus = read_text(tiny, place, 10_000)
+    corpus = read_text(tiny, str(place), 10_000)
     assert corpus.name == "text.txt"
     ids = [tiny.tokenizer(paragraph)["input_ids"] for paragraph in PARAGRAPHS.strip().split("\n\n")]
     assert [token for piece in corpus.pieces for token in piece] == [token for own in ids for token in own]
     assert max(map(len, corpus.pieces)) == LENGTH
-    assert read_text(tiny, place, 5).tokens == 5
-    assert read_text(tiny, place, 5).id != corpus.id
+    assert read_text(tiny, str(place), 5).tokens == 5
+    assert read_text(tiny, str(place), 5).id != corpus.id
 
 
 def test_a_file_without_text_is_refused(tiny, tmp_path):

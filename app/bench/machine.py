@@ -5,11 +5,14 @@ import platform
 import resource
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 SHAPES = ((2048, 576, 1536), (2048, 1536, 576), (2048, 576, 576), (2048, 2048, 2048), (4096, 4096, 4096))
 """(m, k, n) of the products tried: those of the embedded model's blocks, and squares."""
@@ -52,19 +55,37 @@ def wait(device: torch.device) -> None:
 
 
 def matmul_rates(device: torch.device, dtype: torch.dtype, seconds: float = 0.4) -> dict[str, float]:
-    """Rate, FLOP/s, that each product of `SHAPES` keeps up for `seconds`: a burst is no peak a program can live at."""
+    """Rate, FLOP/s, that each product of `SHAPES` keeps up for `seconds`: a burst is no peak a program can live at.
+
+    On a CPU in float32 both of torch's products are tried, the plain one and the one of packed weights.
+    """
     rates = {}
     for m, k, n in SHAPES + (BIG_SHAPES if device.type == "cuda" else ()):
         left, right = torch.randn(m, k, device=device, dtype=dtype), torch.randn(k, n, device=device, dtype=dtype)
-        torch.mm(left, right)
-        wait(device)
-        began, runs = time.perf_counter(), 0
-        while not runs or time.perf_counter() - began < seconds:
-            torch.mm(left, right)
+        products: dict[str, Callable[[], Any]] = {"": partial(torch.mm, left, right)}
+        if device.type == "cpu" and dtype == torch.float32:
+            laid_out = torch.ops.mkldnn._reorder_linear_weight(right.T.contiguous(), m)
+            product = torch.ops.mkldnn._linear_pointwise
+            products[" packed"] = partial(product, left, laid_out, None, "none", [], "")
+        for name, multiply in products.items():
+            multiply()
             wait(device)
-            runs += 1
-        rates[f"{m}x{k}x{n}"] = 2 * m * k * n * runs / (time.perf_counter() - began)
+            began, runs = time.perf_counter(), 0
+            while not runs or time.perf_counter() - began < seconds:
+                multiply()
+                wait(device)
+                runs += 1
+            rates[f"{m}x{k}x{n}{name}"] = 2 * m * k * n * runs / (time.perf_counter() - began)
     return rates
+
+
+def counting() -> FlopCounterMode:
+    """Torch's counter of floating-point operations, told what a product of packed weights takes."""
+
+    def of_packed(rows: torch.Size, weight: torch.Size, *_: Any, **__: Any) -> int:
+        return 2 * rows.numel() * weight[0]
+
+    return FlopCounterMode(display=False, custom_mapping={torch.ops.mkldnn._linear_pointwise: of_packed})
 
 
 def forget_peak_memory(device: torch.device) -> None:

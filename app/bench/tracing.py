@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from analysis import Cancelled, LanguageModel, TraceRequest, TraceResult, trace
 from analysis.study import Report, silent
 from analysis.trace_result import Kind
 from app.bench.form import Bench, Figure
-from app.bench.machine import describe, forget_peak_memory, matmul_rates, peak_memory_mb, wait
+from app.bench.machine import counting, describe, forget_peak_memory, matmul_rates, peak_memory_mb, wait
 from app.bench.plain_tracing import PlainTrace
 
 PROMPT, SUBJECT = "The Eiffel Tower is located in the city of", "The Eiffel Tower"
@@ -93,7 +92,7 @@ def _kind(
             rates.setdefault(shape, []).append(rate)
 
     request = _request(kind, options)
-    with FlopCounterMode(display=False) as counter:
+    with counting() as counter:
         result = trace(lm, request, _titled(report, f"{kind}, counting"))
     flops = counter.get_total_flops()
     plain = PlainTrace(lm, request, result.answer_id)

@@ -39,7 +39,7 @@ def search_curves(
         )
     figure.update_yaxes(range=[-0.03, 1.03], tickvals=[0, 0.5, 1], ticktext=["0", "50\u2009%", "100\u2009%"])
     figure.update_xaxes(range=[0, max(1, steps - 1)], title={"text": "step of the search"})
-    return _dressed(figure, palette, right=90)
+    return dressed(figure, palette, right=90)
 
 
 def scraped(changes: list[LayerChange], layers: int, palette: Palette) -> go.Figure:
@@ -66,10 +66,11 @@ def scraped(changes: list[LayerChange], layers: int, palette: Palette) -> go.Fig
     top = max([*shares, 1e-6]) * 1.25
     figure.update_yaxes(range=[0, top], tickvals=[0, top / 1.25], ticktext=["0", f"{100 * top / 1.25:.1f}\u2009%"])
     figure.update_xaxes(range=[-0.8, layers - 0.2], title={"text": "layer"})
-    return _dressed(figure, palette, right=16)
+    return dressed(figure, palette, right=16)
 
 
-def _dressed(figure: go.Figure, palette: Palette, *, right: int) -> go.Figure:
+def dressed(figure: go.Figure, palette: Palette, *, right: int) -> go.Figure:
+    """Axes, margins and ground of the small figures of the edit page."""
     ink = {"size": 12, "color": palette.ink}
     figure.update_yaxes(tickfont=ink, gridcolor=palette.grid, zeroline=False, fixedrange=True)
     figure.update_xaxes(tickfont=ink, title_font=ink, showgrid=False, zeroline=False, fixedrange=True)

@@ -23,6 +23,7 @@ COMMANDS = {
     "recipe": ("app.cli.editing", "show, verify and compare recipes"),
     "generate": ("app.cli.editing", "let a model go on from a prompt, with edits"),
     "stats": ("app.cli.editing", "measure what layers are used to reading (second moments)"),
+    "layers": ("app.cli.layers", "try at which layer a fact is best written"),
     "lens": ("app.cli.study", "read every state of a prompt through the logit lens"),
     "neurons": ("app.cli.study", "find the neurons that raise an answer, and those that switch them on"),
     "hops": ("app.cli.study", "ask chains of two facts, hop by hop and whole"),

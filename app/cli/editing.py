@@ -33,12 +33,17 @@ def configure(parser: ArgumentParser, name: str) -> None:
     {"edit": _edit, "apply": _apply, "recipe": _recipe, "generate": _generate, "stats": _stats}[name](parser)
 
 
-def _edit(parser: ArgumentParser) -> None:
+def add_facts(parser: ArgumentParser) -> None:
+    """--prompt, --subject, --target, --facts."""
     for field in ("prompt", "subject", "target"):
         parser.add_argument(f"--{field}", help=Rewrite.model_fields[field].description)
     parser.add_argument(
         "--facts", type=Path, metavar="FILE", help="facts to write, as a JSON list of {prompt, subject, target}"
     )
+
+
+def _edit(parser: ArgumentParser) -> None:
+    add_facts(parser)
     add_fields(parser, EditRequest, leave_out={"facts", "source"})
     _add_text(parser, EditRequest)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the recipe here, its weights beside it")
@@ -54,7 +59,7 @@ def edit(args: Namespace) -> int:
     """Find an edit, show what it did, write its recipe."""
     from editors.writing import write
 
-    facts = _facts(args)
+    facts = facts_of(args)
     request = fields_of(args, EditRequest, facts=facts, source=args.text)
     if args.out is not None and args.out.suffix != ".json":
         raise BadRequest(f"--out is “{args.out}”; a recipe’s name ends in .json.")
@@ -90,7 +95,8 @@ def _stacked(places: list[Path]) -> tuple[Edit, ...]:
     return stack.on
 
 
-def _facts(args: Namespace) -> tuple[Rewrite, ...]:
+def facts_of(args: Namespace) -> tuple[Rewrite, ...]:
+    """The facts said by --prompt, --subject, --target or by --facts; `BadRequest` or `BadFile` where none are."""
     if args.facts is not None:
         try:
             listed = json.loads(args.facts.read_text(encoding="utf-8"))

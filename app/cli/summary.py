@@ -10,6 +10,7 @@ from analysis.average_result import ROWS
 from analysis.hops_result import ASKED, PLACES
 from app.cli.terminal import columns, shades, word
 from app.tables import table
+from editors.layers_result import LayersResult
 
 STRONGEST = 5
 
@@ -163,6 +164,32 @@ def _hops(result: HopsResult) -> str:
     if result.skipped:
         parts.append(f"{len(result.skipped)} chains could not be asked; the JSON file says why.")
     return "\n\n".join(parts)
+
+
+@summary.register
+def _layers(result: LayersResult) -> str:
+    facts = table(result)
+    rows = [
+        (
+            row.layer,
+            f"{row.rewrite_score:.2f} ± {row.rewrite_score_half_width_95:.2f}",
+            *(_share(getattr(row, f"{kind}_greedy")) for kind in ("rewrite", "paraphrase", "neighbour")),
+            f"{row.trace_effect:+.3f}",
+        )
+        for row in facts.itertuples()
+    ]
+    head = ("layer", "rewrite score", "follows", "said otherwise", "neighbours kept", "trace effect")
+    count = "One fact" if len(result.request.facts) == 1 else f"{len(result.request.facts)} facts"
+    between = result.correlation()
+    said = f"Rewrite score and trace effect agree with r = {between:.2f}. " if between == between else ""
+    return (
+        f"{_model(result.model)}\n{count} written with {result.request.method} at one layer after another.\n"
+        f"{columns(rows, head)}\n{said}Shares are of prompts whose wanted answer is said."
+    )
+
+
+def _share(value: float) -> str:
+    return "–" if value != value else f"{value:.0%}"
 
 
 def known_text(result: KnownResult, at_least: float) -> str:

@@ -1,0 +1,33 @@
+"""`palimpsest layers`: at which layer a fact is best written."""
+
+from argparse import ArgumentParser, Namespace
+
+from app.cli.editing import add_facts, facts_of
+from app.cli.files import add_outputs, check_outputs, write_outputs
+from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
+from app.cli.summary import summary
+from app.cli.terminal import Bar
+from app.exports import to_csv, to_json
+from editors.layers_result import LayersRequest
+
+
+def configure(parser: ArgumentParser, _: str) -> None:
+    """Give the command its flags."""
+    add_facts(parser)
+    add_fields(parser, LayersRequest, leave_out={"facts"})
+    add_outputs(parser, "json", "csv")
+    add_model_flags(parser)
+    parser.set_defaults(run=layers)
+
+
+def layers(args: Namespace) -> int:
+    """Write facts at one layer after another, beside their traces."""
+    from editors.layer_sweep import sweep_layers
+
+    request = fields_of(args, LayersRequest, facts=facts_of(args))
+    check_outputs(args)
+    with Bar() as bar:
+        made = sweep_layers(loaded(args, bar), request, bar)
+    write_outputs(args, {"json": lambda: to_json(made), "csv": lambda: to_csv(made)})
+    print(summary(made))
+    return 0

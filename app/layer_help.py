@@ -1,0 +1,79 @@
+"""Which layer? A few facts written at one layer after another, drawn beside what a trace finds."""
+
+import streamlit as st
+
+from analysis import KnownRequest, WorkbenchError, read_facts
+from analysis.facts import another_object
+from app import edit_form, flow
+from app.charts.layer_outcome import layer_outcome
+from app.charts.palette import live
+from app.components import theme_seen
+from app.services import services
+from app.session import spec
+from app.studies import STUDIES
+from app.tables import table
+from editors.layers_result import LayersRequest, LayersResult
+from editors.request import Rewrite
+
+PAGE, STUDY = "layers", STUDIES["layers"]
+FACTS = 4
+
+
+def draw() -> None:
+    """The question, the button, the figure; nothing runs before the button is pressed."""
+    st.markdown("## Which layer should it be?")
+    st.markdown(
+        "A trace shows where a fact is read from; that is not where it is best written. Here a few facts are written "
+        "at every third layer, one at a time. :gray[edit-layer sweep; Hase et al., 2023]"
+    )
+    try:
+        request = _request()
+    except WorkbenchError as error:
+        flow.refusal(error)
+        return
+    if st.button(f"Try it on {len(request.facts)} facts", icon=":material/stacks:", key="layers-go"):
+        flow.start(PAGE, STUDY, request, ())
+    flow.settle(PAGE)
+    flow.progress(PAGE, None)
+    flow.ended(PAGE)
+    result = flow.result_for(PAGE, STUDY, request, ())
+    if result is not None:
+        _show(result)
+
+
+def _request() -> LayersRequest:
+    """The fact of the form, with facts of the store that the model is known to know beside it."""
+    form = edit_form.form()
+    own = form.asked().facts[0]
+    method = form.method if form.method in ("rome", "emmet", "ft") else "rome"
+    asked = services().find(STUDIES["facts"], KnownRequest(), spec(), ())
+    sure = set(asked.known(0.3)) if asked is not None else None
+    others: list[Rewrite] = []
+    relations: set[str] = set()
+    for fact in read_facts():
+        fits = (sure is None or fact.id in sure) and fact.relation not in relations and fact.subject != own.subject
+        if fits and len(others) < FACTS - 1:
+            others.append(Rewrite.of(fact, another_object(fact)))
+            relations.add(fact.relation)
+    return LayersRequest(facts=(own, *others), method=method, seed=form.seed)
+
+
+def _show(result: LayersResult) -> None:
+    figure = layer_outcome(result, live())
+    follows, _ = result.mean(result.greedy["rewrite"])
+    said = ", ".join(
+        f"layer {layer} {share:.0%}" for layer, share in zip(result.layers, follows, strict=True) if share == share
+    )
+    st.plotly_chart(
+        figure, key=f"layers-figure-{theme_seen()}", alt=f"Facts that follow by layer: {said}.",
+        config={"displayModeBar": False},
+    )  # fmt: skip
+    between = result.correlation()
+    if result.complete and between == between:
+        st.markdown(
+            f":gray[:small[Over {result.score.size} edits, what an edit brings about and what the trace finds at its "
+            f"layer go together with r = {between:.2f}. Lines: share of prompts whose wanted answer is said. Area: "
+            f"indirect effect of the state at the subject’s last token, {result.request.samples} noise samples.]]"
+        )
+    with st.expander("The same as a table"):
+        st.dataframe(table(result).round(3), hide_index=True)

@@ -1,0 +1,120 @@
+"""Fine-tuning of one output matrix, held close to what it was: the baseline closed forms are compared with.
+
+Zhu et al., 2012.00363; FT+L of ROME, section 3.3 and appendix D: Adam on the whole matrix for the log-probability of
+the new answer, no weight further than ε from where it stood. Below the layer nothing changes, so
+every step begins at the layer.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from analysis.blocks import Frame, first_hidden, record
+from analysis.key_value import output_matrix
+from analysis.study import Report, silent
+from editors.changes import layer_change
+from editors.edit import Found, LayerChange
+from editors.request import EditRequest
+from editors.rows import Row, rows_of
+from editors.targets import SoFar, unreached
+
+if TYPE_CHECKING:
+    from analysis.model import LanguageModel
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A change found by fine-tuning; n facts, at most `steps` forwards."""
+
+    change: Tensor  # (d, d_k)
+    loss: np.ndarray  # (steps, n)
+    probability: np.ndarray  # (steps, n) geometric mean over the answer's tokens
+    former: np.ndarray  # (steps, n) of what the model said at first
+
+
+def tuned(lm: "LanguageModel", request: EditRequest, report: Report) -> tuple[list[LayerChange], Found, list[str]]:
+    """Changes, how they were found, and warnings, for a settled request; the model is as before at the end.
+
+    The change has full rank, so it is kept as a product with the identity: exact, and one form serves all edits.
+    """
+    layer = (request.layers or (0,))[-1]
+    made = finetune(lm, rows_of(lm, request.facts, ()), layer, request, report)
+    changes = [layer_change(lm, layer, torch.eye(len(made.change)), made.change)]
+    unknown = [math.nan] * len(request.facts)
+    found = Found(made.loss, made.probability, made.former, unknown, unknown, math.nan, statistics=[])
+    return changes, found, unreached(request, made.probability)
+
+
+def finetune(
+    lm: "LanguageModel", rows: Sequence[Row], layer: int, request: EditRequest, report: Report = silent
+) -> Tuned:
+    """Tune the output matrix of `layer` on the bare prompts of `rows`; `request` must be settled.
+
+    The loss of a fact is the mean negative log-probability of its answer's tokens; all facts share the
+    matrix and are tuned together until each loss is below `enough`, or the steps are used up.
+    """
+    bare = [row for row in rows if row.bare]
+    matrix = output_matrix(lm, layer)
+    change = torch.zeros_like(matrix.weight, dtype=torch.float32)
+    first, second = torch.zeros_like(change), torch.zeros_like(change)
+    starts = [_start(lm, row, layer) for row in bare]
+    losses, probabilities, formers = [], [], []
+    said: list[int] = []
+    steps = request.steps or 1
+    for step in range(steps):
+        change.requires_grad_(True)
+        loss, former = torch.zeros(len(bare)), np.full(len(bare), np.nan)
+        gradient = torch.zeros_like(change)
+        for index, (row, (frame, hidden)) in enumerate(zip(bare, starts, strict=True)):
+            with _added(matrix.module, change):
+                for block in range(layer, lm.n_layers):
+                    hidden = frame.run(block, hidden)
+            picks = [row.first + place for place in range(len(row.targets))]
+            logs = lm.readout(hidden[0, picks]).log_softmax(-1)
+            own = -logs.gather(1, torch.tensor(row.targets, device=logs.device)[:, None]).mean()
+            gradient += torch.autograd.grad(own, change)[0]
+            loss[index] = own.detach()
+            if step == 0:
+                said.append(int(logs[0].argmax()))
+            former[index] = float(logs[0, said[index]].detach().exp())
+        losses.append(loss.numpy())
+        probabilities.append((-loss).exp().numpy())
+        formers.append(former)
+        report(step + 1, steps, "steps of fine-tuning", SoFar(np.array(probabilities), np.array(formers)))
+        change = change.detach()
+        if bool((loss < request.enough).all()) or step == steps - 1:
+            break
+        first.mul_(0.9).add_(gradient, alpha=0.1)
+        second.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
+        size = (second / (1 - 0.999 ** (step + 1))).sqrt() + 1e-8
+        change = change - (request.rate or 5e-4) / (1 - 0.9 ** (step + 1)) * first / size
+        change = change.clamp(-(request.norm or torch.inf), request.norm or torch.inf)
+    return Tuned(change.cpu(), np.array(losses), np.array(probabilities), np.array(formers))
+
+
+@torch.no_grad()
+def _start(lm: "LanguageModel", row: Row, layer: int) -> tuple[Frame, Tensor]:
+    """What a row's run from `layer` on begins with: nothing below depends on the change."""
+    ids = torch.tensor([row.ids], device=lm.device)
+    frame = Frame.of(lm, ids)
+    return frame, record(frame, first_hidden(lm, ids)).hidden[layer].clone()
+
+
+@contextmanager
+def _added(module: torch.nn.Module, change: Tensor) -> Iterator[None]:
+    """Let a matrix stand as if `change` (d, d_k) were written over it."""
+
+    def add(_: Any, args: tuple, output: Tensor) -> Tensor:
+        return output + (args[0].to(change) @ change.T).to(output)
+
+    handle = module.register_forward_hook(add)
+    try:
+        yield
+    finally:
+        handle.remove()
