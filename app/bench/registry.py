@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from app.bench.editing import editing
 from app.bench.form import Bench
+from app.bench.neurons import neurons_bench
 from app.bench.tracing import tracing
 
-BENCHES: dict[str, Callable[..., Bench]] = {"tracing": tracing, "editing": editing}
+BENCHES: dict[str, Callable[..., Bench]] = {"tracing": tracing, "editing": editing, "neurons": neurons_bench}

@@ -11,6 +11,7 @@ from analysis.errors import BadRequest
 from analysis.loading import DTYPES, pick_device
 from app.bench.editing import EditOptions
 from app.bench.form import Bench, Figure
+from app.bench.neurons import NeuronOptions
 from app.bench.random_model import SHAPES, random_model
 from app.bench.registry import BENCHES
 from app.bench.tracing import FILLER, PROMPT, Options
@@ -41,6 +42,9 @@ def configure(parser: ArgumentParser, name: str) -> None:
     }
     for flag, explained in numbers.items():
         parser.add_argument(flag, type=_count, default=None, metavar="N", help=explained)
+    parser.add_argument(
+        "--chains", type=int, default=None, metavar="N", help="neurons: chains written over (default: 50; 0 when quick)"
+    )
     parser.add_argument(
         "--sequential", type=int, default=None, metavar="N", help="editing: facts in a row (default: 100; 0 when quick)"
     )
@@ -76,6 +80,8 @@ def _count(text: str) -> int:
 def _options(args: Namespace) -> Any:
     if args.name == "editing":
         return EditOptions(quick=args.quick, single=args.single, batch=args.batch, sequential=args.sequential)
+    if args.name == "neurons":
+        return NeuronOptions(quick=args.quick, chains=args.chains)
     kinds = tuple(part.strip() for part in args.kinds.split(",") if part.strip())
     if not kinds or set(kinds) - {"state", "mlp", "attn"}:
         raise BadRequest(f"--kinds is “{args.kinds}”; it may name state, mlp and attn.")
