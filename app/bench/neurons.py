@@ -20,6 +20,9 @@ from analysis.chains import Chain, read_chains
 from analysis.errors import WorkbenchError
 from analysis.facts import Fact, another_object
 from analysis.frozen_lens import FrozenLens
+from analysis.hops_result import ASKED
+from analysis.moments import moments
+from analysis.moments_request import MomentsRequest
 from analysis.neuron_ablation import Scaled, outcomes
 from analysis.packed import packed
 from analysis.stream import Stream, read_stream
@@ -156,14 +159,11 @@ def _others(places: Sequence[tuple[int, int]], width: int, generator: torch.Gene
 
 
 def _multihop(bench: Bench, lm: LanguageModel, count: int, report: Report) -> None:
-    asked = hops(lm, HopsRequest(), report)
+    moments(lm, MomentsRequest(layers=tuple(range(lm.n_layers - 1))), report)  # of all layers in one pass
+    asked = hops(lm, HopsRequest(limit=4 * count), report)
     right = asked.both() & asked.whole_correct.any(1)
-    for name, shares in (
-        ("first", asked.correct[:, 0]),
-        ("second", asked.correct[:, 1]),
-        ("whole", asked.correct[:, 2]),
-    ):
-        bench.mean(f"hops.{name}", shares.astype(float).tolist(), "share of chains right")
+    for place, name in enumerate(ASKED):
+        bench.mean(f"hops.{name}", asked.correct[:, place].astype(float).tolist(), "share of chains right")
     bench.add("hops.genuine", int(asked.genuine().sum()), "chains right whole, by no shortcut", len(asked.chains))
     usable = [one for one, fine in zip(asked.chains, right, strict=True) if fine]
     cases = [case for one in _in_turn(usable)[:count] for case in _cases(one)]
