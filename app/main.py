@@ -23,6 +23,7 @@ page = st.navigation(
         st.Page("../pages/trace.py", title="Trace", icon=":material/grid_on:"),
         st.Page("../pages/average.py", title="Many facts", icon=":material/stacks:", url_path="average"),
         st.Page("../pages/lens.py", title="Lens", icon=":material/search:"),
+        st.Page("../pages/neurons.py", title="Neurons", icon=":material/hub:"),
         st.Page("../pages/edit.py", title="Edit", icon=":material/edit_note:"),
         st.Page("../pages/models.py", title="Models", icon=":material/deployed_code:"),
     ],

@@ -56,7 +56,8 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
             shown = bars / max(float(bars.max()), 1e-9)
             return result.request.prompt, "neurons", [[round(float(v), 3) for v in row] for row in shown]
         case HopsResult():
-            return f"{len(result.chains)} chains", "hops", None
+            several = f"{len(result.chains)} chains"
+            return several if len(result.chains) > 1 else result.chains[0].whole(), "hop by hop", None
         case LayersResult():
             return f"{len(result.request.facts)} facts at {len(result.layers)} layers", "layers", None
         case Edit():

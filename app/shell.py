@@ -19,6 +19,8 @@ PAGES = {
     "trace": "../pages/trace.py",
     "average": "../pages/average.py",
     "lens": "../pages/lens.py",
+    "neurons": "../pages/neurons.py",
+    "hops": "../pages/neurons.py",
     "facts": "../pages/models.py",
     "edit": "../pages/edit.py",
     "layers": "../pages/edit.py",

@@ -9,7 +9,7 @@ from app.components import copy_button, picture_buttons
 from app.exports import notebook, table, to_csv, to_json
 from app.links import link
 
-PATHS = {"trace": "trace", "average": "average", "lens": "lens"}
+PATHS = {"trace": "trace", "average": "average", "lens": "lens", "neurons": "neurons"}
 
 
 def take_away(study: str, result: Any) -> None:

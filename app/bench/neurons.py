@@ -162,8 +162,8 @@ def _multihop(bench: Bench, lm: LanguageModel, count: int, report: Report) -> No
     moments(lm, MomentsRequest(layers=tuple(range(lm.n_layers - 1))), report)  # of all layers in one pass
     asked = hops(lm, HopsRequest(limit=4 * count), report)
     right = asked.both() & asked.whole_correct.any(1)
-    for place, name in enumerate(ASKED):
-        bench.mean(f"hops.{name}", asked.correct[:, place].astype(float).tolist(), "share of chains right")
+    for place, asked_name in enumerate(ASKED):
+        bench.mean(f"hops.{asked_name}", asked.correct[:, place].astype(float).tolist(), "share of chains right")
     bench.add("hops.genuine", int(asked.genuine().sum()), "chains right whole, by no shortcut", len(asked.chains))
     usable = [one for one, fine in zip(asked.chains, right, strict=True) if fine]
     cases = [case for one in _in_turn(usable)[:count] for case in _cases(one)]
