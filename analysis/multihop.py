@@ -16,6 +16,7 @@ from analysis.blocks import Frame, Passage, first_hidden, record
 from analysis.chains import Chain, chain, read_chains
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.hops_result import HopsRequest, HopsResult
+from analysis.packed import packed
 from analysis.study import Report, provenance, silent
 from analysis.tokens import Tokens, answer_token, find_text, subject_range, token_range
 from analysis.windows import window_layers
@@ -48,15 +49,20 @@ def chosen(request: HopsRequest) -> list[Chain]:
     return mixed[: request.limit]
 
 
-@torch.no_grad()
 def hops(lm: "LanguageModel", request: HopsRequest, report: Report = silent) -> HopsResult:
     """Ask every chain hop by hop and whole, and read bridge and answer at every layer of the whole.
 
     An answer counts as right when its first token is the likeliest next one. Raises `BadRequest` for unknown chains
     and relations, or when none of the chains can be asked.
     """
+    with packed(lm), torch.no_grad():
+        return _asked(lm, request, report)
+
+
+def _asked(lm: "LanguageModel", request: HopsRequest, report: Report) -> HopsResult:
     started = time.perf_counter()
     kept: list[Chain] = []
+    known: dict[tuple[str, str], tuple[float, bool, str]] = {}
     rows: dict[str, list] = {name: [] for name in ("p", "right", "said", "whole", "recall", "cut", "patched")}
     skipped: list[str] = []
     wanted = chosen(request)
@@ -64,7 +70,7 @@ def hops(lm: "LanguageModel", request: HopsRequest, report: Report = silent) -> 
     for done, one in enumerate(wanted):
         report(done, len(wanted), "chains")
         try:
-            run = _Run(lm, one)
+            run = _Run(lm, one, known)
         except WorkbenchError as error:
             skipped.append(f"{one.id}: {error}")
             continue
@@ -103,8 +109,8 @@ def hops(lm: "LanguageModel", request: HopsRequest, report: Report = silent) -> 
 class _Run:
     """One chain's whole question, recorded."""
 
-    def __init__(self, lm: "LanguageModel", one: Chain):
-        self.lm, self.chain = lm, one
+    def __init__(self, lm: "LanguageModel", one: Chain, known: dict[tuple[str, str], tuple[float, bool, str]]):
+        self.lm, self.chain, self.known = lm, one, known
         self.questions = [
             (one.hop_one, one.bridge),
             (one.hop_two(), one.answer),
@@ -126,10 +132,12 @@ class _Run:
 
     def ask(self, prompt: str, answer: str) -> tuple[float, bool, str]:
         """Probability of the answer's first token, whether it is the likeliest, and which token is."""
-        tokens = self.lm.encode(prompt)
-        probabilities = self.lm.next_word(tokens)
-        wanted, said = answer_token(self.lm.tokenizer, tokens, answer), int(probabilities.argmax())
-        return probabilities[wanted].item(), said == wanted, self.lm.words([said])[0].strip()
+        if (prompt, answer) not in self.known:  # many chains share a second hop
+            tokens = self.lm.encode(prompt)
+            probabilities = self.lm.next_word(tokens)
+            wanted, said = answer_token(self.lm.tokenizer, tokens, answer), int(probabilities.argmax())
+            self.known[prompt, answer] = probabilities[wanted].item(), said == wanted, self.lm.words([said])[0].strip()
+        return self.known[prompt, answer]
 
     def recall(self) -> list[list[float]]:
         """Log-probability of the bridge at the description's end and at the last token, of the answer there."""

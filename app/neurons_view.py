@@ -123,14 +123,16 @@ def _card(result: NeuronsResult, role: str, place: int) -> None:
             f":gray[:small[{role} neuron, {where} of layer {card.layer}, reads “{read}”; "
             f"coefficient {card.coefficient:.3g}]]"
         )
+        adds = f"{card.score:+.2f}" if role == "value" else f"{card.score:.2f}"
+        said = "Adds to the log-probability" if role == "value" else "Query score"
+        st.markdown(f"{said} **{adds}**")
         with st.container(horizontal=True, gap="large"):
-            for label, value in (
-                ("Adds", f"{card.score:+.2f}" if role == "value" else f"{card.score:.2f}"),
-                ("Answer now", percent(result.probability)),
-                ("With it at zero", percent(card.zeroed)),
-                ("Doubled", percent(card.doubled)),
+            for label, share in (
+                ("Answer now", result.probability),
+                ("At zero", card.zeroed),
+                ("Doubled", card.doubled),
             ):
-                st.metric(label, value, width="content")
+                st.metric(label, percent(share), width="content")
         raises, lowers = (card.promotes, card.suppresses) if card.coefficient >= 0 else (card.suppresses, card.promotes)
         st.markdown(f"**Raises** {_words(raises)}  \n**Lowers** {_words(lowers)}")
         st.markdown(_links(result, role, place))

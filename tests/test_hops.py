@@ -74,7 +74,7 @@ def test_a_chain_is_asked_as_any_prompt_is(family: LanguageModel, monkeypatch: p
 
 
 def test_a_cut_is_that_of_the_whole_run_and_none_is_none(family: LanguageModel) -> None:
-    run = _Run(family, TINY)
+    run = _Run(family, TINY, {})
     whole = family.readout(run.passage.last)[0].softmax(-1)[run.answer].item()
     assert run.cut((), [1], 1)[0] == pytest.approx(whole, abs=1e-5)
     edges = Edges(queries=(len(run.tokens) - 1,), keys=run.end)

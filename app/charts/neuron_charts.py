@@ -48,6 +48,9 @@ def ablation_curves(result: NeuronsResult, one: Ablation, palette: Palette) -> g
     lines: list[tuple[str, np.ndarray, str]] = [("strongest", one.probability, palette.over)]
     if len(one.random):
         lines.append(("random", one.random.mean(0), palette.quiet))
+    top = max(float(one.probability.max()), result.probability, float(one.random.max()) if len(one.random) else 0.0)
+    ends = sorted((float(values[-1]), name) for name, values, _ in lines)
+    places = {name: max(end, ends[0][0] + number * top / 12) for number, (end, name) in enumerate(ends)}
     for name, values, colour in lines:
         figure.add_scatter(
             x=counts,
@@ -65,9 +68,9 @@ def ablation_curves(result: NeuronsResult, one: Ablation, palette: Palette) -> g
     figure.update_layout(margin={"l": 8, "r": 84, "t": 12, "b": 44})
     figure.update_xaxes(
         type="log", tickvals=counts, ticktext=[str(count) for count in counts],
+        tickangle=0,
         title={"text": f"{one.role} neurons off", "font": {"size": 12, "color": palette.ink}},
     )  # fmt: skip
-    top = max(float(one.probability.max()), result.probability, float(one.random.max()) if len(one.random) else 0.0)
     ticks = np.linspace(0, top, 5)
     figure.update_yaxes(
         tickvals=ticks, ticktext=[percent(tick) if tick else "0" for tick in ticks], range=[0, top * 1.05]

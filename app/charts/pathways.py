@@ -106,7 +106,7 @@ def pathway(
                 "line": {"width": [3 if ring else 0 for ring in ringed], "color": palette.gold},
                 "opacity": 1,
             },
-            text=[f"<b>{graph.nodes[i].label}</b>" if column == 3 else graph.nodes[i].label for i in own],
+            text=[_text(graph.nodes[i]) for i in own],
             textposition="middle left" if column == 0 else "middle right" if column == 3 else "top center",
             textfont={"size": 22 if column == 3 else 14 if column == 0 else 12, "color": palette.ink},
             customdata=[[_role(column), graph.nodes[i].card] for i in own],
@@ -135,6 +135,11 @@ def pathway(
         hoverlabel={"font": {"size": 13}},
     )
     return figure
+
+
+def _text(node: Node) -> str:
+    """A label, words with some air towards their lines."""
+    return {0: f"{node.label}\u2002", 3: f"\u2002<b>{node.label}</b>"}.get(node.column, node.label)
 
 
 def _role(column: int) -> str:
