@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from analysis.frozen_lens import FrozenLens
+from analysis.integrated import integrated
 from analysis.neuron_ablation import Scaled, outcomes
 from analysis.neuron_queries import Place, Queries, queries
 from analysis.neurons_result import WORDS, Ablation, Neuron, NeuronsRequest, NeuronsResult, Role
@@ -250,6 +251,7 @@ def _attributed(lm: "LanguageModel", request: NeuronsRequest, report: Report) ->
     places, gains = [place for place, _ in values], [gain for _, gain in values]
     report(lm.n_layers + 2, total, "query neurons")
     asked: Queries = queries(stream, places, torch.tensor(gains), request.top, request.form)
+    second = integrated(stream, run.answer, report) if request.second_opinion else torch.zeros(0, 0)
     ranked = asked.share if request.form == "share" else asked.dot
     report(lm.n_layers + 3, total, "switching neurons off")
     top_scores = [float(ranked[place.layer, place.index]) for place in asked.top]
@@ -277,6 +279,7 @@ def _attributed(lm: "LanguageModel", request: NeuronsRequest, report: Report) ->
         links_dot=asked.links_dot.numpy(),
         unsure=asked.unsure,
         ablations=[run.ablations("value", ffn), run.ablations("query", ranked)] if request.counts else [],
+        integrated=second.numpy(),
         largest_unscored=rest,
         notes=run.notes,
         provenance=provenance(time.perf_counter() - started),

@@ -31,6 +31,7 @@ class NeuronsRequest(Request):
     )
     draws: int = Field(5, ge=0, le=50, description="random sets of the same layers to compare with")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the random sets")
+    second_opinion: bool = Field(False, description="also integrated gradients of all MLP neurons (knowledge neurons)")
 
     @field_validator("prompt")
     @classmethod
@@ -112,6 +113,7 @@ class NeuronsResult:
     links_dot: np.ndarray  # (query, value)
     unsure: list[int]  # value neurons whose shares were left out, their denominators too near zero
     ablations: list[Ablation]
+    integrated: np.ndarray  # (L, N) part of P(answer), a second opinion; empty where not asked for
     largest_unscored: float  # no MLP neuron left out scores more; -inf when exact
     notes: list[str]  # what is not as asked for, and why
     provenance: dict[str, Any]
@@ -120,6 +122,18 @@ class NeuronsResult:
     def scored(self) -> int:
         """MLP neurons scored exactly."""
         return int(np.isfinite(self.ffn).sum())
+
+    def agreement(self, count: int = 100) -> tuple[float, float] | None:
+        """How far the second opinion agrees: rank correlation over scored neurons, and share of the `count` first."""
+        if not self.integrated.size:
+            return None
+        scored = np.isfinite(self.ffn)
+        one, other = self.ffn[scored], self.integrated[scored]
+        ranks = [np.argsort(np.argsort(values)).astype(float) for values in (one, other)]
+        own = np.where(scored, self.ffn, -np.inf).ravel()
+        count = min(count, int(scored.sum()))
+        first = [set(np.argsort(-values)[:count].tolist()) for values in (own, self.integrated.ravel())]
+        return float(np.corrcoef(ranks[0], ranks[1])[0, 1]), len(first[0] & first[1]) / count
 
     def layer_sum(self) -> np.ndarray:
         """Sum of the MLP neurons' scores by layer (the paper's layer score), (L,); it is not that of the layer."""

@@ -83,6 +83,11 @@ def what(result: NeuronsResult) -> None:
             f"{result.largest_unscored:.3f} (screened, proven by a bound)."
         )
         st.markdown(how)
+        if (agreement := result.agreement()) is not None:
+            st.markdown(
+                f"Second opinion (integrated gradients, knowledge neurons): {percent(agreement[1])} of the first 100 "
+                f"are the same; rank correlation {agreement[0]:.2f}."
+            )
         for note in result.notes:
             st.markdown(f":orange[:material/info:] {escape(note)}")
         if result.unsure:

@@ -146,10 +146,22 @@ def _neurons(result: NeuronsResult) -> pd.DataFrame:
             "token": [result.tokens[card.token] for card in cards],
             **numbers,
             "answer_probability": result.probability,
+            **_second_opinion(result),
             "promotes": [" ".join(word.strip() for word in card.promotes) for card in cards],
             "suppresses": [" ".join(word.strip() for word in card.suppresses) for card in cards],
         }
     )
+
+
+def _second_opinion(result: NeuronsResult) -> dict[str, Any]:
+    """Integrated gradients of the MLPs' value neurons, where they were asked for."""
+    if not result.integrated.size:
+        return {}
+    parts = [
+        result.integrated[card.layer, card.index] if card.part == "ffn" else np.nan
+        for card in [*result.value, *result.query]
+    ]
+    return {"integrated_gradients": _floats(np.array(parts))}
 
 
 @table.register

@@ -18,11 +18,8 @@ FORMS = {"share": "Share (published code)", "dot": "Product (papers)"}
 FIRST = "The capital of the country where the Colosseum is located is the city of"
 
 adopt(PAGE)
-seed(
-    PAGE,
-    {"prompt": FIRST, "answer": None, "mode": "screened", "form": "share", "top": 30, "draws": 5, "seed": 1},
-    NeuronsRequest,
-)
+FORM = {"prompt": FIRST, "answer": None, "mode": "screened", "form": "share", "top": 30, "draws": 5, "seed": 1}
+seed(PAGE, FORM | {"second_opinion": False}, NeuronsRequest)
 if (wish := take_fill("hops")) and wish["chains"]:
     st.session_state[f"{PAGE}.picked"] = chain_named(wish["chains"][0]).whole()
 if picked := st.session_state.pop(f"{PAGE}.picked", None):
@@ -66,6 +63,7 @@ with st.container(border=True, key="neurons-form"):
             st.segmented_control(
                 "Query score", list(FORMS), format_func=FORMS.__getitem__, key=slot(PAGE, "form"), required=True
             )
+            st.toggle("Second opinion: integrated gradients (knowledge neurons)", key=slot(PAGE, "second_opinion"))
             st.number_input("Value neurons whose queries are looked for", 1, 300, key=slot(PAGE, "top"))
             st.number_input("Random draws to compare with", 0, 50, key=slot(PAGE, "draws"))
             st.number_input("Seed of the draws", 0, 2**32 - 1, key=slot(PAGE, "seed"))
@@ -79,7 +77,7 @@ def chain_of(text: str) -> Chain | None:
 request = None
 chain = None
 try:
-    names = ("prompt", "answer", "mode", "form", "top", "draws", "seed")
+    names = ("prompt", "answer", "mode", "form", "top", "draws", "seed", "second_opinion")
     fields = {name: st.session_state[slot(PAGE, name)] for name in names}
     request = validated(NeuronsRequest, {**fields, "answer": fields["answer"] or None})
     chain = chain_of(request.prompt)

@@ -7,6 +7,7 @@ import torch
 from analysis.attribution import Field, neurons, top_proven
 from analysis.errors import BadRequest, UnknownArchitecture
 from analysis.frozen_lens import FrozenLens
+from analysis.integrated import integrated, probability_of
 from analysis.model import LanguageModel
 from analysis.neuron_ablation import Scaled, outcomes
 from analysis.neuron_queries import Place, subkeys
@@ -167,6 +168,29 @@ def test_zeroed_neurons_are_rows_of_zeros(stream: Stream) -> None:
             weight.data.copy_(before)
     near(probability[1:2], plain[5:6])
     assert int(said[1]) == int(plain.argmax())
+
+
+def test_integrated_gradients_add_up_to_what_a_layer_gives(stream: Stream) -> None:
+    if hasattr(stream.frame.lm.blocks[0], "ln2_post"):
+        with pytest.raises(BadRequest, match="nothing to integrate"):
+            integrated(stream, 5)
+        return
+    parts = integrated(stream, 5)
+    for layer, row in enumerate(parts):
+        own = stream.coefficients["ffn"][layer][-1:]
+        with torch.no_grad():
+            whole, nothing = probability_of(stream, layer, torch.cat((own, 0 * own)), 5)
+        near(whole, stream.frame.lm.readout(stream.passage.last)[0].softmax(-1)[5])
+        assert float(row.sum()) == pytest.approx(float(whole - nothing), abs=5e-3)
+        assert not row[own[0] == 0].any()
+
+
+def test_the_second_opinion_is_told(tiny: LanguageModel) -> None:
+    result = neurons(tiny, ASKED.model_copy(update={"second_opinion": True}))
+    rank, same = result.agreement(10) or (2.0, 2.0)
+    assert -1 <= rank <= 1
+    assert 0 <= same <= 1
+    assert neurons(tiny, ASKED).agreement() is None
 
 
 def test_the_result_is_of_one_piece(result: NeuronsResult) -> None:

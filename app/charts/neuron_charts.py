@@ -61,7 +61,7 @@ def ablation_curves(result: NeuronsResult, one: Ablation, palette: Palette) -> g
             hovertemplate="%{text}<extra></extra>",
         )
         figure.add_annotation(
-            x=float(np.log10(counts[-1])), y=float(values[-1]), text=name, xanchor="left", xshift=8, showarrow=False,
+            x=float(np.log10(counts[-1])), y=places[name], text=name, xanchor="left", xshift=8, showarrow=False,
             font={"size": 13, "color": palette.ink},
         )  # fmt: skip
     _plain(figure, palette, height=280)

@@ -138,6 +138,11 @@ def _neurons(result: NeuronsResult) -> str:
             for count, p, control in zip(one.counts, one.probability, one.random.T, strict=True)
         ]
         parts.append(columns(lines, (f"{one.role} neurons off", f"P({word(result.answer)})", "as many at random")))
+    if (agreement := result.agreement()) is not None:
+        parts.append(
+            f"Integrated gradients agree with these scores by a rank correlation of {agreement[0]:.2f}; "
+            f"{agreement[1]:.0%} of the first 100 are the same."
+        )
     return "\n\n".join([*parts, *result.notes])
 
 
