@@ -4,23 +4,68 @@ import numpy as np
 import plotly.graph_objects as go
 
 from analysis.hops_result import HopsResult
-from app.charts.curves import Curve, layer_curves
 from app.charts.palette import Palette
 from app.charts.words import percent, word
 
 
 def recall_curves(result: HopsResult, palette: Palette, chain: int = 0) -> go.Figure:
-    """Probability of bridge (blue) and answer (orange) through the lens over layers, for one chain."""
-    one, shares = result.chains[chain], np.exp(result.recall[chain])
-    nothing = np.zeros(shares.shape[1])
-    curves = [
-        Curve(f"{one.bridge}, at the description", shares[0], nothing, 0),
-        Curve(f"{one.bridge}, at the end", shares[1], nothing, 0, "dot"),
-        Curve(f"{one.answer}, at the end", shares[2], nothing, 1),
+    """Probability of bridge (blue) and answer (orange) through the lens over layers, for one chain; powers of ten."""
+    one, shares = result.chains[chain], result.recall[chain] / np.log(10)
+    lines = [
+        (f"{one.bridge}, description", shares[0], 0, "solid"),
+        (f"{one.bridge}, end", shares[1], 0, "dot"),
+        (f"{one.answer}, end", shares[2], 1, "solid"),
     ]
-    figure = layer_curves(curves, palette, top=max(0.05, float(shares.max()) * 1.05))
-    figure.update_layout(margin={"r": 190})
+    low = min(-3.0, float(np.floor(shares.min())))
+    figure = go.Figure()
+    layers = np.arange(shares.shape[1])
+    for name, values, seat, dash in lines:
+        figure.add_scatter(
+            x=layers,
+            y=values,
+            mode="lines",
+            line={"width": 3, "color": palette.category[seat], "dash": dash},
+            text=[f"{name}, layer {at}: {percent(float(10**v))}" for at, v in zip(layers, values, strict=True)],
+            hovertemplate="%{text}<extra></extra>",
+        )
+    _named(figure, [(float(v[-1]), name, palette.category[seat]) for name, v, seat, _ in lines], layers[-1], -low / 13)
+    ticks = list(range(int(low), 1, 2 if low < -4 else 1))
+    figure.update_yaxes(tickvals=ticks, ticktext=[_power(tick) for tick in ticks], range=[low, 0.2])
+    _plain(figure, palette, "layer", [0, int(layers[-1])], right=150)
     return figure
+
+
+def _power(tick: int) -> str:
+    return f"{100 * 10.0**tick:g} %" if tick >= -4 else f"10<sup>{tick}</sup>"
+
+
+def _named(figure: go.Figure, ends: list[tuple[float, str, str]], x: float, apart: float) -> None:
+    """Names at the lines' ends, moved up so that none covers another."""
+    last = -np.inf
+    for end, name, colour in sorted(ends):
+        last = max(end, last + apart)
+        figure.add_annotation(
+            x=x, y=last, text=name, xanchor="left", xshift=8, showarrow=False, font={"size": 13, "color": colour}
+        )
+
+
+def _plain(figure: go.Figure, palette: Palette, title: str, across: list[int], *, right: int) -> None:
+    figure.update_yaxes(
+        tickfont={"size": 12, "color": palette.ink}, gridcolor=palette.grid, zeroline=False, fixedrange=True
+    )
+    figure.update_xaxes(
+        tickfont={"size": 12, "color": palette.ink}, showgrid=False, zeroline=False, fixedrange=True, range=across,
+        title={"text": title, "font": {"size": 12, "color": palette.ink}},
+    )  # fmt: skip
+    figure.update_layout(
+        height=300,
+        margin={"l": 8, "r": right, "t": 12, "b": 44},
+        showlegend=False,
+        dragmode=False,
+        font={"family": palette.font, "color": palette.ink},
+        plot_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor="rgba(0,0,0,0)",
+    )
 
 
 def recall_alt(result: HopsResult, chain: int = 0) -> str:
@@ -54,32 +99,13 @@ def cut_curves(result: HopsResult, palette: Palette, chain: int = 0) -> go.Figur
         )
     figure.add_hline(y=uncut, line={"width": 1, "dash": "dot", "color": palette.ink})
     top = max(float(np.nanmax(result.cut[chain])), uncut) * 1.08
-    apart = top / 14
-    low, high = sorted(ends)
-    places = (low[0], max(high[0], low[0] + apart))
-    for (_, name, colour), place in zip((low, high), places, strict=True):
-        figure.add_annotation(
-            x=result.cut_layers[-1], y=place, text=name, xanchor="left", xshift=8, showarrow=False,
-            font={"size": 13, "color": colour},
-        )  # fmt: skip
+    _named(figure, ends, result.cut_layers[-1], top / 13)
     ticks = np.linspace(0, top, 5)
     figure.update_yaxes(
-        tickvals=ticks, ticktext=[percent(tick) if tick else "0" for tick in ticks], range=[0, top],
-        tickfont={"size": 12, "color": palette.ink}, gridcolor=palette.grid, zeroline=False, fixedrange=True,
-    )  # fmt: skip
-    figure.update_xaxes(
-        tickfont={"size": 12, "color": palette.ink}, showgrid=False, zeroline=False, fixedrange=True,
-        title={"text": f"centre of {result.request.window} layers cut", "font": {"size": 12, "color": palette.ink}},
-    )  # fmt: skip
-    figure.update_layout(
-        height=300,
-        margin={"l": 8, "r": 150, "t": 12, "b": 44},
-        showlegend=False,
-        dragmode=False,
-        font={"family": palette.font, "color": palette.ink},
-        plot_bgcolor="rgba(0,0,0,0)",
-        paper_bgcolor="rgba(0,0,0,0)",
+        tickvals=ticks, ticktext=[percent(tick) if tick else "0" for tick in ticks], range=[0, top * 1.06]
     )
+    across = [result.cut_layers[0], result.cut_layers[-1]]
+    _plain(figure, palette, f"centre of {result.request.window} layers cut", across, right=150)
     return figure
 
 

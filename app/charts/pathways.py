@@ -1,7 +1,8 @@
 """From tokens through query neurons to value neurons to the answer: a layered graph, width is strength.
 
 Strengths are log-probability: what a value neuron adds to the answer; of that, a query neuron's share in the state the
-value neuron reads. At most thirty nodes are drawn, the strongest.
+value neuron reads. At most thirty nodes are drawn: the strongest, two in three value neurons of MLPs, the others of
+attention.
 """
 
 from dataclasses import dataclass
@@ -39,12 +40,14 @@ class Graph:
 def graph_of(result: NeuronsResult, most: int = MOST) -> Graph:
     """The strongest neurons that fit into `most` nodes, with the words they read and the links between them."""
     most = min(most, MOST)
-    values = sorted(range(len(result.value)), key=lambda i: -result.value[i].score)
-    for count in range(min(most, len(values)), 0, -1):
-        graph = _graph(result, values[:count], list(range(len(result.query)))[:count])
+    ranked = sorted(range(len(result.value)), key=lambda i: -result.value[i].score)
+    own, attn = ([i for i in ranked if result.value[i].part == part] for part in ("ffn", "attn"))
+    for count in range(min(most, len(ranked)), 0, -1):
+        values = own[: count - count // 3] + attn[: count // 3]
+        graph = _graph(result, values, list(range(len(result.query)))[:count])
         if len(graph.nodes) <= most or count == 1:
             return graph
-    return _graph(result, values[:1], [])
+    return _graph(result, ranked[:1], [])
 
 
 def _graph(result: NeuronsResult, values: list[int], queries: list[int]) -> Graph:
@@ -118,12 +121,12 @@ def pathway(
         )
     for column, name in enumerate(COLUMNS):
         figure.add_annotation(
-            x=column, y=1.06, text=name, showarrow=False, font={"size": 12, "color": palette.ink}, yanchor="bottom",
+            x=column, y=1.13, text=name, showarrow=False, font={"size": 12, "color": palette.ink}, yanchor="bottom",
             xanchor=("right", "center", "center", "left")[column],
         )  # fmt: skip
     tallest = max(sum(node.column == column for node in graph.nodes) for column in range(4))
-    figure.update_xaxes(visible=False, range=[-0.42, 3.42], fixedrange=True)
-    figure.update_yaxes(visible=False, range=[-0.06, 1.14], fixedrange=True)
+    figure.update_xaxes(visible=False, range=[-0.55, 3.7], fixedrange=True)
+    figure.update_yaxes(visible=False, range=[-0.06, 1.22], fixedrange=True)
     figure.update_layout(
         height=max(320, 44 * tallest + 90),
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
