@@ -63,14 +63,15 @@ def _sentence(result: HopsResult) -> str:
         )
         if right[name]  # type: ignore[index]
     ]
-    short = f"Beware: {' and '.join(alone)} is answered the same, so the whole proves no two hops." if alone else ""
+    verb = "are" if len(alone) > 1 else "is"
+    short = f"Beware: {' and '.join(alone)} {verb} answered the same, so the whole proves no two hops." if alone else ""
     parts = ["No shortcut answers it alone." if not alone else short]
     if result.patched.size:
         best, to, back = _rescue(result)
         uncut = float(result.probability[0, 2])
         if best > uncut + 0.01:
             parts.append(
-                f"The state after layer {back} put in layer {to}’s place raises “{escape(one.answer)}” from "
+                f"What goes into layer {back}, put into layer {to} instead, raises “{escape(one.answer)}” from "
                 f"{percent(uncut)} to {percent(best)} (back-patching, best of all pairs)."
             )
     return f":gray[{' '.join(parts)}]"

@@ -56,7 +56,7 @@ def show(result: NeuronsResult) -> None:
             )
     st.markdown(
         f":gray[:small[Thin lines: {len(result.ablations[0].random) if result.ablations else 0} random draws from the "
-        "same layers, at every token. Query neurons are few and shallow: with them gone much else goes too.]]"
+        "same layers. Neurons are off at every token of the prompt.]]"
     )
     st.markdown("### What each layer adds")
     st.plotly_chart(layer_gains(result, live()), key=f"neurons-gains-{light}", alt=gains_alt(result), config=STILL)

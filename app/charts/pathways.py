@@ -111,7 +111,7 @@ def pathway(
             },
             text=[_text(graph.nodes[i]) for i in own],
             textposition="middle left" if column == 0 else "middle right" if column == 3 else "top center",
-            textfont={"size": 22 if column == 3 else 14 if column == 0 else 12, "color": palette.ink},
+            textfont={"size": 20 if column == 3 else 14 if column == 0 else 12, "color": palette.ink},
             customdata=[[_role(column), graph.nodes[i].card] for i in own],
             hovertext=[_hover(result, graph.nodes[i]) for i in own],
             hovertemplate="%{hovertext}<extra></extra>",
@@ -125,7 +125,7 @@ def pathway(
             xanchor=("right", "center", "center", "left")[column],
         )  # fmt: skip
     tallest = max(sum(node.column == column for node in graph.nodes) for column in range(4))
-    figure.update_xaxes(visible=False, range=[-0.55, 3.7], fixedrange=True)
+    figure.update_xaxes(visible=False, range=[-0.55, 3.95], fixedrange=True)
     figure.update_yaxes(visible=False, range=[-0.06, 1.22], fixedrange=True)
     figure.update_layout(
         height=max(320, 44 * tallest + 90),
