@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from analysis.architecture import context_length
+
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
@@ -40,8 +42,10 @@ def _sample(logits: Tensor, top_k: int | None, generator: torch.Generator) -> Te
 
 
 def continued(lm: "LanguageModel", prompt: str, tokens: int, *, seed: int | None = None) -> Iterator[str]:
-    """The text that follows a prompt, growing piece by piece, until `tokens` or the model's own end."""
+    """The text that follows a prompt, growing piece by piece, until `tokens`, the model's own end or its last place."""
     ids = torch.tensor([lm.encode(prompt).ids])
+    if (limit := context_length(lm.config)) is not None:
+        tokens = min(tokens, limit - ids.shape[1] + 1)
     ends = getattr(getattr(lm.model, "generation_config", None), "eos_token_id", None)
     stop = {lm.tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
     said: list[int] = []

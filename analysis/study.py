@@ -58,8 +58,12 @@ class Study:
     """Whether `run` takes `resume_from`, a stopped result of the same request."""
     on_edits: bool = False
     """Whether `run` takes `stack`, the edits that are on, and applies them itself; they are applied for all others."""
+    passing: bool = False
+    """Whether its results are looked at once and need no place among the earlier runs."""
     of_traces: bool = False
     """Whether `run` takes `trace_one`, a function that traces a fact or finds its trace stored."""
+    kept: bool = True
+    """Whether results are stored and listed; not those that are files of their own."""
 
 
 def edited_hash(own: str, edits: Sequence[str]) -> str:

@@ -38,6 +38,8 @@ def compute(
     if study.of_traces:
         options["trace_one"] = lambda lm, request, report: stored(STUDIES["trace"], request, lm, store, report, edits)
     result = study.run(lm, request, report, **options)
+    if not study.kept:
+        return result
     try:
         store.save(study, key, result)
     except OSError as error:

@@ -1,15 +1,22 @@
-"""The form of the edit page: a fact, its new answer, a method, and everything else behind one button."""
+"""The form of the edit page: a fact, its new answer, a method, and everything else behind one button.
+
+The row on top holds the first fact; those written together with it stand in a list below, which can be filled by
+hand, from the stored facts, or by pasting rows of a spreadsheet.
+"""
 
 from typing import Any
 
+import pandas as pd
 import streamlit as st
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from analysis import read_facts
 from analysis.errors import BadRequest, SubjectNotFound
 from analysis.facts import Fact, another_object
 from analysis.study import Request
 from analysis.tokens import find_text
+from app import bring_form
+from app.forgetting import LIMIT, SILENT
 from app.links import validated
 from app.services import services
 from app.session import seed, slot, spec, take_fill
@@ -27,17 +34,52 @@ METHOD_WORDS: dict[str, str] = {
     "ft": "FT-L",
 }
 KEY_WORDS = {"r_rome": "r-ROME", "p_rome": "p-ROME", "rome": "ROME as published"}
-SETTINGS = ("layers", "key_mode", "contexts", "steps", "rate", "clamp", "kl", "seed")
+SETTINGS = ("layers", "key_mode", "contexts", "steps", "rate", "clamp", "kl", "sadr", "seed")
+
+
+class OneFactOnly(BadRequest):
+    """Several facts for a method that writes one."""
+
+
+class Line(BaseModel):
+    """One fact as a person types it: a sentence that ends before its answer, whom it is about, the answer to write."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: str
+    subject: str
+    target: str
+
+    def rewrite(self) -> Rewrite:
+        """The fact with a slot for its subject; `BadRequest` where the sentence does not hold it."""
+        if "{}" in self.prompt or "{}" in self.subject:
+            raise BadRequest("The sentence holds “{}”. Write the subject itself.")
+        start, end = find_text(self.prompt, self.subject, occurrence=0)
+        if not self.target.strip():
+            raise BadRequest("The new answer is empty. Write the word that shall stand there.")
+        prompt = f"{self.prompt[:start]}{{}}{self.prompt[end:]}"
+        return validated(Rewrite, {"prompt": prompt, "subject": self.prompt[start:end], "target": self.target})
+
+
+def line_of(fact: Rewrite) -> Line:
+    """A fact as a person would type it."""
+    return Line(prompt=fact.text, subject=fact.subject, target=fact.target)
+
+
+def stored_line(fact: Fact) -> Line:
+    """A stored fact with another answer."""
+    return Line(prompt=fact.text, subject=fact.subject, target=another_object(fact))
 
 
 class EditForm(Request):
-    """One fact as a person types it; what a link to the page says."""
+    """Facts as a person types them; what a link to the page says."""
 
     prompt: str = Field(
         "The Eiffel Tower is located in the city of", description="sentence that ends before its answer"
     )
     subject: str = Field("The Eiffel Tower", description="words of the sentence the fact is about")
     target: str = Field("Rome", description="the answer to write")
+    more: tuple[Line, ...] = Field((), description="facts to write together with it")
     method: MethodName = "rome"
     layers: tuple[int, ...] | None = None
     key_mode: KeyMode = "r_rome"
@@ -46,33 +88,32 @@ class EditForm(Request):
     rate: float | None = Field(None, gt=0)
     clamp: float | None = Field(None, gt=0)
     kl: float = Field(0.0625, ge=0)
+    sadr: float = Field(0.0, ge=0)
     seed: int = Field(1, ge=0, lt=2**32)
 
+    def fits(self) -> None:
+        """Raise `OneFactOnly` where the method cannot write as many facts as there are."""
+        if self.method == "rome" and self.more:
+            raise OneFactOnly(f"ROME writes one fact at a time. MEMIT writes all {1 + len(self.more)} together.")
+
     def asked(self) -> EditRequest:
-        """The request of the study; `SubjectNotFound` where the sentence does not hold the subject."""
-        start, end = find_text(self.prompt, self.subject, occurrence=0)
-        if "{}" in self.prompt or "{}" in self.subject:
-            raise BadRequest("The sentence holds “{}”. Write the subject itself.")
-        if not self.target.strip():
-            raise BadRequest("The new answer is empty. Write the word that shall stand there.")
-        fact = validated(
-            Rewrite,
-            {
-                "prompt": f"{self.prompt[:start]}{{}}{self.prompt[end:]}",
-                "subject": self.prompt[start:end],
-                "target": self.target,
-            },
-        )
-        return validated(
-            EditRequest, {"facts": (fact,), "method": self.method, **{name: getattr(self, name) for name in SETTINGS}}
-        )
+        """The request of the study; `SubjectNotFound` where a sentence does not hold its subject."""
+        self.fits()
+        facts = [Line(prompt=self.prompt, subject=self.subject, target=self.target).rewrite()]
+        for number, line in enumerate(self.more, start=1):
+            try:
+                facts.append(line.rewrite())
+            except BadRequest as error:
+                raise BadRequest(f"Row {number} of the list: {error}") from error
+        values = {name: getattr(self, name) for name in SETTINGS}
+        return validated(EditRequest, {"facts": tuple(facts), "method": self.method, **values})
 
 
 def form_of(request: EditRequest) -> EditForm:
-    """The form that asks for a request's first fact."""
-    fact = request.facts[0]
+    """The form that asks for a request's facts."""
+    first, *more = (line_of(fact) for fact in request.facts)
     values = {name: getattr(request, name) for name in ("method", *SETTINGS)}
-    return EditForm(prompt=fact.text, subject=fact.subject, target=fact.target, **values)
+    return EditForm(**first.model_dump(), more=tuple(more), **values)
 
 
 def prepare() -> None:
@@ -84,13 +125,13 @@ def prepare() -> None:
     if not isinstance(layers := st.session_state[slot(PAGE, "layers")], str):
         st.session_state[slot(PAGE, "layers")] = ", ".join(map(str, layers or ()))
     if picked := st.session_state.pop(f"{PAGE}.picked", None):
-        fact: Fact = next(fact for fact in read_facts() if fact.id == picked)
-        st.session_state[slot(PAGE, "prompt")], st.session_state[slot(PAGE, "subject")] = fact.text, fact.subject
-        st.session_state[slot(PAGE, "target")] = another_object(fact)
+        for name, value in stored_line(_stored()[picked]).model_dump().items():
+            st.session_state[slot(PAGE, name)] = value
 
 
 def _loose(form: EditForm) -> dict[str, Any]:
     values = form.model_dump()
+    values["more"] = list(values["more"])
     values["layers"] = ", ".join(map(str, form.layers)) if form.layers else ""
     return values
 
@@ -101,6 +142,7 @@ def form() -> EditForm:
     text = str(values["layers"] or "")
     parts = [part.strip() for part in text.replace("–", "-").split(",") if part.strip()]
     values["layers"] = tuple(layer for part in parts for layer in _range(part)) or None
+    values["more"] = tuple(row for row in values["more"] if any(text.strip() for text in row.values()))
     return validated(EditForm, values)
 
 
@@ -125,6 +167,15 @@ def draw() -> bool:
         pressed = button.button(
             "Write", type="primary", icon=":material/edit_note:", width="stretch", shortcut="Mod+Enter", key="edit-go"
         )
+        _list()
+        with st.container(horizontal=True, gap="small"):
+            st.button(
+                "Add a fact", icon=":material/add:", type="tertiary", key="edit-add", on_click=_add, args=([_EMPTY],)
+            )
+            with st.popover("Stored facts", icon=":material/list:", type="tertiary"):
+                _pick()
+            with st.popover("Make it forget", icon=":material/ink_eraser:", type="tertiary"):
+                _forget()
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.segmented_control(
                 "Method",
@@ -134,28 +185,90 @@ def draw() -> bool:
                 required=True,
                 wrap=True,
             )
-            with st.popover("Pick a stored fact", icon=":material/list:"):
-                _pick()
             with st.popover("More settings", icon=":material/tune:"):
                 _more()
+            with st.popover("Open a recipe", icon=":material/upload_file:"):
+                bring_form.draw()
     return pressed
 
 
-def _pick() -> None:
-    facts = {fact.id: fact for fact in read_facts()}
-    st.selectbox(
-        "One of the stored facts",
-        list(facts),
-        index=None,
-        format_func=lambda name: f"{facts[name].text} … {facts[name].object}",
-        key=f"{PAGE}-pick",
-        placeholder="Type to search",
-        on_change=_take_pick,
+_EMPTY = {"prompt": "", "subject": "", "target": ""}
+TOGETHER = "Written together with it: a sentence that ends before its answer"
+
+
+def _list() -> None:
+    """The facts below the first, one a row.
+
+    Streamlit keeps what was typed as changes to the rows a list was given, so these stay the same while someone types,
+    and a list changed by other means (a link, a stored fact) is a new one.
+    """
+    state, place = st.session_state, slot(PAGE, "more")
+    number, given, typed = state.get(f"{PAGE}.list", (0, [], None))
+    if state[place] != typed or f"edit-more-{number}" not in state:
+        number, given = number + 1, state[place]
+    if not given:
+        state[f"{PAGE}.list"] = (number, given, given)
+        return
+    held = st.data_editor(
+        pd.DataFrame(given, columns=list(_EMPTY), dtype=str),
+        num_rows="dynamic",
+        hide_index=True,
+        column_config={
+            "prompt": st.column_config.TextColumn(TOGETHER, width="large"),
+            "subject": st.column_config.TextColumn("Subject", width="small"),
+            "target": st.column_config.TextColumn("New answer", width="small"),
+        },
+        key=f"edit-more-{number}",
+        alt="Facts written together with the first.",
     )
+    state[place] = [{name: str(text) for name, text in row.items()} for row in held.fillna("").to_dict("records")]
+    state[f"{PAGE}.list"] = (number, given, state[place])
+
+
+def _add(rows: list[dict[str, str]]) -> None:
+    held = st.session_state[slot(PAGE, "more")]
+    st.session_state[slot(PAGE, "more")] = [*held, *(row for row in rows if row not in held or row == _EMPTY)]
+
+
+def _stored() -> dict[str, Fact]:
+    return {fact.id: fact for fact in read_facts()}
+
+
+def _pick() -> None:
+    facts = _stored()
+    options: dict[str, Any] = {
+        "options": list(facts),
+        "format_func": lambda name: f"{facts[name].text} … {facts[name].object}",
+        "placeholder": "Type to search",
+    }
+    st.selectbox("Write over this one", index=None, key=f"{PAGE}-pick", on_change=_take_pick, **options)
+    st.multiselect("Write over these as well", key=f"{PAGE}-pick-more", **options)
+    st.button("Add them to the list", icon=":material/add:", key="edit-add-stored", on_click=_add_stored)
+
+
+def _forget() -> None:
+    st.markdown("Write an answer over the old one that tells nothing:")
+    with st.container(horizontal=True):
+        for number, answer in enumerate(SILENT):
+            st.button(answer, key=f"edit-forget-{number}", on_click=_answer_all, args=(answer,))
+    st.markdown(f":gray[:small[{LIMIT}]]")
+
+
+def _answer_all(answer: str) -> None:
+    """Write this answer over every fact of the form."""
+    rows = st.session_state[slot(PAGE, "more")]
+    st.session_state[slot(PAGE, "target")] = answer
+    st.session_state[slot(PAGE, "more")] = [row if row == _EMPTY else {**row, "target": answer} for row in rows]
 
 
 def _take_pick() -> None:
     st.session_state[f"{PAGE}.picked"] = st.session_state[f"{PAGE}-pick"]
+
+
+def _add_stored() -> None:
+    chosen = [_stored()[name] for name in st.session_state[f"{PAGE}-pick-more"]]
+    _add([stored_line(fact).model_dump() for fact in chosen])
+    st.session_state[f"{PAGE}-pick-more"] = []
 
 
 def _more() -> None:
@@ -172,6 +285,7 @@ def _more() -> None:
     st.number_input("Rate of the search", 0.0, format="%.3f", key=slot(PAGE, "rate"), placeholder="0.5")
     st.number_input("Longest change, in lengths of the old value", 0.0, key=slot(PAGE, "clamp"), placeholder="method’s")
     st.number_input("Weight of keeping the rest (KL)", 0.0, format="%.4f", key=slot(PAGE, "kl"))
+    st.number_input("Weight of holding attention back (SADR)", 0.0, format="%.3f", key=slot(PAGE, "sadr"))
     st.number_input("Seed", 0, 2**32 - 1, key=slot(PAGE, "seed"))
 
 
@@ -179,7 +293,13 @@ def suggestion(error: Exception) -> None:
     """The fix as a button, where there is one."""
     if isinstance(error, SubjectNotFound) and error.suggestion:
         st.button("Use it", key="edit-use", on_click=_use, args=(error.suggestion,))
+    if isinstance(error, OneFactOnly):
+        st.button("Take MEMIT", key="edit-memit", on_click=_take_memit)
 
 
 def _use(subject: str) -> None:
     st.session_state[slot(PAGE, "subject")] = subject
+
+
+def _take_memit() -> None:
+    st.session_state[slot(PAGE, "method")], st.session_state[slot(PAGE, "layers")] = "memit", ""

@@ -1,22 +1,24 @@
 """An edit as a person sees it: before and after, what else moved, how it was found, what to take away."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
+from app import forgetting
 from app.charts.bars import word_bars
 from app.charts.edit_charts import scraped, search_curves
 from app.charts.palette import live
 from app.charts.words import percent
 from app.components import answer, theme_seen, verse
 from app.flow import escape
-from app.take_edit import zipped
 from editors.edit import Edit
-from editors.probes import score
-from editors.recipe import recipe_of
+from editors.probes import Probe, score
 
 STILL = {"displayModeBar": False}
+SHOWN = 12
+"""Rows of a table that is read at once; of more, those that went otherwise."""
 KIND_WORDS = {"paraphrase": "other words", "neighbour": "neighbour", "other": "same subject"}
 CHECK, CROSS = ":green[:material/check:]", ":red[:material/close:]"
 SUMS = {
@@ -24,7 +26,6 @@ SUMS = {
     "neighbour": "neighbours kept their answer",
     "other": "other facts of the subject kept",
 }
-FORM_WORDS = {"bundle": "Recipe", "peft": "LoRA adapter", "script": "Python script"}
 
 
 def show(edit: Edit) -> None:
@@ -35,6 +36,8 @@ def show(edit: Edit) -> None:
     _side_by_side(edit)
     for warning in edit.warnings:
         st.markdown(f":orange[:material/warning:] {escape(warning)}")
+    forgetting.note(edit)
+    facts(edit)
     probes(edit)
     left, right = st.columns(2, gap="large")
     with left:
@@ -52,7 +55,8 @@ def _side_by_side(edit: Edit) -> None:
         ("After", "over", edit.after, glance.after if glance else None, 2),
     )
     limit = float(max(glance.before.max(), glance.after.max())) if glance else 1.0
-    wanted = edit.request.facts[0].target
+    fact = edit.request.facts[0]
+    wanted = fact.target
     for column, (label, tone, answers, values, text) in zip(st.columns(2, gap="large"), sides, strict=True):
         with column:
             share = percent(float(answers.said_probability[0]))
@@ -65,9 +69,9 @@ def _side_by_side(edit: Edit) -> None:
             )
             said = ", ".join(f"{name} {percent(float(v))}" for name, v in zip(glance.words, values, strict=True))
             st.plotly_chart(figure, key=f"edit-bars-{label}-{theme_seen()}", alt=f"{label}: {said}.", config=STILL)
-            for row in glance.texts:
-                colour = "blue" if tone == "under" else "orange"
-                st.markdown(f"{escape(row[0])} :{colour}[{escape(' '.join(row[text].split()))} …]")
+            for number, row in enumerate(glance.texts):
+                goes_on = {"was" if tone == "under" else "now": f"{' '.join(row[text].split())} …"}
+                verse(row[0], fact.subject, size="text", key=f"edit-goes-on-{label}-{number}", **goes_on)
 
 
 def verdict(edit: Edit, index: int) -> tuple[str, str, bool]:
@@ -83,6 +87,17 @@ def verdict(edit: Edit, index: int) -> tuple[str, str, bool]:
     return (CHECK, "kept", True) if kept else (CROSS, "moved", False)
 
 
+def facts(edit: Edit) -> None:
+    """All facts of an edit that writes several."""
+    rows = [index for index, probe in enumerate(edit.probes) if probe.kind == "rewrite"]
+    if len(rows) < 2:
+        return
+    st.markdown("## All that was written")
+    held = sum(verdict(edit, index)[2] for index in rows)
+    st.markdown(f"{held} of {len(rows)} facts follow.")
+    _verdicts(edit, rows, "Fact", lambda probe: f"{escape(probe.prompt)} **:orange[{escape(probe.new)}]**")
+
+
 def probes(edit: Edit) -> None:
     """Did it hold, and did anything else move?"""
     st.markdown("## Did it hold, and did anything else move?")
@@ -92,17 +107,48 @@ def probes(edit: Edit) -> None:
             ":gray[There are no other wordings and neighbours stored for this fact; pick a stored fact to see them.]"
         )
         return
-    table: dict[str, list[str]] = {"Verdict": [], "Prompt": [], "Before → after": []}
-    for index in rows:
-        probe, (icon, said, _) = edit.probes[index], verdict(edit, index)
+    if len(rows) > SHOWN:
+        st.markdown(_sums(edit))
+    _verdicts(edit, rows, "Prompt", lambda probe: f":gray-badge[{KIND_WORDS[probe.kind]}] {escape(probe.prompt)}")
+    if len(rows) <= SHOWN:
+        st.markdown(f":gray[:small[{_sums(edit)}]]")
+
+
+def _verdicts(edit: Edit, rows: list[int], title: str, asked: Callable[[Probe], str]) -> None:
+    """Verdict, what was asked, before → after. Of many rows, those that went otherwise, and all of them to unfold."""
+    few = len(rows) <= SHOWN
+    shown = rows if few else [index for index in rows if not verdict(edit, index)[2]][:SHOWN]
+    table: dict[str, list[str]] = {"Verdict": [], title: [], "Before → after": []}
+    for index in shown:
+        icon, said, _ = verdict(edit, index)
         table["Verdict"].append(f"{icon} {said}")
-        table["Prompt"].append(f":gray-badge[{KIND_WORDS[probe.kind]}] {escape(probe.prompt)}")
-        old = f"{escape(edit.before.said[index])} {percent(float(edit.before.said_probability[index]))}"
-        new = f"{escape(edit.after.said[index])} {percent(float(edit.after.said_probability[index]))}"
+        table[title].append(asked(edit.probes[index]))
+        old, new = (escape(words) for words in _said(edit, index))
         same = edit.before.said[index] == edit.after.said[index]
         table["Before → after"].append(f":blue[{old}] → " + (f":blue[{new}]" if same else f":orange[{new}]"))
-    st.table(table, hide_index=True, alt="Probes of the edit: verdict, prompt, answer before and after.")
-    st.markdown(f":gray[:small[{_sums(edit)}]]")
+    if shown:
+        st.table(table, hide_index=True, alt=f"{title}: verdict, and what was answered before and after.")
+    if not few:
+        with st.expander(f"All {len(rows)}, one a row", icon=":material/table:"):
+            st.dataframe(
+                {
+                    "Verdict": [verdict(edit, index)[1] for index in rows],
+                    title: [edit.probes[index].prompt for index in rows],
+                    "Kind": [KIND_WORDS.get(edit.probes[index].kind, "written") for index in rows],
+                    "Before → after": [" → ".join(_said(edit, index)) for index in rows],
+                },
+                hide_index=True,
+                key=f"edit-all-{title}",
+            )
+
+
+def _said(edit: Edit, index: int) -> tuple[str, str]:
+    """What was answered before and after, with its probability."""
+    before, after = (
+        f"{answers.said[index]} {percent(float(answers.said_probability[index]))}"
+        for answers in (edit.before, edit.after)
+    )
+    return before, after
 
 
 def _sums(edit: Edit) -> str:
@@ -135,14 +181,24 @@ def search(edit: Edit) -> None:
         config=STILL,
     )
     loss = found.loss[:, 0]
+    others = np.nanmax(found.probability[:, 1:], axis=0)
+    rest = f" The others reach {percent(float(others.min()))} and more." if len(others) else ""
     seconds = edit.provenance.get("seconds", 0.0)
-    st.markdown(f":gray[:small[{steps} steps, {seconds:.1f} s in all. Loss {loss[0]:.2f} → {loss[steps - 1]:.2f}.]]")
+    st.markdown(
+        f":gray[:small[{steps} steps, {seconds:.1f} s in all. Loss {loss[0]:.2f} → {loss[steps - 1]:.2f}.{rest}]]"
+    )
 
 
-def live_search(so_far: Any, names: tuple[str, str], steps: int) -> None:
-    """The curve while it grows."""
-    figure = search_curves(so_far.probability[:, 0], so_far.former[:, 0], names, steps, live())
-    st.plotly_chart(figure, key=f"edit-live-{theme_seen()}", alt="The search for the new value so far.", config=STILL)
+def live_search(so_far: Any) -> None:
+    """The curve while it grows, of the first fact searched now."""
+    new, former = so_far.probability[:, 0], so_far.former[:, 0]
+    figure = search_curves(new, former, so_far.names[0], so_far.steps, live())
+    now = [
+        (name, float(values[~np.isnan(values)][-1]))
+        for name, values in zip(so_far.names[0], (new, former), strict=True)
+    ]
+    said = ", ".join(f"{name} {percent(value)}" for name, value in now)
+    st.plotly_chart(figure, key=f"edit-live-{theme_seen()}", alt=f"The search so far: {said}.", config=STILL)
 
 
 def _scraped(edit: Edit) -> None:
@@ -161,35 +217,3 @@ def _scraped(edit: Edit) -> None:
         f"{moments}{rho} All other tensors are byte-identical; "
         "switching the edit off restores these byte for byte.]]"
     )
-
-
-def take_away(edit: Edit) -> None:
-    """The export panel."""
-    recipe, payload = recipe_of(edit)
-    with st.container(border=True, key="edit-take"):
-        st.markdown("### Take it away")
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            form = st.segmented_control(
-                "As",
-                list(FORM_WORDS),
-                format_func=FORM_WORDS.__getitem__,
-                default="bundle",
-                required=True,
-                key="edit-form-of",
-                wrap=True,
-            )
-            st.download_button(
-                "Download",
-                lambda: zipped(edit, form or "bundle"),
-                f"palimpsest-{edit.id[:8]}-{form}.zip",
-                "application/zip",
-                icon=":material/download:",
-                type="primary",
-                on_click="ignore",
-                key="edit-download",
-            )
-        st.markdown(
-            f":gray[:small[Recipe `{recipe['id'][:12]}`, {len(payload) / 1e3:,.0f} kB of numbers. Anyone with the same "
-            "model can apply it; a checkpoint comes from the terminal: "
-            "`palimpsest apply recipe.json --format hf --out DIR`.]]"
-        )

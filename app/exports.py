@@ -20,7 +20,9 @@ from analysis.scores import Metric, Scores
 from analysis.study import Request
 from app.studies import STUDIES
 from app.tables import table
+from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
 from editors.edit import Edit
+from editors.generate_result import Generated
 from editors.layers_result import LayersResult
 from editors.recipe import recipe_of
 
@@ -200,6 +202,88 @@ def _edit(result: Edit) -> dict[str, Any]:
     return recipe_of(result)[0]
 
 
+@_fields.register
+def _drift(result: DriftResult) -> dict[str, Any]:
+    return {
+        "study": "drift",
+        "model": result.model,
+        "request": result.request,
+        "tokens": result.tokens,
+        "subject": result.subject,
+        "answer": result.answer,
+        "edited": result.edited,
+        "said": _said(result.said, ("without the edits", "with them")),
+        "drift": result.drift,
+        "drift_by_layer": result.by_layer,
+        "attention_before": result.before,
+        "attention_after": result.after,
+        "grids": {
+            kind: {"window": result.window[kind], "answer": grid[0], "edited": grid[1]}
+            for kind, grid in result.grids.items()
+        },
+        "provenance": result.provenance,
+    }
+
+
+def _said(said: Said, runs: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        run: {
+            "answer": said.answer[place],
+            "edited": said.edited[place],
+            "words": dict(zip(said.words, said.probability[place], strict=True)),
+        }
+        for place, run in enumerate(runs)
+    }
+
+
+@_fields.register
+def _patch(result: PatchResult) -> dict[str, Any]:
+    return {
+        "study": "patch",
+        "model": result.model,
+        "request": result.request,
+        "answer": result.answer,
+        "edited": result.edited,
+        "said": _said(result.said, ("without the edits", "with them", "heads set back")),
+        "provenance": result.provenance,
+    }
+
+
+@_fields.register
+def _drifts(result: DriftsResult) -> dict[str, Any]:
+    tasks = [None, *result.request.tasks]
+    return {
+        "study": "drifts",
+        "model": result.model,
+        "request": result.request,
+        "prompts": table(result).to_dict("records"),
+        "runs": PATCHED,
+        "mean_drift": {task or "all": result.mean(task) for task in tasks if result.of(task).any()},
+        "correlation_with_lost_probability": {
+            task or "all": {
+                "largest head": vars(result.correlation(task)),
+                "summed": vars(result.correlation(task, summed=True)),
+            }
+            for task in tasks
+        },
+        "skipped": result.skipped,
+        "provenance": result.provenance,
+    }
+
+
+@_fields.register
+def _generated(result: Generated) -> dict[str, Any]:
+    return {
+        "study": "generate",
+        "model": result.model,
+        "request": result.request,
+        "edits": result.edits,
+        "before": result.before,
+        "after": result.after,
+        "provenance": result.provenance,
+    }
+
+
 def _words(words: dict[str, str], ids: np.ndarray, probabilities: np.ndarray) -> list[Any]:
     """Lists shaped as `ids` (..., TOP), each leaf a word with its probability."""
     if ids.ndim == 1:
@@ -222,35 +306,39 @@ def _plain_data(value: Any) -> Any:
     return value
 
 
-def notebook(study_name: str, request: Request, spec: ModelSpec | None = None) -> str:
-    """Python that runs `request` and leaves its result in `result`."""
+def notebook(study_name: str, request: Request, spec: ModelSpec | None = None, recipes: tuple[str, ...] = ()) -> str:
+    """Python that runs `request`, on top of the edits in `recipes`, and leaves its result in `result`."""
     study = STUDIES[study_name]
     run, kind = study.run.__name__, type(request).__name__
     fields = "".join(f"    {name}={_literal(value)},\n" for name, value in request.given().items())
     call = f"{kind}(\n{fields})" if fields else f"{kind}()"
     floor = study.run.__module__
-    names = ", ".join(sorted((kind, run, *(["load"] if floor == "analysis" else [])), key=lambda n: (n.islower(), n)))
+    more = [*(["load"] if floor == "analysis" else []), *(["read_recipe"] if recipes else [])]
+    names = ", ".join(sorted((kind, run, *more), key=lambda n: (n.islower(), n)))
     loads = "" if floor == "analysis" else "from analysis import load\n"
+    stack = f"stack = [{', '.join(f'read_recipe({_literal(place)})' for place in recipes)}]\n" if recipes else ""
     return (
-        f"{loads}from {floor} import {names}\n\nlm = load({_model(spec)})\nrequest = {call}\n"
-        f"result = {run}(lm, request)\n"
+        f"{loads}from {floor} import {names}\n\nlm = load({_model(spec)})\nrequest = {call}\n{stack}"
+        f"result = {run}(lm, request{', stack=stack' if recipes else ''})\n"
     )
 
 
 def notebook_file(study_name: str, request: Request, spec: ModelSpec | None = None) -> str:
     """The snippet as a Jupyter notebook (nbformat 4.5), a JSON string."""
     title = f"# Palimpsest: {study_name}\n\nRun with `pip install palimpsest` in the environment of the kernel."
-    code: dict[str, Any] = {
-        "execution_count": None,
-        "outputs": [],
-        "source": notebook(study_name, request, spec).rstrip("\n"),
-    }
+    return cells_file(title, notebook(study_name, request, spec))
+
+
+def cells_file(title: str, *code: str) -> str:
+    """A Jupyter notebook (nbformat 4.5) of a text and some cells of Python, a JSON string."""
+    empty: dict[str, Any] = {"execution_count": None, "outputs": []}
+    cells = [
+        {"cell_type": "code", "id": f"code-{number}", "metadata": {}, **empty, "source": source.rstrip("\n")}
+        for number, source in enumerate(code, start=1)
+    ]
     return json.dumps(
         {
-            "cells": [
-                {"cell_type": "markdown", "id": "title", "metadata": {}, "source": title},
-                {"cell_type": "code", "id": "study", "metadata": {}, **code},
-            ],
+            "cells": [{"cell_type": "markdown", "id": "title", "metadata": {}, "source": title}, *cells],
             "metadata": {
                 "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
                 "language_info": {"name": "python"},

@@ -1,5 +1,6 @@
 """From a button to a result, the same for every study: submit, wait in line, progress, cancel, stopped, failed."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ from editors.request import EditRequest
 ORDINAL = ("First", "Second", "Third", "Fourth", "Fifth")
 
 
+MOMENT = 1.5
+"""Seconds a page may wait for the first part of a result."""
 PUBLIC_LIMITS = {"samples": 20, "facts": 20}
 PUBLIC_CHARACTERS = 400
 
@@ -30,8 +33,10 @@ def _within_limits(request: Request) -> None:
         asked = getattr(request, name, 0)
         if (len(asked) if isinstance(asked, tuple) else asked) > limit:
             raise BadRequest(f"This server takes at most {limit} {name}.")
-    written = [fact.text for fact in request.facts] if isinstance(request, EditRequest) else []
-    if any(len(text) > PUBLIC_CHARACTERS for text in (getattr(request, "prompt", ""), *written)):
+    prompt = getattr(request, "prompt", "")
+    written = [prompt] if isinstance(prompt, str) else [*prompt]
+    written += [fact.text for fact in request.facts] if isinstance(request, EditRequest) else []
+    if any(len(text) > PUBLIC_CHARACTERS for text in written):
         raise BadRequest(f"This server takes prompts of at most {PUBLIC_CHARACTERS} characters.")
 
 
@@ -46,6 +51,15 @@ def start(page: str, study: Study, request: Request, edits: tuple[Edit, ...] | N
     job = services().worker.submit(study, request, spec(), session_id(), on() if edits is None else edits)
     st.session_state[f"{page}.job"] = job
     return job
+
+
+def first_part(page: str) -> None:
+    """Wait a moment for a run that has just begun to have something to show: quicker than drawing the page twice."""
+    job, end = job_of(page), time.monotonic() + MOMENT
+    while job is not None and not job.over and job.partial is None and time.monotonic() < end:
+        if services().worker.ahead(job) or spec() not in services().models.cards:
+            return
+        time.sleep(0.02)
 
 
 def job_of(page: str) -> Job | None:

@@ -205,7 +205,7 @@ class Worker:
         if job.study is None or job.request is None:
             return
         job.key = job.request.key(edited_hash(lm.own_hash, [edit.id for edit in job.edits]))
-        job.result = self.store.load(job.study, job.key)
+        job.result = self.store.load(job.study, job.key) if job.study.kept else None
         if job.result is None:
             job.started = time.monotonic()
             with nullcontext() if job.study.on_edits or not job.edits else _written_over(lm, job.edits):

@@ -20,9 +20,14 @@ def to_query(request: Request) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, list) and not any(isinstance(part, dict) for part in value):
+    if isinstance(value, list) and not any(isinstance(part, dict) or _needs_json(str(part)) for part in value):
         return ",".join(map(str, value))
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _needs_json(part: str) -> bool:
+    """Whether a part of a list would be lost among the commas."""
+    return "," in part or part.startswith("[") or not part
 
 
 def link(page: str, request: Request) -> str:
@@ -45,7 +50,7 @@ def from_query(kind: type[Request], query: dict[str, str]) -> Request:
 
 def _several(text: str) -> Any:
     """The parts of a list: JSON where they are more than words, else separated by commas."""
-    if text.startswith("[{"):
+    if text.startswith(("[{", '["')):
         try:
             return json.loads(text)
         except ValueError:

@@ -7,10 +7,13 @@ import numpy as np
 from analysis import AverageResult, HopsResult, KnownResult, LensResult, NeuronsResult, TraceResult
 from analysis.study import Study
 from app.charts.average_maps import average_thumbnail
+from app.charts.drift_maps import drift_thumbnail
 from app.charts.lens_map import lens_thumbnail
 from app.charts.trace_maps import thumbnail
 from app.history import Run, now
+from editors.drift_result import DriftResult, DriftsResult
 from editors.edit import Edit
+from editors.generate_result import Generated
 from editors.layers_result import LayersResult
 
 SHORT_KIND = {
@@ -50,6 +53,10 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
             return result.request.prompt, "lens", lens_thumbnail(result)
         case KnownResult():
             return f"{int(result.correct.sum())} of {len(result.ids)} known", "facts", None
+        case DriftResult():
+            return result.request.prompt, "drift", drift_thumbnail(result.drift)
+        case DriftsResult():
+            return f"Drift over {len(result.prompt)} prompts", "drift", drift_thumbnail(result.mean())
         case NeuronsResult():
             strongest = np.nan_to_num(result.ffn, nan=0.0).max(1).clip(min=0)
             bars = np.stack([strongest, result.attn_layer.clip(min=0)])
@@ -60,6 +67,8 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
             return several if len(result.chains) > 1 else result.chains[0].whole(), "hop by hop", None
         case LayersResult():
             return f"{len(result.request.facts)} facts at {len(result.layers)} layers", "layers", None
+        case Generated():
+            return result.request.prompt[0], "goes on", None
         case Edit():
             return result.title, f"edit, {result.request.method}", None
     return type(result).__name__, "", None

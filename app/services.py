@@ -89,10 +89,11 @@ class Services:
         return self.store.load(study, key, stopped=stopped) if key else None
 
     def _record(self, job: Job) -> None:
-        if job.study is None or job.result is None or job.key is None:
+        study = job.study
+        if study is None or study.passing or not study.kept or job.result is None or job.key is None:
             return
         for owner in {rail_owner(owner) for owner in job.asked_by}:
-            self.history.add(owner, run_of(job.study, job.key, job.result))
+            self.history.add(owner, run_of(study, job.key, job.result))
 
 
 def rail_owner(session: str) -> str:

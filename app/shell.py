@@ -19,11 +19,14 @@ PAGES = {
     "trace": "../pages/trace.py",
     "average": "../pages/average.py",
     "lens": "../pages/lens.py",
+    "drift": "../pages/drift.py",
+    "drifts": "../pages/drift.py",
     "neurons": "../pages/neurons.py",
     "hops": "../pages/neurons.py",
     "facts": "../pages/models.py",
     "edit": "../pages/edit.py",
     "layers": "../pages/edit.py",
+    "generate": "../pages/generate.py",
 }
 
 
@@ -45,8 +48,8 @@ def written_over() -> None:
     else:
         on = sum(layer.on for layer in layers)
         st.markdown(f"#### Written over :{'orange' if on else 'gray'}-badge[{on} of {len(layers)} on]")
-    for layer in reversed(layers):
-        _written_row(layer)
+    for place, layer in reversed(list(enumerate(layers))):
+        _written_row(layer, place, len(layers))
     if refusal := st.session_state.get("written.refusal"):
         st.markdown(f":red[:small[:material/error: {escape(refusal)}]]")
     if layers or written.can("undo") or written.can("redo"):
@@ -65,7 +68,7 @@ def written_over() -> None:
             )  # fmt: skip
 
 
-def _written_row(layer: Layer) -> None:
+def _written_row(layer: Layer, place: int, count: int) -> None:
     edit = layer.edit
     fact, key = edit.request.facts[0], f"written-{edit.id}"
     places = edit.request.layers or ()
@@ -86,6 +89,13 @@ def _written_row(layer: Layer) -> None:
         "", icon=":material/close:", type="tertiary", key=f"{key}-remove", help="Take it off the stack",
         on_click=written.remove, args=(edit.id,),
     )  # fmt: skip
+    if count > 1:
+        with text.container(horizontal=True, gap="xsmall"):
+            for name, icon, steps, end in (("up", "arrow_upward", 1, count - 1), ("down", "arrow_downward", -1, 0)):
+                st.button(
+                    "", icon=f":material/{icon}:", type="tertiary", key=f"{key}-{name}", disabled=place == end,
+                    help=f"Move it {name}", on_click=written.move, args=(edit.id, steps),
+                )  # fmt: skip
 
 
 def _switched(edit_id: str) -> None:

@@ -24,7 +24,9 @@ from analysis import (
     TraceResult,
 )
 from analysis.study import Study
+from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest, PatchResult
 from editors.edit import Edit
+from editors.generate_result import Generated, GenerateRequest
 from editors.layers_result import LayersRequest, LayersResult
 from editors.request import EditRequest
 
@@ -46,9 +48,13 @@ STUDIES: dict[str, Study] = {
         Study("average", AverageRequest, AverageResult, _later(analysis, "average"), of_traces=True),
         Study("lens", LensRequest, LensResult, _later(analysis, "logit_lens")),
         Study("edit", EditRequest, Edit, _later(editors, "write"), on_edits=True),
+        Study("drift", DriftRequest, DriftResult, _later(editors, "drift"), on_edits=True),
+        Study("patch", PatchRequest, PatchResult, _later(editors, "patch"), on_edits=True, passing=True),
+        Study("drifts", DriftsRequest, DriftsResult, _later(editors, "drifts"), on_edits=True),
         Study("neurons", NeuronsRequest, NeuronsResult, _later(analysis, "neurons")),
         Study("hops", HopsRequest, HopsResult, _later(analysis, "hops")),
         Study("layers", LayersRequest, LayersResult, _later(editors, "sweep_layers")),
+        Study("generate", GenerateRequest, Generated, _later(editors, "generate"), on_edits=True),
         Study("facts", KnownRequest, KnownResult, _later(analysis, "known_facts")),
     )
 }

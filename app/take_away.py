@@ -9,10 +9,10 @@ from app.components import copy_button, picture_buttons
 from app.exports import notebook, table, to_csv, to_json
 from app.links import link
 
-PATHS = {"trace": "trace", "average": "average", "lens": "lens", "neurons": "neurons"}
+PATHS = {"trace": "trace", "average": "average", "lens": "lens", "drift": "drift", "neurons": "neurons"}
 
 
-def take_away(study: str, result: Any) -> None:
+def take_away(study: str, result: Any, recipes: tuple[str, ...] = ()) -> None:
     """The export row. Pictures are taken in the browser, of the charts whose keys begin with the study's name."""
     name = f"palimpsest-{study}"
     with st.container(horizontal=True, horizontal_alignment="right", gap="small", key=f"{study}-export"):
@@ -25,7 +25,9 @@ def take_away(study: str, result: Any) -> None:
         )
         picture_buttons(f"{study}-", name, key=f"{study}-pictures")
         copy_button("Copy link", link(PATHS[study], result.request), key=f"{study}-link", link=True)
-        copy_button("Notebook", notebook(study, result.request), key=f"{study}-notebook", icon="content_copy")
+        copy_button(
+            "Notebook", notebook(study, result.request, recipes=recipes), key=f"{study}-notebook", icon="content_copy"
+        )
 
 
 def table_twin(study: str, result: Any) -> None:

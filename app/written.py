@@ -59,6 +59,14 @@ def write_over(edit: Edit) -> None:
     put(new)
 
 
+def replace_top(edit: Edit) -> None:
+    """Put an edit in the place of the uppermost one that is on."""
+    kept = stack()
+    new = kept.remove(kept.on[-1].id).add(edit)
+    services().store.save(STUDIES["edit"], edit.id, edit)
+    put(new)
+
+
 def below(request: EditRequest) -> tuple[Edit, ...]:
     """What a new edit is found on top of: AlphaEdit, which spares what was written before, on the edits that are on;
     all others on the model as it was trained, so that each can be switched by itself."""
@@ -97,6 +105,17 @@ def all_off() -> None:
 def remove(edit_id: str) -> None:
     """Take an edit off the stack."""
     attempt(lambda: stack().remove(edit_id))
+
+
+def move(edit_id: str, steps: int) -> None:
+    """Move an edit up the stack by so many places, down for fewer than none."""
+
+    def moved() -> EditStack:
+        layers = stack().layers
+        place = next(index for index, layer in enumerate(layers) if layer.edit.id == edit_id)
+        return stack().move(edit_id, min(max(0, place + steps), len(layers) - 1))
+
+    attempt(moved)
 
 
 def attempt(change: Any) -> None:

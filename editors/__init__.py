@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from editors.applying import written_over
+    from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest, PatchResult
+    from editors.drifting import drift, drifts, patch
     from editors.edit import Edit
+    from editors.generate_result import Generated, GenerateRequest
+    from editors.generating import generate
     from editors.layer_sweep import sweep_layers
     from editors.layers_result import LayersRequest, LayersResult
     from editors.recipe import read_recipe, write_recipe
@@ -26,9 +30,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "applying": ("written_over",),
+    "drift_result": ("DriftRequest", "DriftResult", "DriftsRequest", "DriftsResult", "PatchRequest", "PatchResult"),
+    "drifting": ("drift", "drifts", "patch"),
     "edit": ("Edit",),
     "layer_sweep": ("sweep_layers",),
     "layers_result": ("LayersRequest", "LayersResult"),
+    "generate_result": ("Generated", "GenerateRequest"),
+    "generating": ("generate",),
     "recipe": ("read_recipe", "write_recipe"),
     "request": ("EditRequest", "Rewrite"),
     "stack": ("EditStack",),
@@ -37,12 +45,24 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "DriftRequest",
+    "DriftResult",
+    "DriftsRequest",
+    "DriftsResult",
     "Edit",
     "EditRequest",
     "EditStack",
+    "GenerateRequest",
+    "Generated",
     "LayersRequest",
     "LayersResult",
+    "PatchRequest",
+    "PatchResult",
     "Rewrite",
+    "drift",
+    "drifts",
+    "generate",
+    "patch",
     "read_recipe",
     "sweep_layers",
     "write",

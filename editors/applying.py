@@ -31,8 +31,9 @@ def apply(lm: "LanguageModel", edit: Edit, overlay: Overlay) -> None:
             f"{edit.model['weights_hash'][:12]}) than {lm.name}'s ({lm.own_hash[:12]}). Nothing was changed."
         )
     for change in edit.changes:
-        matrix = output_matrix(lm, change.layer)
-        if matrix.name != change.name or matrix.weight.shape != (len(change.left), change.right.shape[1]):
+        matrix = output_matrix(lm, change.layer) if change.layer < lm.n_layers else None
+        shape = (len(change.left), change.right.shape[1])
+        if matrix is None or matrix.name != change.name or matrix.weight.shape != shape:
             raise BadRequest(f"“{edit.title}” changes {change.name}, which {lm.name} does not have in this shape.")
     for change in edit.changes:
         overlay.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))

@@ -1,7 +1,7 @@
 """An edit as plain data: which matrices it changes and how, on which weights, and how it was found."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,16 @@ class Edit:
             digest.update(np.ascontiguousarray(change.left, dtype="<f4").tobytes())
             digest.update(np.ascontiguousarray(change.right, dtype="<f4").tobytes())
         return digest.hexdigest()[:24]
+
+    @property
+    def author(self) -> str:
+        """Whose edit it is, where somebody has signed it."""
+        return self.provenance.get("author", "")
+
+    def signed(self, author: str) -> "Edit":
+        """The same edit with this author's name; without one for an empty name."""
+        others = {name: value for name, value in self.provenance.items() if name != "author"}
+        return replace(self, provenance=others | ({"author": author} if author else {}))
 
     def refuse_unless_alone(self) -> None:
         """`BadRequest` for an edit found on top of others: what is made of it alone would lack those."""

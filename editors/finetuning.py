@@ -22,7 +22,8 @@ from editors.changes import layer_change
 from editors.edit import Found, LayerChange
 from editors.request import EditRequest
 from editors.rows import Row, rows_of
-from editors.targets import SoFar, unreached
+from editors.sadr import restraint, searched, watched
+from editors.targets import SoFar, said_at_first, unreached
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -56,8 +57,9 @@ def finetune(
 ) -> Tuned:
     """Tune the output matrix of `layer` on the bare prompts of `rows`; `request` must be settled.
 
-    The loss of a fact is the mean negative log-probability of its answer's tokens; all facts share the
-    matrix and are tuned together until each loss is below `enough`, or the steps are used up.
+    The loss of a fact is the mean negative log-probability of its answer's tokens, and the restraint of attention on
+    its bare prompt where `sadr` asks for it; all facts share the matrix and are tuned together until each loss is below
+    `enough`, or the steps are used up.
     """
     bare = [row for row in rows if row.bare]
     matrix = output_matrix(lm, layer)
@@ -66,27 +68,36 @@ def finetune(
     starts = [_start(lm, row, layer) for row in bare]
     losses, probabilities, formers = [], [], []
     said: list[int] = []
-    steps = request.steps or 1
+    steps = searched(request)
+    vanilla: dict[int, dict[int, Tensor]] = {}
     for step in range(steps):
         change.requires_grad_(True)
-        loss, former = torch.zeros(len(bare)), np.full(len(bare), np.nan)
+        loss, score, former = torch.zeros(len(bare)), torch.zeros(len(bare)), np.full(len(bare), np.nan)
         gradient = torch.zeros_like(change)
         for index, (row, (frame, hidden)) in enumerate(zip(bare, starts, strict=True)):
-            with _added(matrix.module, change):
+            attention: dict[int, Tensor] = {}
+            ends = torch.tensor([row.first])
+            with _added(matrix.module, change), watched(lm, layer, ends, attention, on=bool(request.sadr)):
                 for block in range(layer, lm.n_layers):
                     hidden = frame.run(block, hidden)
             picks = [row.first + place for place in range(len(row.targets))]
             logs = lm.readout(hidden[0, picks]).log_softmax(-1)
-            own = -logs.gather(1, torch.tensor(row.targets, device=logs.device)[:, None]).mean()
+            likely = logs.gather(1, torch.tensor(row.targets, device=logs.device)[:, None]).mean()
+            own = -likely
+            if request.sadr and attention:
+                norm = vanilla.setdefault(index, {at: rows.detach() for at, rows in attention.items()})
+                own = own + request.sadr * restraint(norm, attention, row.start, request).to(own.device)[0]
             gradient += torch.autograd.grad(own, change)[0]
             loss[index] = own.detach()
+            score[index] = -likely.detach()
             if step == 0:
                 said.append(int(logs[0].argmax()))
             former[index] = float(logs[0, said[index]].detach().exp())
         losses.append(loss.numpy())
-        probabilities.append((-loss).exp().numpy())
+        probabilities.append((-score).exp().numpy())
         formers.append(former)
-        report(step + 1, steps, "steps of fine-tuning", SoFar(np.array(probabilities), np.array(formers)))
+        names = said_at_first(lm, [(fact.target, token) for fact, token in zip(request.facts, said, strict=True)])
+        report(step + 1, steps, "steps of fine-tuning", SoFar(np.array(probabilities), np.array(formers), names, steps))
         change = change.detach()
         if bool((loss < request.enough).all()) or step == steps - 1:
             break

@@ -13,7 +13,7 @@ import numpy as np
 from analysis.facts import Fact, read_facts
 from editors.request import Rewrite
 
-Kind = Literal["rewrite", "paraphrase", "neighbour", "other"]
+Kind = Literal["rewrite", "paraphrase", "neighbour", "other", "distracting"]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import math
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from pydantic import ValidationError
@@ -20,7 +20,7 @@ from safetensors.numpy import load, save
 
 from analysis.errors import BadFile
 from editors.edit import Edit, Found, LayerChange
-from editors.probes import Answers, Glance, Probe
+from editors.probes import Answers, Glance, Kind, Probe
 from editors.request import EditRequest
 
 SCHEMA = "palimpsest-recipe/1"
@@ -44,7 +44,7 @@ def recipe_id(recipe: dict[str, Any]) -> str:
 
 
 def recipe_of(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
-    """An edit as recipe and payload."""
+    """An edit as recipe and payload; `author` takes the place of the one it has."""
     payload = save(
         {
             f"{change.name}.{side}": np.ascontiguousarray(getattr(change, side), dtype=np.float32)
@@ -55,13 +55,17 @@ def recipe_of(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
     model = edit.model
     recipe: dict[str, Any] = {
         "schema": SCHEMA,
-        "identity": {"title": edit.title, "author": author, "created_at": edit.provenance.get("created_at", "")},
+        "identity": {
+            "title": edit.title,
+            "author": author or edit.author,
+            "created_at": edit.provenance.get("created_at", ""),
+        },
         "base": {name: model[name] for name in BASE}
         | {"tensors": {change.name: change.base_hash for change in edit.changes}},
         "request": edit.request.model_dump(mode="json"),
         "method": {
             "editor": edit.request.method,
-            "provenance": edit.provenance,
+            "provenance": {name: value for name, value in edit.provenance.items() if name != "author"},
             "statistics": edit.found.statistics,
             "condition": _number(edit.found.condition),
             "key_ratio": [_number(x) for x in edit.found.key_ratio],
@@ -193,7 +197,7 @@ def _read(recipe: dict[str, Any], factors: dict[str, np.ndarray]) -> Edit:
         warnings=list(method["warnings"]),
         built_on=list(recipe["composition"]["built_on"]),
         provenance=dict(method["provenance"]),
-    )
+    ).signed(recipe["identity"]["author"])
 
 
 def _read_glance(data: dict[str, Any] | None) -> Glance | None:
@@ -244,10 +248,46 @@ def faults(recipe: Any, payload: bytes) -> list[str]:
         if altered := [name for name in BASE if recipe["base"][name] != recipe["model"][name]]:
             found.append(f"It says two things about the model it was made for: {', '.join(altered)}.")
         if not found:
-            _read(recipe, factors).title  # noqa: B018 - whatever else is missing is noticed here
+            found += _contradictions(_read(recipe, factors))  # whatever else is missing is noticed here
     except UNREADABLE as error:
         found.append(f"It cannot be read: {type(error).__name__}: {error}")
     return found
+
+
+def _contradictions(edit: Edit) -> list[str]:
+    """What a recipe says that cannot be: each of these would break whatever shows or applies the edit."""
+    facts, layers = len(edit.request.facts), edit.model["layers"]
+    curves = (edit.found.loss, edit.found.probability, edit.found.former)
+    glance, said = edit.glance, edit.found.statistics
+    named = (edit.model[name] for name in BASE if name != "revision")
+    texts = [edit.author, *edit.warnings, *edit.built_on, *named]
+    texts += [text for probe in edit.probes for text in (probe.prompt, probe.new, probe.old)]
+    checks = {
+        "It changes no layer.": bool(edit.changes),
+        "The layers it changes are not those of the model it names.": isinstance(layers, int)
+        and all(0 <= change.layer < layers for change in edit.changes),
+        "The model it names has no number of parameters.": isinstance(edit.model["parameters"], int),
+        "Its request does not name its layers.": bool(edit.request.layers),
+        "A matrix it changes has no size.": all(0 < change.weight_norm < math.inf for change in edit.changes),
+        "What became of its facts is not said of each.": [one.fact for one in edit.probes if one.kind == "rewrite"]
+        == list(range(facts))
+        and edit.probes[0].kind == "rewrite",
+        "It asks in ways there are not.": all(
+            one.kind in get_args(Kind) and one.fact in range(facts) for one in edit.probes
+        ),
+        "Its search has not a curve for each fact.": all(
+            curve.ndim == 2 and len(curve) and curve.shape == (len(curves[0]), facts) for curve in curves
+        ),
+        "Its keys are not one for each fact.": len(edit.found.key_ratio) == len(edit.found.written) == facts,
+        "Its statistics do not say what they were measured on.": all(
+            isinstance(one["tokens"], int) and isinstance(one["corpus"], str) for one in said
+        ),
+        "Its first words do not match their probabilities.": glance is None
+        or (0 < len(glance.words) == len(glance.before) == len(glance.after)),
+        "It says how long it took in no number.": isinstance(edit.provenance.get("seconds", 0.0), int | float),
+        "Something in it that must be text is not.": all(isinstance(text, str) for text in texts),
+    }
+    return [sentence for sentence, holds in checks.items() if not holds]
 
 
 def payload_place(place: Path) -> Path:
@@ -276,8 +316,9 @@ def _put(place: Path, data: bytes) -> None:
         Path(new).unlink(missing_ok=True)
 
 
-def read_files(place: Path) -> tuple[Any, bytes]:
+def read_files(place: Path | str) -> tuple[Any, bytes]:
     """Recipe and payload as they lie there; `BadFile` where they cannot be read or are too large."""
+    place = Path(place)
     beside = payload_place(place)
     for file, limit in ((place, LARGEST_JSON), (beside, LARGEST_PAYLOAD)):
         if not file.is_file():
@@ -290,6 +331,6 @@ def read_files(place: Path) -> tuple[Any, bytes]:
         raise BadFile(f"{place} is not a recipe ({error}).") from error
 
 
-def read_recipe(place: Path) -> Edit:
+def read_recipe(place: Path | str) -> Edit:
     """The edit of a recipe file; `BadFile` lists every fault."""
     return edit_of(*read_files(place))

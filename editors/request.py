@@ -84,7 +84,13 @@ class EditRequest(Request):
     kl: float = Field(0.0625, ge=0, description="weight of keeping what the model says of the subject otherwise")
     decay: float = Field(1e-3, ge=0, description="weight of the change's length")
     enough: float = Field(0.05, gt=0, description="the search ends below this loss")
-    moments_weight: float = Field(1.0, gt=0, description="MEMIT, PMET: weight of the text, in dimensions of a key")
+    sadr: float = Field(0.0, ge=0, description="weight of holding back heads that turn to the subject (SADR); 0 is off")
+    sadr_selective: bool = Field(True, description="SADR: only heads beyond the layer's largest before; else all heads")
+    sadr_steps: int = Field(25, ge=0, le=500, description="SADR: steps the search may take beyond the others")
+    sadr_epsilon: float | None = Field(
+        None, gt=0, description="SADR: added to weights of attention; 1e-8, in float16 1e-7, when left out"
+    )
+    moments_weight: float = Field(0.3, gt=0, description="MEMIT, PMET: weight of the text, in dimensions of a key")
     slack: float | None = Field(None, ge=0, description="EMMET: how far the new values may be missed; 0 for one fact")
     norm: float | None = Field(None, gt=0, description="FT: furthest any weight may move")
     protect: float = Field(0.8, gt=0, lt=1, description="AlphaEdit: share of the text's energy to leave untouched")

@@ -7,7 +7,7 @@ tokens nobody reads, and every row keeps its own positions.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -36,6 +36,9 @@ class Suffixes:
     weights: Tensor  # (picks,) share in its fact's loss
     anchors: Tensor  # (anchors,) rows whose first position shall say what it said
     leads: Tensor  # (bare rows,) picks where the bare prompt's answer begins
+    ends: Tensor  # (rows,) position of the prompt's last token, before any answer; -1 where no answer is asked for
+    vanilla: dict[int, Tensor] = field(default_factory=dict)
+    """Of layers, attention at `ends` before any change, (rows, heads, keys); for those who need it."""
 
     def run(self, lm: "LanguageModel", hidden: Tensor) -> Tensor:
         """The last block's output (rows, tokens, d_model)."""
@@ -64,6 +67,8 @@ class Suffixes:
             weights=self.weights[picked],
             anchors=place[self.anchors[anchored]],
             leads=(torch.cumsum(picked, 0) - 1)[self.leads[picked[self.leads]]],
+            ends=self.ends[here],
+            vanilla={layer: _only(rows, here) for layer, rows in self.vanilla.items()},
         )
 
 
@@ -146,4 +151,5 @@ def _joined(
         weights=torch.tensor([1.0 / len(rows[r].targets) / asked[rows[r].fact] for r, *_ in picks]),
         anchors=torch.tensor([r for r, row in enumerate(rows) if row.anchor], dtype=torch.long),
         leads=torch.tensor(bare, dtype=torch.long),
+        ends=torch.tensor([row.first - row.start if row.targets else -1 for row in rows]),
     )

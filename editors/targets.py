@@ -8,7 +8,7 @@ loop (ROME, section 3.1; MEMIT, section 4.2), from a fraction of its work.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,6 +20,7 @@ from analysis.packed import packed
 from analysis.study import Report, silent
 from editors.request import EditRequest
 from editors.rows import Row
+from editors.sadr import restraint, searched, watched
 from editors.suffixes import Suffixes, suffixes
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class SoFar:
 
     probability: np.ndarray  # (steps so far, facts searched now)
     former: np.ndarray
+    names: list[tuple[str, str]]  # of each fact searched now, the new answer and what was said at first
+    steps: int  # at most
 
 
 def search(
@@ -96,6 +99,11 @@ def unreached(request: EditRequest, probability: np.ndarray) -> list[str]:
     ]
 
 
+def said_at_first(lm: "LanguageModel", answers: Sequence[tuple[str, int]]) -> list[tuple[str, str]]:
+    """New answers, each beside the word of the token that was said before it."""
+    return [(new, lm.words([token])[0].strip()) for new, token in answers]
+
+
 class _Search:
     """The search for a few facts together; each has its own change, moments and end."""
 
@@ -110,6 +118,7 @@ class _Search:
     ):
         self.lm, self.layer, self.sites, self.request = lm, layer, sites, request
         self.count = 1 + max(row.fact for row in rows) - begin
+        self.wanted = [fact.target for fact in request.facts[begin : begin + self.count]]
         self.first = layer + 1 if sites == ("hidden",) else layer
         self.device = lm.block_devices[layer]
         self.matrix = output_matrix(lm, layer)
@@ -118,6 +127,8 @@ class _Search:
         self.said: dict[int, Tensor] = {}  # of each fact, log-probabilities at the subject at first
         self.answered: dict[int, int] = {}  # of each fact, the token the bare prompt was answered with at first
         self.parts = suffixes(lm, rows, begin, self.first, self.device)
+        asked = [row.fact - begin for row in rows if row.targets]
+        self.prompts = torch.bincount(torch.tensor(asked), minlength=self.count).to(self.device)
         if sites == ("hidden",):
             for part in self.parts:
                 self.base["hidden"][part.facts[part.bare]] = part.hidden[part.bare, 0].to(self.device).float()
@@ -125,7 +136,7 @@ class _Search:
     def run(self, report: Report) -> Targets:
         """Adam until every fact's loss is small enough, or the steps are used up."""
         request = self.request
-        steps = request.steps or 1
+        steps = searched(request)
         moments = {site: (torch.zeros_like(c), torch.zeros_like(c)) for site, c in self.change.items()}
         active = torch.ones(self.count, dtype=torch.bool, device=self.device)
         losses, probabilities, formers = [], [], []
@@ -136,7 +147,9 @@ class _Search:
             losses.append(torch.where(active, loss.detach(), torch.nan).cpu().numpy())
             probabilities.append(torch.where(active, log_probability.detach().exp(), torch.nan).cpu().numpy())
             formers.append(torch.where(active, former, torch.nan).cpu().numpy())
-            report(step + 1, steps, "steps of the search", SoFar(np.array(probabilities), np.array(formers)))
+            names = [(target, self.answered[fact]) for fact, target in enumerate(self.wanted)]
+            so_far = SoFar(np.array(probabilities), np.array(formers), said_at_first(self.lm, names), steps)
+            report(step + 1, steps, "steps of the search", so_far)
             ended = active & (loss.detach() < request.enough)
             active = active & ~ended
             if step == steps - 1 or not active.any():
@@ -173,8 +186,13 @@ class _Search:
         log_probability = torch.zeros(self.count, device=self.device)
         drift = torch.zeros(self.count, device=self.device)
         former = torch.full((self.count,), torch.nan, device=self.device)
-        for part in self.parts:
-            last = self._last_hidden(part)
+        held = torch.zeros(self.count, device=self.device)
+        for index, part in enumerate(self.parts):
+            attention: dict[int, Tensor] = {}
+            with watched(self.lm, self.layer, part.ends, attention, on=bool(request.sadr)):
+                last = self._last_hidden(part)
+            if attention:
+                held = held + self._held(index, attention)
             rows = torch.cat((part.picks[:, 0], part.anchors))
             places = torch.cat((part.picks[:, 1], torch.zeros_like(part.anchors)))
             said = self.lm.readout(last[rows, places]).log_softmax(-1)  # one reading of the unembedding for all
@@ -197,7 +215,21 @@ class _Search:
             change.norm(dim=1) / self.base[site].norm(dim=1).square().clamp_min(1e-12)
             for site, change in self.change.items()
         )
-        return -log_probability + request.kl * drift + request.decay * length, log_probability, former
+        loss = -log_probability + request.kl * drift + request.decay * length
+        return loss + request.sadr * held if request.sadr else loss, log_probability, former
+
+    def _held(self, index: int, attention: dict[int, Tensor]) -> Tensor:
+        """Of each fact (n,): drift of its attention, mean over its prompts (SADR); the first call is the norm."""
+        part = self.parts[index]
+        if not part.vanilla:
+            own = {layer: rows.detach() for layer, rows in attention.items()}
+            part = self.parts[index] = replace(part, vanilla=own)
+        subject = next(iter(attention.values())).shape[-1] - part.hidden.shape[1]
+        drifted = restraint(part.vanilla, attention, subject, self.request).to(self.device)
+        asked = (part.ends >= 0).to(self.device)
+        facts = part.facts[asked]
+        held = torch.zeros(self.count, device=self.device)
+        return held.index_add(0, facts, drifted[asked] / self.prompts[facts])
 
     def _last_hidden(self, part: Suffixes) -> Tensor:
         """The last block's output (rows, tokens from the subject's last, d_model) with the changes added."""

@@ -76,13 +76,15 @@ def outcome() -> None:
         st.markdown("Nothing traced yet. Press **Trace them**; facts traced before are taken from the store.")
         return
     palette, light, top = live(), theme_seen(), shared_top(result)
-    kinds = list(result.mean)
-    for first in range(0, len(kinds), 3):
-        for column, kind in zip(st.columns(3), kinds[first : first + 3], strict=False):
-            column.markdown(f"### {TITLES[kind]}")
-            figure = average_map(result, kind, palette, top=top)
-            key = f"average-{kind}-{light}"
-            column.plotly_chart(figure, key=key, alt=average_alt(result, kind), config={"displayModeBar": False})
+    still = {"displayModeBar": False}
+    for kind in result.mean:
+        st.markdown(f"### {TITLES[kind]}")
+        left, right = st.columns(2, vertical_alignment="center")
+        figure, alt = average_map(result, kind, palette, top=top), average_alt(result, kind)
+        left.plotly_chart(figure, key=f"average-{kind}-{light}", alt=alt, config=still)
+        figure = average_curves(result, kind, palette, top=top)
+        right.plotly_chart(figure, key=f"curves-{kind}-{light}", alt=f"As curves. {alt}", config=still)
+        _sites(result, kind)
     effect, width = result.total_effect
     left, right = st.columns([1.05, 1], vertical_alignment="center")
     left.markdown(
@@ -92,15 +94,6 @@ def outcome() -> None:
     )
     with right:
         take_away("average", result)
-    for kind in kinds:
-        st.markdown(f"### {TITLES[kind]}, layer by layer")
-        st.plotly_chart(
-            average_curves(result, kind, palette, top=top),
-            key=f"curves-{kind}-{light}",
-            alt=average_alt(result, kind),
-            config={"displayModeBar": False},
-        )
-        _sites(result, kind)
     if result.skipped:
         st.markdown(f":gray[:small[{len(result.skipped)} facts were skipped: their tokens cannot be told apart.]]")
     table_twin("average", result)

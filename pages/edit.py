@@ -3,26 +3,28 @@
 import streamlit as st
 
 from analysis import TraceRequest, WorkbenchError
-from app import edit_form, edit_view, flow, layer_help, trace_view, written
+from app import bring_form, edit_away, edit_form, edit_view, flow, generate_view, layer_help, trace_view, written
 from app.services import services
 from app.session import say
 from app.studies import STUDIES
 from editors.edit import Edit
+from editors.generate_result import GenerateRequest
 
 PAGE, STUDY, TRACE = edit_form.PAGE, STUDIES["edit"], STUDIES["trace"]
 
 edit_form.prepare()
 st.title("Write over a fact")
 pressed = edit_form.draw()
+bring_form.told()
 try:
     form = edit_form.form()
     say(PAGE, form)
+    form.fits()
     if pressed:
         request = form.asked()
         for sentence in written.stack().conflicts(request):
             st.markdown(f":orange[:material/warning:] {flow.escape(sentence)}")
         flow.start(PAGE, STUDY, request, written.below(request))
-        st.session_state[f"{PAGE}.names"] = (form.target, "what it says now")
         st.session_state[f"{PAGE}.fresh"] = True
 except WorkbenchError as error:
     flow.refusal(error)
@@ -50,7 +52,7 @@ def outcome() -> None:
     job = flow.job_of(PAGE)
     if job is not None and not job.over:
         if job.partial is not None:
-            edit_view.live_search(job.partial, st.session_state.get(f"{PAGE}.names", ("", "")), 25)
+            edit_view.live_search(job.partial)
         return
     edit = shown_edit()
     if edit is None:
@@ -63,6 +65,16 @@ def outcome() -> None:
         except WorkbenchError as error:
             flow.refusal(error)
     edit_view.show(edit)
+
+
+def own_prompts(edit: Edit) -> None:
+    """A person's own prompts, continued before and after."""
+    st.markdown("## How does it go on?")
+    st.markdown(":gray[Your own beginnings, as the model was trained and with the edits that are on in the margin.]")
+    subject = edit.request.facts[0].subject
+    generate_view.prepare(GenerateRequest(prompt=(f"{subject} is",), tokens=24), linked=False)
+    wanted = generate_view.asked(generate_view.draw())
+    flow.watch(generate_view.PAGE, lambda: generate_view.outcome(wanted))
 
 
 def retrace() -> None:
@@ -90,7 +102,8 @@ def retrace() -> None:
 
 
 flow.watch(PAGE, outcome)
-if shown_edit() is not None:
+if (edit := shown_edit()) is not None:
+    own_prompts(edit)
     flow.watch("retrace-before", retrace, also=("retrace-after",))
     flow.watch(layer_help.PAGE, layer_help.draw)
-    edit_view.take_away(shown_edit())
+    flow.watch(edit_away.PAGE, lambda: edit_away.take_away(edit))

@@ -47,7 +47,7 @@ path = plates(
     [
         {"id": "trace", "over": "1 Trace", "title": "Where is it kept?", "thumb": thumbs.get("eiffel"),
          "sub": "Repair one state at a time and watch the answer return."},
-        {"id": "drift", "over": "2 Drift", "title": "Where does it look now?", **soon,
+        {"id": "drift", "over": "2 Drift", "title": "Where does it look now?",
          "sub": "After an edit, heads stare at the subject."},
         {"id": "conflict", "over": "3 Conflict", "title": "Memory or the page?", **soon,
          "sub": "Two groups of heads disagree. Prune one."},

@@ -26,6 +26,7 @@ try:
     say(PAGE, request)
     if pressed:
         flow.start(PAGE, STUDY, request)
+        flow.first_part(PAGE)
         st.session_state[f"{PAGE}.request"] = request
 except WorkbenchError as error:
     if pressed:

@@ -29,14 +29,14 @@ from analysis import (
 from analysis.average_result import ROWS, AverageResult
 from app.charts.palette import written
 from app.charts.trace_maps import shared_top, trace_map
-from app.exports import notebook, notebook_file, plain, to_csv, to_json
+from app.exports import _fields, notebook, notebook_file, plain, to_csv, to_json
 from app.studies import STUDIES
 from app.tables import table
-from editors import EditRequest, Rewrite, write
+from editors import EditRequest, GenerateRequest, LayersRequest, Rewrite, generate, write
 
 PROMPT, SUBJECT = "stands the old tower of Aldra in a city", "old tower"
 REQUEST = TraceRequest(prompt=PROMPT, subject=SUBJECT, kinds=("state", "mlp"), samples=3, sigma=0.5)
-NAMES = ("trace", "stopped trace", "average", "lens", "neurons", "hops", "facts")
+NAMES = ("trace", "stopped trace", "average", "lens", "neurons", "hops", "facts", "generate")
 
 
 def stopped(lm: Any) -> Any:
@@ -74,6 +74,7 @@ def results(tiny) -> dict[str, Any]:
         "neurons": neurons(tiny, NeuronsRequest(prompt=PROMPT, top=3, counts=(1, 2), draws=1)),
         "hops": hops(tiny, HopsRequest(limit=2)),
         "facts": known_facts(tiny, KnownRequest(relations=("capital",))),
+        "generate": generate(tiny, GenerateRequest(prompt=("the old", "a city"), tokens=3)),
         "edit": write(
             tiny, EditRequest(facts=(TOWER,), layers=(1,), contexts=1, context_tokens=3, steps=3, tokens=600)
         ),
@@ -88,8 +89,10 @@ def strict(text: str) -> Any:
     return json.loads(text, parse_constant=reject)
 
 
-def test_every_study_is_tried(results):
-    assert {type(result) for result in results.values()} == {study.result for study in STUDIES.values()}
+@pytest.mark.parametrize("study", STUDIES.values(), ids=list(STUDIES))
+def test_every_study_has_a_table_and_an_export(study):
+    assert table.dispatch(study.result) is not table.dispatch(object)
+    assert _fields.dispatch(study.result) is not _fields.dispatch(object)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -200,13 +203,15 @@ REQUESTS = {
     "neurons": NeuronsRequest(prompt="the old", counts=(2, 5), mode="screened"),
     "hops": HopsRequest(second=("capital",), limit=2),
     "facts": KnownRequest(),
+    "generate": GenerateRequest(prompt=("The old “tower”, as", "x"), tokens=3, seed=2),
     "edit": EditRequest(
         facts=(Rewrite(prompt="{} stands in", subject="the “old” tower", target="Aldra"),), layers=(1, 2)
     ),
+    "layers": LayersRequest(facts=(TOWER,), layers=(1, 2)),
 }
 
 
-@pytest.mark.parametrize("name", list(STUDIES))
+@pytest.mark.parametrize("name", list(REQUESTS))
 def test_the_snippet_builds_an_equal_request(name, monkeypatch):
     asked: list[Any] = []
     run, floor = STUDIES[name].run.__name__, import_module(STUDIES[name].run.__module__)

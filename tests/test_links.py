@@ -8,7 +8,7 @@ from analysis import AverageRequest, HopsRequest, KnownRequest, LensRequest, Neu
 from analysis.errors import BadRequest
 from app.links import from_query, link, to_query
 from app.studies import STUDIES
-from editors import EditRequest, Rewrite
+from editors import DriftRequest, DriftsRequest, EditRequest, GenerateRequest, LayersRequest, PatchRequest, Rewrite
 
 REQUESTS = [
     TraceRequest(prompt="The Eiffel Tower is located in the city of", subject="The Eiffel Tower"),
@@ -35,7 +35,14 @@ REQUESTS = [
     NeuronsRequest(prompt="a b", mode="screened", form="dot", counts=(2, 5), top=7),
     HopsRequest(chains=("a/b/c", "d/e"), second=("capital",), limit=3, knock_out=True, stride=2),
     KnownRequest(relations=("capital",)),
+    GenerateRequest(prompt=("A, b; c", '["x"]', "plain"), seed=4),
+    GenerateRequest(prompt=("The Eiffel Tower is",)),
     EditRequest(facts=(Rewrite(prompt="{} is, as said, in", subject="a, b", target="São"),), layers=(4, 5)),
+    DriftRequest(prompt="a b in", subject="b", answer="c, d", grids=("mlp",)),
+    DriftRequest(prompt="a b in", subject="b", window=2),
+    PatchRequest(prompt="a b in", subject="b", heads=("3.1", "4-7")),
+    DriftsRequest(tasks=("relation",)),
+    LayersRequest(facts=(Rewrite(prompt="{} is in", subject="a", target="b"),), layers=(1, 4)),
 ]
 
 

@@ -495,8 +495,7 @@ def test_a_trace_runs_under_the_edits_that_are_on(ready, tiny):
 
 def test_the_same_edit_twice_is_told(ready):
     at = wrote(fine(visit("edit", **FACT)))
-    press(at, "edit-go")
-    fine(at.run())
+    run(at, "edit-go", "edit")
     assert "is written already. Nothing was changed." in text(at)
 
 

@@ -5,15 +5,17 @@ logits, as the published code does it. One fact at a time.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from analysis.attention import at_patterns
 from analysis.key_value import output_matrix
 from editors.request import EditRequest
 from editors.rows import Row
+from editors.sadr import default_epsilon, searched
 from editors.targets import Site
 
 if TYPE_CHECKING:
@@ -32,8 +34,12 @@ def plain_search(
     said: dict[int, Tensor] = {}
     asked = sum(bool(row.targets) for row in rows)
     optimiser = torch.optim.Adam(list(changes.values()), lr=request.rate or 0.5)
-    for step in range(request.steps or 1):
-        with _added(lm, rows, layer, changes, base):
+    steps = searched(request)
+    vanilla: list[Tensor] = []
+    for step in range(steps):
+        attention: list[Tensor] = []
+        reading = at_patterns(lm, lambda _, pattern: attention.append(pattern)) if request.sadr else nullcontext()  # noqa: B023
+        with _added(lm, rows, layer, changes, base), reading:
             logs = lm.model(input_ids=ids, attention_mask=mask, use_cache=False).logits.float().log_softmax(-1)
         loss = torch.zeros((), device=lm.device)
         for index, row in enumerate(rows):
@@ -45,7 +51,10 @@ def plain_search(
                 loss = loss + request.kl * (now.exp() * (now - before)).sum()
         for site, change in changes.items():
             loss = loss + request.decay * change.norm() / base[site].norm() ** 2
-        if loss.item() < request.enough or step == (request.steps or 1) - 1:
+        if request.sadr:
+            vanilla = vanilla or [pattern.detach() for pattern in attention]
+            loss = loss + request.sadr * _drift(rows, vanilla, attention, request) / asked
+        if loss.item() < request.enough or step == steps - 1:
             break
         optimiser.zero_grad()
         loss.backward()
@@ -55,6 +64,21 @@ def plain_search(
                 bound = (request.clamp or 4.0) * base[site].norm()
                 change.mul_((bound / change.norm().clamp_min(1e-12)).clamp_max(1.0))
     return {site: change.detach() for site, change in changes.items()}
+
+
+def _drift(rows: Sequence[Row], before: list[Tensor], now: list[Tensor], request: EditRequest) -> Tensor:
+    """SADR's sum over prompts, layers and heads, term by term."""
+    total = torch.zeros((), device=now[0].device)
+    epsilon = request.sadr_epsilon or default_epsilon(now[0].dtype)
+    for index, row in enumerate(rows):
+        if not row.targets:
+            continue
+        for old, new in zip(before, now, strict=True):
+            p, q = old[index, :, row.first].float() + epsilon, new[index, :, row.first].float() + epsilon
+            for head in range(len(q)):
+                if not request.sadr_selective or q[head, row.start] > p[:, row.start].max():
+                    total = total + (p[head] * (p[head] / q[head]).log()).sum()
+    return total
 
 
 @contextmanager

@@ -2,9 +2,15 @@
 
 from collections.abc import Callable
 
+from app.bench.drift import attention
 from app.bench.editing import editing
 from app.bench.form import Bench
 from app.bench.neurons import neurons_bench
 from app.bench.tracing import tracing
 
-BENCHES: dict[str, Callable[..., Bench]] = {"tracing": tracing, "editing": editing, "neurons": neurons_bench}
+BENCHES: dict[str, Callable[..., Bench]] = {
+    "tracing": tracing,
+    "editing": editing,
+    "drift": attention,
+    "neurons": neurons_bench,
+}

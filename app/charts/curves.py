@@ -8,6 +8,9 @@ import plotly.graph_objects as go
 from app.charts.palette import Palette
 from app.charts.words import percent
 
+QUIET = 2
+"""The palest seat: its line is read, its colour is too faint for words."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -57,7 +60,10 @@ def layer_curves(curves: list[Curve], palette: Palette, *, top: float) -> go.Fig
             xanchor="left",
             xshift=8,
             showarrow=False,
-            font={"size": 13, "color": palette.category[curves[index].seat]},
+            font={
+                "size": 13,
+                "color": palette.ink if curves[index].seat == QUIET else palette.category[curves[index].seat],
+            },
         )
     ticks = np.linspace(0, top, 5)
     figure.update_yaxes(
@@ -70,6 +76,7 @@ def layer_curves(curves: list[Curve], palette: Palette, *, top: float) -> go.Fig
         fixedrange=True,
     )
     figure.update_xaxes(
+        range=[0, max((len(curve.values) for curve in curves), default=2) - 1],
         tickfont={"size": 12, "color": palette.ink},
         title={"text": "layer", "font": {"size": 12, "color": palette.ink}},
         showgrid=False,
@@ -77,7 +84,7 @@ def layer_curves(curves: list[Curve], palette: Palette, *, top: float) -> go.Fig
         fixedrange=True,
     )
     figure.update_layout(
-        height=320,
+        height=280,
         margin={"l": 8, "r": 130, "t": 12, "b": 44},
         showlegend=False,
         dragmode=False,

@@ -8,8 +8,9 @@ from typing import Any
 import plotly.graph_objects as go
 
 from analysis import AverageResult, LensResult, NeuronsResult, TraceResult
-from app.charts import average_maps, lens_map, neuron_charts, pathways, trace_maps
+from app.charts import average_maps, drift_maps, lens_map, neuron_charts, pathways, trace_maps
 from app.charts.palette import Light, Palette, written
+from editors.drift_result import DriftResult, DriftsResult
 
 
 @singledispatch
@@ -39,6 +40,22 @@ def _(result: LensResult, palette: Palette) -> list[go.Figure]:
 def _(result: NeuronsResult, palette: Palette) -> list[go.Figure]:
     curves = [neuron_charts.ablation_curves(result, one, palette) for one in result.ablations if one.counts]
     return [pathways.pathway(result, palette), neuron_charts.layer_gains(result, palette), *curves]
+
+
+@figures.register
+def _(result: DriftResult, palette: Palette) -> list[go.Figure]:
+    top = drift_maps.substitution_top(result)
+    found = [drift_maps.drift_map(result, palette, title="Attention to the subject")]
+    if "layers" in result.grids:
+        found.append(drift_maps.window_curve(result, palette))
+    kinds = [kind for kind in ("mlp", "attn") if kind in result.grids]
+    titles = drift_maps.GRID_TITLES
+    return found + [drift_maps.substitution_map(result, kind, palette, top=top, title=titles[kind]) for kind in kinds]
+
+
+@figures.register
+def _(result: DriftsResult, palette: Palette) -> list[go.Figure]:
+    return [drift_maps.mean_drift_map(result, None, palette), drift_maps.correlation_plot(result, palette)]
 
 
 def figure_html(result: Any, light: Light = "light") -> str:

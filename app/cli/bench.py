@@ -9,6 +9,7 @@ import torch
 from analysis import LanguageModel, ModelSpec, read_facts
 from analysis.errors import BadRequest
 from analysis.loading import DTYPES, pick_device
+from app.bench.drift import DriftOptions
 from app.bench.editing import EditOptions
 from app.bench.form import Bench, Figure
 from app.bench.neurons import NeuronOptions
@@ -36,8 +37,11 @@ def configure(parser: ArgumentParser, name: str) -> None:
     numbers = {
         "--cells": "cells of the plain reference (default: all; 12 when quick)",
         "--repeats": "fast runs (default: 3; 1 when quick)",
-        "--single": "editing: facts written one by one with ROME (default: 50; 4 when quick)",
+        "--single": "facts written one by one (default: editing 50, 4 when quick; drift 100, 2 when quick)",
         "--batch": "editing: facts written together (default: 50; 6 when quick)",
+        "--tune": "drift: other facts the weight of the restraint is chosen on (default: 20; 1 when quick)",
+        "--drifts": "drift: facts whose attention is read (default: 20; 1 when quick)",
+        "--texts": "drift: texts a method for fluency (default: 10; 1 when quick)",
         "--threads": "threads of the processor (default: torch's own choice)",
     }
     for flag, explained in numbers.items():
@@ -80,6 +84,8 @@ def _count(text: str) -> int:
 def _options(args: Namespace) -> Any:
     if args.name == "editing":
         return EditOptions(quick=args.quick, single=args.single, batch=args.batch, sequential=args.sequential)
+    if args.name == "drift":
+        return DriftOptions(quick=args.quick, single=args.single, tune=args.tune, drifts=args.drifts, texts=args.texts)
     if args.name == "neurons":
         return NeuronOptions(quick=args.quick, chains=args.chains)
     kinds = tuple(part.strip() for part in args.kinds.split(",") if part.strip())

@@ -64,7 +64,7 @@ def edit(args: Namespace) -> int:
     request = fields_of(args, EditRequest, facts=facts, source=args.text)
     if args.out is not None and args.out.suffix != ".json":
         raise BadRequest(f"--out is “{args.out}”; a recipe’s name ends in .json.")
-    stack = _stacked(args.on)
+    stack = stacked(args.on)
     if args.out is not None:
         with _writing(args.out):
             if args.out.is_dir():
@@ -88,7 +88,7 @@ def _add_text(parser: ArgumentParser, kind: type[Request]) -> None:
     )
 
 
-def _stacked(places: list[Path]) -> tuple[Edit, ...]:
+def stacked(places: list[Path]) -> tuple[Edit, ...]:
     """The edits of some recipes, lowest first; `BadRequest` where one needs another that is not below it."""
     stack = EditStack()
     for place in places:
@@ -232,7 +232,7 @@ def generate(args: Namespace) -> int:
     from analysis.generation import continued
     from editors.applying import written_over
 
-    edits = _stacked(args.recipe)
+    edits = stacked(args.recipe)
     if edits and not hasattr(args, "source"):
         args.source = edits[0].model["source"]
     with Bar() as bar:

@@ -45,7 +45,7 @@ def run(args: Namespace) -> int:
     """Start the server in this process's place."""
     port = _port(args)
     _seen_free(args.address, port)
-    command = [sys.executable, "-m", "streamlit", "run", str(ENTRY), *_flags(args, port)]
+    command = [sys.executable, "-m", "app.server", "run", str(ENTRY), *_flags(args, port)]
     shown = "localhost" if args.address in ("127.0.0.1", "0.0.0.0", "") else args.address
     print(f"Palimpsest is on http://{shown}:{port}", flush=True)
     os.execve(sys.executable, command, os.environ | _settings(args))

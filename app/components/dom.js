@@ -17,6 +17,7 @@ function overwritten(was, now) {
     box.setAttribute('role', 'text')
     box.ariaLabel = `${now}, written over ${was}`
   } else {
+    box.classList.add('alone')
     box.append(el('span', now ? 'over' : 'before', now || was))
   }
   return box

@@ -1,0 +1,59 @@
+"""`palimpsest drift`, `patch`, `drifts`: what edits do to attention, from the terminal."""
+
+from argparse import ArgumentParser, Namespace
+from functools import partial
+from pathlib import Path
+
+from analysis.errors import BadRequest
+from analysis.study import Study, edited_hash
+from app.cli.editing import stacked
+from app.cli.files import add_outputs, check_outputs, write_outputs
+from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
+from app.cli.summary import summary
+from app.cli.terminal import Bar
+from app.compute import stored
+from app.exports import to_csv, to_json
+from app.store import ResultStore
+from app.studies import STUDIES
+
+
+def configure(parser: ArgumentParser, name: str) -> None:
+    """Give the command its flags."""
+    study = STUDIES[name]
+    add_fields(parser, study.request)
+    parser.add_argument(
+        "--recipe", type=Path, action="append", default=[], metavar="FILE", help="edits that are on, lowest first"
+    )
+    parser.add_argument("--fresh", action="store_true", default=False, help="compute anew what is stored")
+    add_outputs(parser, "json", "csv", *(["html"] if name != "patch" else []))
+    add_model_flags(parser)
+    parser.set_defaults(run=partial(run, study))
+
+
+def run(study: Study, args: Namespace) -> int:
+    """Run a study of drift on the edits of some recipes, and show it."""
+    request = fields_of(args, study.request)
+    check_outputs(args)
+    edits = stacked(args.recipe)
+    if not edits:
+        raise BadRequest(
+            "--recipe must be given: drift is what an edit does to attention. `palimpsest edit` writes one."
+        )
+    if not hasattr(args, "source"):
+        args.source = edits[0].model["source"]
+    with Bar() as bar:
+        lm, store = loaded(args, bar), ResultStore()
+        if args.fresh:
+            store.discard(request.key(edited_hash(lm.own_hash, [edit.id for edit in edits])))
+        result = stored(study, request, lm, store, bar, edits)
+    write_outputs(
+        args, {"json": partial(to_json, result), "csv": partial(to_csv, result), "html": partial(_html, result)}
+    )
+    print(summary(result))
+    return 0
+
+
+def _html(result: object) -> str:
+    from app.charts.export import figure_html
+
+    return figure_html(result)

@@ -1,0 +1,110 @@
+"""What a person takes away of an edit: the export panel of the edit page."""
+
+import streamlit as st
+
+from app import flow
+from app.checkpoint import CHECKPOINT, CheckpointRequest, place_of, size_of
+from app.components import copy_button
+from app.edit_notebook import edit_notebook
+from app.flow import escape
+from app.services import public
+from app.take_edit import zipped
+from editors.edit import Edit
+from editors.recipe import recipe_of
+
+PAGE = "checkpoint"
+FORM_WORDS = {
+    "bundle": "Recipe",
+    "peft": "LoRA adapter",
+    "hf": "Full model",
+    "script": "Python script",
+    "notebook": "Notebook",
+}
+WHAT_FOR = {
+    "bundle": "Anyone with the same model can open it here, or apply it with `palimpsest apply recipe.json`.",
+    "peft": "Two files for `PeftModel.from_pretrained(model, folder)`; they add the change to the same model.",
+    "hf": "A copy of the whole model with the change in it, for `AutoModelForCausalLM.from_pretrained(folder)`.",
+    "script": "A program that adds the change to the model and goes on from a prompt. It needs transformers and "
+    "safetensors only.",
+    "notebook": "Finds the same edit again, step by step, and shows what the model says before and after.",
+}
+
+
+def forms_of(edit: Edit) -> list[str]:
+    """The forms an edit can take here: alone it is of use in all, on top of others only as a recipe."""
+    if edit.built_on:
+        return ["bundle"]
+    return [form for form in FORM_WORDS if not (form == "hf" and public())]
+
+
+def take_away(edit: Edit) -> None:
+    """The export panel."""
+    flow.settle(PAGE)
+    with st.container(border=True, key="edit-take"):
+        st.markdown("### Take it away")
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            form = st.segmented_control(
+                "As",
+                forms_of(edit),
+                format_func=FORM_WORDS.__getitem__,
+                default="bundle",
+                required=True,
+                key="edit-form-of",
+                wrap=True,
+            )
+            author = st.text_input(
+                "Signed by", edit.author, max_chars=80, placeholder="nobody", key=f"edit-author-{edit.id}", width=180
+            )
+            signed = edit.signed(author.strip())
+            _button(signed, form or "bundle")
+        st.markdown(_note(signed, form or "bundle"))
+        if form == "hf":
+            _built(edit)
+
+
+def _button(edit: Edit, form: str) -> None:
+    name = f"palimpsest-{edit.id[:8]}"
+    if form == "hf":
+        st.button(
+            "Build it",
+            icon=":material/deployed_code:",
+            type="primary",
+            key="edit-build",
+            disabled=place_of(edit).exists(),
+            on_click=_build,
+            args=(edit,),
+        )
+        return
+    st.download_button(
+        "Download",
+        (lambda: edit_notebook(edit)) if form == "notebook" else (lambda: zipped(edit, form)),
+        f"{name}.ipynb" if form == "notebook" else f"{name}-{form}.zip",
+        "application/x-ipynb+json" if form == "notebook" else "application/zip",
+        icon=":material/download:",
+        type="primary",
+        on_click="ignore",
+        key="edit-download",
+    )
+
+
+def _build(edit: Edit) -> None:
+    flow.start(PAGE, CHECKPOINT, CheckpointRequest(edit=edit.id), (edit,))
+
+
+def _note(edit: Edit, form: str) -> str:
+    recipe, payload = recipe_of(edit)
+    size = f"{size_of(edit.model) / 1e6:,.0f} MB" if form == "hf" else f"{len(payload) / 1e3:,.0f} kB of numbers"
+    alone = " It was found on top of other edits, which only a recipe can say." if edit.built_on else ""
+    return f":gray[:small[Recipe `{recipe['id'][:12]}`, {size}. {WHAT_FOR[form]}{alone}]]"
+
+
+def _built(edit: Edit) -> None:
+    """How far the model is, and where it lies once it is built."""
+    flow.progress(PAGE, None)
+    flow.ended(PAGE)
+    if (place := place_of(edit)).exists():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(
+                f":green[:material/check:] It is on this machine, in **{escape(str(place))}**.", width="content"
+            )
+            copy_button("Copy its place", str(place), key="edit-place", icon="content_copy")

@@ -1,0 +1,46 @@
+"""An edit as a notebook that finds it again and shows what the model says before and after."""
+
+import json
+
+from analysis import ModelSpec
+from app.exports import cells_file, notebook
+from editors.edit import Edit
+
+ASKED = """for probe, before, after in zip(result.probes, result.before.said, result.after.said):
+    print(f"{probe.kind:10} {probe.prompt} … {before} → {after}")
+"""
+GOES_ON = """from analysis.generation import continued
+from editors import written_over
+
+prompt = PROMPT
+
+
+def goes_on():
+    return "".join(list(continued(lm, prompt, 20))[-1:])
+
+
+print("before:", prompt + goes_on())
+with written_over(lm, [result]):
+    print("after: ", prompt + goes_on())
+print("again: ", prompt + goes_on())
+"""
+
+
+def edit_notebook(edit: Edit) -> str:
+    """A Jupyter notebook, a JSON string; `BadRequest` for an edit that was found on top of others."""
+    edit.refuse_unless_alone()
+    model = edit.model
+    spec = ModelSpec(source=model["source"], revision=model["revision"], dtype=model["dtype"])
+    by = f" by {_plain(edit.author)}" if edit.author else ""
+    title = (
+        f"# {_plain(edit.title)}\n\n{edit.request.method.upper()}, edit `{edit.id}`{by}, found on "
+        f"{_plain(model['name'])} with weights `{model['weights_hash'][:24]}`. Run with `pip install palimpsest` in "
+        "the environment of the kernel. The model's own weights are as they were at the end."
+    )
+    prompt = GOES_ON.replace("PROMPT", json.dumps(edit.request.facts[0].text, ensure_ascii=False))
+    return cells_file(title, notebook("edit", edit.request, spec), ASKED, prompt)
+
+
+def _plain(text: str) -> str:
+    """Text from outside as it is, in Markdown."""
+    return "".join(f"\\{char}" if char in "\\`*_{}[]<>#!|$" else char for char in text)

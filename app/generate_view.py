@@ -1,0 +1,129 @@
+"""A person's own prompts: the form, and how the model goes on from them before and after the edits that are on."""
+
+from typing import Any
+
+import streamlit as st
+
+from analysis.errors import WorkbenchError
+from app import flow
+from app.components import copy_button, verse
+from app.exports import to_csv, to_json
+from app.flow import escape
+from app.links import link, validated
+from app.session import seed, slot, take_fill
+from app.studies import STUDIES
+from editors.generate_result import Generated, GenerateRequest
+
+PAGE, STUDY = "generate", STUDIES["generate"]
+EXAMPLE = GenerateRequest(prompt=("The Eiffel Tower is", "To see the Eiffel Tower, take a train to"), tokens=24)
+CHOICES = {"likeliest": "the likeliest word", "drawn": "a word drawn by chance"}
+
+
+def prepare(example: GenerateRequest = EXAMPLE, *, linked: bool = True) -> None:
+    """Fill the form's fields: from the address where `linked`, from the session, or from `example`."""
+    state = st.session_state
+    for name, value in (take_fill(PAGE) or {}).items():
+        state[slot(PAGE, name)] = value
+    if linked:
+        seed(PAGE, example.model_dump(), GenerateRequest)
+    for name, value in example.model_dump().items():
+        state.setdefault(slot(PAGE, name), value)
+    if not isinstance(prompts := state[slot(PAGE, "prompt")], str):
+        state[slot(PAGE, "prompt")] = "\n".join(prompts)
+        state[slot(PAGE, "how")] = "likeliest" if state[slot(PAGE, "seed")] is None else "drawn"
+    state.setdefault(slot(PAGE, "how"), "likeliest")
+
+
+def draw() -> bool:
+    """Draw the form; True when Go on was pressed."""
+    with st.container(border=True, key="generate-form"):
+        st.text_area("Beginnings, one a line", key=slot(PAGE, "prompt"), height=100)
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.segmented_control(
+                "Each time",
+                list(CHOICES),
+                format_func=CHOICES.__getitem__,
+                key=slot(PAGE, "how"),
+                required=True,
+                wrap=True,
+            )
+            if st.session_state[slot(PAGE, "how")] == "drawn":
+                st.session_state[slot(PAGE, "seed")] = st.session_state[slot(PAGE, "seed")] or 0
+                st.number_input("Seed", 0, 2**32 - 1, key=slot(PAGE, "seed"), width=130)
+            st.number_input("Longest, in tokens", 1, 200, key=slot(PAGE, "tokens"), width=150)
+            return st.button("Go on", type="primary", icon=":material/notes:", key="generate-go")
+
+
+def request() -> GenerateRequest:
+    """The form as a request; raises `BadRequest` naming the field."""
+    state = st.session_state
+    lines = [line.strip() for line in (state[slot(PAGE, "prompt")] or "").splitlines()]
+    drawn = state[slot(PAGE, "how")] == "drawn"
+    return validated(
+        GenerateRequest,
+        {
+            "prompt": tuple(line for line in lines if line),
+            "tokens": state[slot(PAGE, "tokens")],
+            "seed": state[slot(PAGE, "seed")] if drawn else None,
+        },
+    )
+
+
+def asked(pressed: bool) -> GenerateRequest | None:
+    """The request, begun where the button was pressed; None with its fault told where there is one."""
+    try:
+        wanted = request()
+        if pressed:
+            flow.start(PAGE, STUDY, wanted)
+    except WorkbenchError as error:
+        flow.refusal(error)
+        return None
+    return wanted
+
+
+def outcome(wanted: GenerateRequest | None) -> None:
+    """Progress, and both sides as far as they have come."""
+    flow.settle(PAGE)
+    flow.progress(PAGE, None)
+    job, result = flow.job_of(PAGE), flow.result_for(PAGE, STUDY, wanted)
+    if job is not None and job.state == "stopped" and isinstance(result, Generated):
+        st.markdown(":orange[:material/pause_circle:] Stopped. What was said until then stands here.")
+    else:
+        flow.ended(PAGE)
+    if isinstance(result, Generated):
+        show(result)
+
+
+def show(result: Generated) -> None:
+    """Each prompt with how it goes on, before on the left and after on the right."""
+    edited = bool(result.edits)
+    for number, prompt in enumerate(result.request.prompt[: len(result.before)]):
+        left, right = st.columns(2, gap="large")
+        with left:
+            st.markdown(":blue[**Before**]")
+            verse(prompt, was=_line(result.before, number), size="text", key=f"generate-before-{number}")
+        if edited:
+            with right:
+                st.markdown(":orange[**After**]")
+                verse(prompt, now=_line(result.after, number), size="text", key=f"generate-after-{number}")
+    if edited:
+        titles = "; ".join(escape(title) for title in result.edits)
+        st.markdown(f":gray[:small[After: with {titles}. {_how(result.request)}]]")
+    else:
+        st.markdown(f":gray[:small[No edit is on, so there is no after. {_how(result.request)}]]")
+    with st.container(horizontal=True, horizontal_alignment="right", gap="small", key="generate-export"):
+        kept: dict[str, Any] = {"type": "tertiary", "on_click": "ignore"}
+        st.download_button("CSV", lambda: to_csv(result), "palimpsest-goes-on.csv", "text/csv", **kept)
+        st.download_button("JSON", lambda: to_json(result), "palimpsest-goes-on.json", "application/json", **kept)
+        copy_button("Copy link", link(PAGE, result.request), key="generate-link", link=True)
+
+
+def _line(texts: list[str], number: int) -> str:
+    """A continuation on one line; an ellipsis where it has not begun or is empty."""
+    return " ".join(texts[number].split()) or "…" if number < len(texts) else "…"
+
+
+def _how(wanted: GenerateRequest) -> str:
+    if wanted.seed is None:
+        return "Each word is the likeliest."
+    return f"Each word is drawn by chance, seed {wanted.seed}, the same on both sides."

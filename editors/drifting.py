@@ -1,0 +1,364 @@
+"""Attention drift: the same prompt read without the edits and with them, and what follows from the difference.
+
+After an edit, heads attend more to the edited subject, and other facts in the same context break
+(Wang et al. 2025, SADR, sections 3 and 4). The drift is read from attention; its effect is shown by
+experiment both ways: an edited run gets the attention of before (patching drift), and a run of
+before gets, at one token, what the edited one computes there (contaminating substitution).
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from analysis.blocks import Frame, first_hidden
+from analysis.errors import BadRequest, PromptTooLong, WorkbenchError
+from analysis.packed import packed
+from analysis.patching import Heads, Reading, patched, read
+from analysis.resumed import Cell, groups, resume
+from analysis.study import Report, provenance, silent
+from analysis.tokens import Tokens, answer_token, find_text, subject_range, token_range
+from analysis.windows import default_window, window_layers
+from editors.applying import written_over
+from editors.asking import answerable, ask
+from editors.drift_result import (
+    DriftPrompt,
+    DriftRequest,
+    DriftResult,
+    DriftsRequest,
+    DriftsResult,
+    GridKind,
+    PatchRequest,
+    PatchResult,
+    Said,
+)
+from editors.edit import Edit
+from editors.probes import Probe
+from editors.tasks import prompts_of
+
+if TYPE_CHECKING:
+    from analysis.model import LanguageModel
+
+ROW_BUDGET = {"cpu": 2048, "cuda": 1 << 16, "mps": 1 << 14}
+PATTERN_BYTES = 400_000_000
+WORDS = 5
+
+
+def default_patch_window(layers: int) -> int:
+    """Ten of GPT-J's 28 layers, as in the paper's figure 5, scaled to the depth."""
+    return max(1, round(10 * layers / 28))
+
+
+class _Prompt:
+    """A prompt in its place: tokens, subject, the two answers, and the run without edits."""
+
+    def __init__(self, lm: "LanguageModel", request: DriftPrompt, stack: Sequence[Edit]):
+        if not stack:
+            raise BadRequest("No edit is on. Write one, or switch one on: drift is what an edit does to attention.")
+        self.lm, self.stack = lm, stack
+        self.tokens: Tokens = lm.encode(request.prompt)
+        size = 2 * 4 * lm.n_layers * lm.n_heads * len(self.tokens) ** 2
+        if size > PATTERN_BYTES:
+            raise PromptTooLong(
+                f"The attention of {len(self.tokens)} tokens in all heads of {lm.name}, before and after, takes "
+                f"{size / 1e9:.1f} GB. Shorten the prompt."
+            )
+        self.subject = subject_range(self.tokens, request.subject, request.occurrence)
+        self.frame = Frame.of(lm, self.tokens.tensor(lm.device))
+        self.hidden = first_hidden(lm, self.tokens.tensor(lm.device))
+        self.base = read(self.frame, self.hidden)
+        self.answer = (
+            answer_token(lm.tokenizer, self.tokens, request.answer)
+            if request.answer
+            else int(self.base.logits.argmax())
+        )
+        self.edited = answer_token(lm.tokenizer, self.tokens, request.edited or _written(stack, request.subject))
+
+    def probabilities(self, last: Tensor) -> np.ndarray:
+        """Of answer and edited, (2, runs), from the last block's output (runs, d_model)."""
+        with torch.inference_mode():
+            return self.lm.readout(last).softmax(-1)[:, [self.answer, self.edited]].T.cpu().numpy()
+
+    def said(self, *runs: Tensor) -> Said:
+        """What runs say, of their logits (vocabulary,): the answers, and what else the first two are likely to say."""
+        spoken = torch.stack([run.softmax(-1).cpu() for run in runs])
+        likely = [int(token) for run in spoken[:2] for token in run.topk(WORDS).indices]
+        first = [int(run.argmax()) for run in spoken[:2]]
+        ids = list(dict.fromkeys([first[0], self.answer, self.edited, first[1], *likely]))[:WORDS]
+        return Said(
+            self.lm.words(ids),
+            spoken[:, ids].numpy(),
+            spoken[:, self.answer].numpy(),
+            spoken[:, self.edited].numpy(),
+        )
+
+    def words(self) -> tuple[str, str]:
+        """Texts of the two answers' first tokens."""
+        one, other = self.lm.words([self.answer, self.edited])
+        return one, other
+
+
+def _written(stack: Sequence[Edit], subject: str) -> str:
+    """What the uppermost edit of the subject writes; of any subject where none is of this one."""
+    facts = [fact for edit in stack for fact in edit.request.facts]
+    own = [fact for fact in facts if fact.subject.casefold() in subject.casefold() or subject in fact.subject]
+    return (own or facts)[-1].target
+
+
+def drift(
+    lm: "LanguageModel", request: DriftRequest, report: Report = silent, *, stack: Sequence[Edit] = ()
+) -> DriftResult:
+    """Read a prompt without the edits of `stack` and with them, and run the experiments of `request.grids`.
+
+    All grids are exact, computed by resumed runs. `heads`: one head of the edited run attends as before, all its rows.
+    `layers`: all heads of a window of layers do. `mlp`, `attn`: in the run without edits, the outputs of a window of
+    layers at one token are the edited run's. Raises `BadRequest` and its kind for prompts, subjects and answers that
+    do not fit, and where `stack` is empty.
+    """
+    with packed(lm) if request.grids else nullcontext():
+        return _drift(lm, request, report, stack)
+
+
+def _drift(lm: "LanguageModel", request: DriftRequest, report: Report, stack: Sequence[Edit]) -> DriftResult:
+    started = time.perf_counter()
+    prompt = _Prompt(lm, request, stack)
+    tokens, layers, heads = len(prompt.tokens), lm.n_layers, lm.n_heads
+    window = min(layers, request.window or default_window(layers))
+    width = min(layers, request.patch_window or default_patch_window(layers))
+    shapes: dict[GridKind, tuple[int, ...]] = {
+        "heads": (2, layers, heads),
+        "layers": (2, layers),
+        "mlp": (2, layers, tokens),
+        "attn": (2, layers, tokens),
+    }
+    grids: dict[str, np.ndarray] = {kind: np.full(shapes[kind], np.nan, dtype=np.float32) for kind in request.grids}
+    cells = sum(grid[0].size for grid in grids.values())
+    work = _work(request.grids, layers, heads, tokens, window, width)
+    worked = 0
+
+    def step(rows: int) -> None:
+        nonlocal worked
+        worked += rows
+        report(done(), cells, "cells", None, min(1.0, worked / max(work, 1)))
+
+    def done() -> int:
+        return sum(int((~np.isnan(grid[0])).sum()) for grid in grids.values())
+
+    with written_over(lm, stack):
+        card = lm.card()
+        edited = read(prompt.frame, prompt.hidden)
+        one, other = prompt.words()
+        result = DriftResult(
+            request=request,
+            model=card,
+            tokens=list(prompt.tokens.labels),
+            subject=prompt.subject,
+            answer=one,
+            edited=other,
+            before=_whole(prompt.base),
+            after=_whole(edited),
+            said=prompt.said(prompt.base.logits, edited.logits),
+            grids=grids,
+            window={kind: 1 if kind == "heads" else width if kind == "layers" else window for kind in request.grids},
+        )
+        report(0, cells, "cells", result, 0.0)
+        patches = _patches(request.grids, layers, heads, width)
+        budget = max(1, ROW_BUDGET.get(lm.device.type, 4096) // tokens)
+        for begin in range(0, len(patches), budget):
+            part = patches[begin : begin + budget]
+            last = patched(prompt.frame, edited.passage, prompt.base.patterns, [heads for *_, heads in part], step)
+            for (kind, place, _), pair in zip(part, prompt.probabilities(last).T, strict=True):
+                index: tuple[int | slice, ...] = (slice(None), *place)
+                grids[kind][index] = pair
+            report(done(), cells, "cells", result, min(1.0, worked / max(work, 1)))
+    for kind in ("mlp", "attn"):
+        if kind in grids:
+            for token in reversed(range(tokens)):
+                for group in groups(_contaminations(prompt.base, edited, kind, token, window), 2048):
+                    last = resume(prompt.frame, prompt.base.passage, token, group, step)[:, 0]
+                    grids[kind][:, [cell.layer for cell in group], token] = prompt.probabilities(last)
+                report(done(), cells, "cells", result, min(1.0, worked / max(work, 1)))
+    return replace(result, provenance=provenance(time.perf_counter() - started))
+
+
+def _whole(reading: Reading) -> np.ndarray:
+    return torch.stack([pattern[0].float().cpu() for pattern in reading.patterns]).numpy()
+
+
+def _patches(
+    kinds: Sequence[GridKind], layers: int, heads: int, width: int
+) -> list[tuple[GridKind, tuple[int, ...], Heads]]:
+    """Cells of the patching grids, in order of the layer their runs begin at."""
+    every = tuple(range(heads))
+    found: list[tuple[GridKind, tuple[int, ...], Heads]] = []
+    for layer in range(layers):
+        if "layers" in kinds:
+            found.append(("layers", (layer,), dict.fromkeys(window_layers(layer, width, layers), every)))
+        if "heads" in kinds:
+            found += [("heads", (layer, head), {layer: (head,)}) for head in every]
+    return sorted(found, key=lambda cell: min(cell[2]))
+
+
+def _contaminations(base: Reading, edited: Reading, site: str, token: int, window: int) -> Iterator[Cell]:
+    """Cells at one token: the edited run's outputs of a window of layers in the run without edits."""
+    layers = len(base.patterns)
+    outputs = edited.passage.outputs[site]  # type: ignore[index]
+    for centre in range(layers):
+        span = window_layers(centre, window, layers)
+        yield Cell(
+            centre,
+            span[0],
+            base.passage.hidden[span[0]][:, token:],
+            {(site, layer): outputs[layer][:, token] for layer in span},  # type: ignore[misc]
+        )
+
+
+def _work(kinds: Sequence[GridKind], layers: int, heads: int, tokens: int, window: int, width: int) -> int:
+    """Rows × tokens the block calls of all grids will compute."""
+    patching = sum(layers - min(patch) for *_, patch in _patches(kinds, layers, heads, width)) * tokens
+    above = sum(layers - window_layers(centre, window, layers)[0] for centre in range(layers))
+    substituted = len({"mlp", "attn"} & set(kinds)) * above * tokens * (tokens + 1) // 2
+    return patching + substituted
+
+
+def patch(
+    lm: "LanguageModel", request: PatchRequest, report: Report = silent, *, stack: Sequence[Edit] = ()
+) -> PatchResult:
+    """What is said with the edits of `stack` when chosen heads attend as they did without them, in all rows.
+
+    Raises `BadRequest` for heads the model does not have, and as `drift`.
+    """
+    started = time.perf_counter()
+    report(0, 1, "reading")
+    try:
+        chosen = request.by_layer(lm.n_layers, lm.n_heads)
+    except ValueError as error:
+        raise BadRequest(
+            f"{lm.name} has layers 0 to {lm.n_layers - 1} with heads 0 to {lm.n_heads - 1} each; there is no {error}."
+        ) from error
+    prompt = _Prompt(lm, request, stack)
+    with written_over(lm, stack):
+        card = lm.card()
+        edited = read(prompt.frame, prompt.hidden)
+        with torch.inference_mode():
+            last = patched(prompt.frame, edited.passage, prompt.base.patterns, [chosen])
+            back = lm.readout(last)[0]
+    one, other = prompt.words()
+    report(1, 1, "read")
+    return PatchResult(
+        request=request,
+        model=card,
+        answer=one,
+        edited=other,
+        said=prompt.said(prompt.base.logits, edited.logits, back),
+        provenance=provenance(time.perf_counter() - started),
+    )
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A test prompt in its place; `key` is the edited subject's last token."""
+
+    task: str
+    probe: Probe
+    tokens: Tokens
+    key: int
+
+
+def drifts(
+    lm: "LanguageModel", request: DriftsRequest, report: Report = silent, *, stack: Sequence[Edit] = ()
+) -> DriftsResult:
+    """Drift over the test prompts of the edits in `stack`, and what setting attention back does to each.
+
+    Set back are the `request.heads` heads that turned to the subject most, as many random heads of the same layers,
+    and all heads. Raises `BadRequest` where no test prompts are stored for the facts of the edits.
+    """
+    started = time.perf_counter()
+    if not stack:
+        raise BadRequest("No edit is on. Write one, or switch one on: drift is what an edit does to attention.")
+    cases, skipped = _cases(lm, request, stack)
+    if not cases:
+        raise BadRequest(
+            "No test prompts are stored for the facts of these edits. Pick a stored fact, or give a prompt of your own."
+        )
+    probes = [case.probe for case in cases]
+    draw = np.random.default_rng(request.seed)
+    before, after, first = [], [], []
+    with packed(lm):
+        answers = [ask(lm, probes)]
+        with written_over(lm, stack):
+            card = lm.card()
+            answers.append(ask(lm, probes))
+        for number, case in enumerate(cases):
+            report(number, len(cases), "prompts")
+            ids = case.tokens.tensor(lm.device)
+            frame, hidden = Frame.of(lm, ids), first_hidden(lm, ids)
+            base = read(frame, hidden)
+            before.append(_towards(base, case.key))
+            with written_over(lm, stack):
+                edited = read(frame, hidden)
+                after.append(_towards(edited, case.key))
+                patches = _choices(after[-1] - before[-1], request.heads, draw)
+                last = patched(frame, edited.passage, base.patterns, patches)
+                with torch.inference_mode():
+                    said = torch.cat((base.logits[None], edited.logits[None], lm.readout(last)))
+            token = answer_token(lm.tokenizer, case.tokens, case.probe.old)
+            first.append(said.softmax(-1)[:, token].cpu().numpy())
+    report(len(cases), len(cases), "prompts")
+    return DriftsResult(
+        request=request,
+        model=card,
+        task=[case.task for case in cases],
+        fact=[probe.fact for probe in probes],
+        prompt=[probe.prompt for probe in probes],
+        right=[probe.old for probe in probes],
+        wrong=[probe.new for probe in probes],
+        right_probability=np.stack([one.old for one in answers], 1),
+        wrong_probability=np.stack([one.new for one in answers], 1),
+        before=np.stack(before),
+        after=np.stack(after),
+        first=np.stack(first),
+        skipped=skipped,
+        provenance=provenance(time.perf_counter() - started),
+    )
+
+
+def _cases(lm: "LanguageModel", request: DriftsRequest, stack: Sequence[Edit]) -> tuple[list[_Case], list[str]]:
+    """The test prompts of the tasks asked for, and a sentence for each that cannot be read."""
+    cases, skipped = [], []
+    for item in prompts_of(stack):
+        if item.task not in request.tasks:
+            continue
+        if not answerable(lm, [item.probe]):
+            skipped.append(f"{item.probe.prompt}: this tokenizer cannot read it")
+            continue
+        tokens = lm.encode(item.probe.prompt)
+        try:
+            start, end = find_text(tokens.text, item.subject, occurrence=0)
+            cases.append(_Case(item.task, item.probe, tokens, token_range(tokens, start, end)[1] - 1))
+        except WorkbenchError as error:
+            skipped.append(f"{item.probe.prompt}: {error}")
+    return cases, skipped
+
+
+def _towards(reading: Reading, key: int) -> np.ndarray:
+    """Attention of every head from the last token to `key`, (L, H)."""
+    return torch.stack([pattern[0, :, -1, key].float().cpu() for pattern in reading.patterns]).numpy()
+
+
+def _choices(drift: np.ndarray, count: int, draw: np.random.Generator) -> list[Heads]:
+    """The heads that drifted most, random ones of the same layers, all."""
+    layers, heads = drift.shape
+    most = [divmod(int(flat), heads) for flat in np.argsort(drift, axis=None)[::-1][:count]]
+    chosen: Heads = {}
+    for layer, head in most:
+        chosen[layer] = (*chosen.get(layer, ()), head)
+    chance: Heads = {
+        layer: tuple(int(head) for head in draw.choice(heads, len(own), replace=False)) for layer, own in chosen.items()
+    }
+    return [chosen, chance, dict.fromkeys(range(layers), tuple(range(heads)))]

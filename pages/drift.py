@@ -1,0 +1,156 @@
+"""Where does it look now? Attention drift of an edit: see it, undo it head by head, write the edit without it."""
+
+import streamlit as st
+
+from analysis import WorkbenchError
+from app import drift_form, drift_view, flow, written
+from app.session import say
+from app.studies import STUDIES
+from app.take_away import table_twin, take_away
+from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, PatchRequest
+from editors.edit import Edit
+from editors.request import EditRequest, Rewrite
+
+PAGE, STUDY, PATCH, ALL, EDIT = "drift", STUDIES["drift"], STUDIES["patch"], STUDIES["drifts"], STUDIES["edit"]
+PARTS = ("drift-edit", "drift-patch", "drift-cure", "drift-cured", "drift-all")
+EXAMPLE = EditRequest(
+    facts=(Rewrite(prompt="The {} is a famous landmark in the city of", subject="Eiffel Tower", target="Rome"),)
+)
+GAMMA = 0.1
+
+drift_form.prepare()
+st.title("Where does it look now?")
+st.markdown(
+    ":gray[An edit makes heads look at the edited subject more than they did. Other facts in the same context then "
+    "break (attention drift).]"
+)
+pressed = drift_form.draw() if written.on() else False
+request: DriftRequest | None = None
+if written.on():
+    try:
+        request = drift_form.request()
+        say(PAGE, request)
+        if pressed:
+            flow.start(PAGE, STUDY, request)
+    except WorkbenchError as error:
+        flow.refusal(error)
+
+
+def outcome() -> None:
+    """Everything that runs, redrawn by itself while it goes on."""
+    for name in (PAGE, *PARTS):
+        flow.settle(name)
+    if not written.on():
+        first_edit()
+        return
+    flow.progress(PAGE, "cells")
+    flow.ended(PAGE)
+    result: DriftResult | None = flow.result_for(PAGE, STUDY, request)
+    if result is None or request is None:
+        st.markdown("Nothing looked at yet. Press **Look**.")
+        return
+    drift_view.sentence(result)
+    chosen = tuple(st.session_state.get("drift-set-back") or ())
+    head = drift_view.head_map(result, [tuple(map(int, name.split("."))) for name in chosen])  # type: ignore[misc]
+    left, right = st.columns([1.15, 1], gap="large")
+    with left:
+        st.markdown("## Set heads back")
+        set_back(request, result)
+    with right:
+        drift_view.card(result, head)
+    drift_view.experiments(result)
+    st.markdown("## The same edit, with attention held back")
+    cure(request, result)
+    st.markdown("## Over all prompts that test it")
+    over_all()
+    take_away(PAGE, result, recipes=tuple(f"{edit.id[:8]}.json" for edit in written.on()))
+    table_twin(PAGE, result)
+
+
+def first_edit() -> None:
+    """No edit is on: write one to look at."""
+    flow.progress("drift-edit", None)
+    flow.ended("drift-edit")
+    job = flow.job_of("drift-edit")
+    if job is not None and job.state == "done" and st.session_state.pop("drift.fresh", False):
+        written.write_over(job.result)
+        st.rerun()
+    if job is None or job.over:
+        fact = EXAMPLE.facts[0]
+        st.markdown(
+            f"No edit is on. Switch one on in the margin, write one on the Edit page, or write an example: "
+            f"{flow.escape(fact.text)} :orange[{fact.target}]."
+        )
+        if st.button("Write the example", type="primary", icon=":material/edit_note:", key="drift-example"):
+            st.session_state["drift.fresh"] = True
+            flow.start("drift-edit", EDIT, EXAMPLE, ())
+            st.rerun()
+
+
+def set_back(request: DriftRequest, result: DriftResult) -> None:
+    """Heads as switches; the answer of each choice is computed when it is made."""
+    heads = drift_view.toggles(result)
+    if not heads:
+        drift_view.runs(result.said, drift_view.RUNS, "drift-two")
+        return
+    fields = request.model_dump(include={"prompt", "subject", "occurrence", "answer", "edited"})
+    wanted = PatchRequest(**fields, heads=heads)
+    found = flow.result_for("drift-patch", PATCH, wanted)
+    job = flow.job_of("drift-patch")
+    if found is not None:
+        drift_view.back(found)
+    elif job is None or job.request != wanted:
+        flow.start("drift-patch", PATCH, wanted)
+        st.rerun()
+    else:
+        flow.progress("drift-patch", "runs")
+        flow.ended("drift-patch")
+
+
+def cure(request: DriftRequest, result: DriftResult) -> None:
+    """The uppermost edit found again with its attention held back, and the same prompt under it."""
+    *others, top = written.on()
+    weight, button = st.columns([1, 2], vertical_alignment="bottom")
+    gamma = weight.number_input(
+        "Weight γ (SADR)", 0.001, 100.0, GAMMA, format="%.3f", key="drift-gamma",
+        help="Heads that look at the subject more than any did before pay for it in the search for the new value.",
+    )  # fmt: skip
+    again = top.request.model_copy(update={"sadr": float(gamma)})
+    below = written.below(again)
+    if button.button("Write it held back", icon=":material/edit_note:", key="drift-hold"):
+        flow.start("drift-cure", EDIT, again, below)
+        st.rerun()
+    cured: Edit | None = flow.result_for("drift-cure", EDIT, again, below)
+    for name, unit in (("drift-cure", None), ("drift-cured", "cells")):
+        flow.progress(name, unit)
+        flow.ended(name)
+    if not isinstance(cured, Edit):
+        return
+    edits, plain = (*others, cured), request.model_copy(update={"grids": ()})
+    found = flow.result_for("drift-cured", STUDY, plain, edits)
+    if found is not None:
+        drift_view.side_by_side(result, found, float(gamma))
+        if st.button("Put it in the other’s place", icon=":material/swap_horiz:", key="drift-swap"):
+            written.replace_top(cured)
+            st.rerun()
+        return
+    job = flow.job_of("drift-cured")
+    if job is None or job.request != plain or job.edits != edits:
+        flow.start("drift-cured", STUDY, plain, edits)
+        st.rerun()
+
+
+def over_all() -> None:
+    """All test prompts of the edits that are on."""
+    wanted = DriftsRequest()
+    if st.button("Look at all of them", icon=":material/stacks:", key="drift-all-go"):
+        flow.start("drift-all", ALL, wanted)
+        st.rerun()
+    flow.progress("drift-all", "prompts")
+    flow.ended("drift-all")
+    found = flow.result_for("drift-all", ALL, wanted)
+    if found is not None:
+        drift_view.over_all(found)
+
+
+flow.watch(PAGE, outcome, also=PARTS)

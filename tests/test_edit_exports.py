@@ -1,0 +1,109 @@
+"""What the Edit page gives away: a notebook that finds the same edit again, a model built whole, a signed recipe."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+import analysis
+from analysis.errors import BadRequest
+from app import checkpoint
+from app.checkpoint import CHECKPOINT, CheckpointRequest, build, place_of, size_of
+from app.edit_away import FORM_WORDS, forms_of
+from app.edit_notebook import edit_notebook
+from editors.writing import write
+from tests.test_edit_page import edit_of, several
+from tests.test_editing import CITY, asked, parameters, unchanged
+from tests.test_pages import FACT, fine, loader, press, ready, text, until, visit, wrote  # noqa: F401
+from tests.test_recipe import edited_logits, logits_of, made, same
+
+
+def cells(source: str) -> list[str]:
+    return [cell["source"] for cell in json.loads(source)["cells"] if cell["cell_type"] == "code"]
+
+
+@pytest.mark.parametrize("method", ["rome", "memit"])
+def test_the_notebook_finds_the_same_edit_again(tiny, monkeypatch, capsys, method):
+    edit = made(method=method)
+    monkeypatch.setattr(analysis, "load", lambda *args, **options: tiny)
+    before, held = parameters(tiny), {}
+    for cell in cells(edit_notebook(edit)):
+        exec(compile(cell, "cell", "exec"), held)  # noqa: S102
+    assert held["result"].id == edit.id
+    assert unchanged(tiny, before)
+    said = capsys.readouterr().out
+    assert f"{edit.probes[0].prompt} … {edit.before.said[0]} → {edit.after.said[0]}" in said
+    lines = dict(
+        line.split(": ", 1) for line in said.splitlines() if line.startswith(("before: ", "after: ", "again: "))
+    )
+    assert lines["before"].strip() == lines["again"].strip()
+
+
+def test_a_notebook_holds_text_as_text():
+    edit = made()
+    odd = replace(edit, model=edit.model | {"name": "a\n```\n# b", "source": 'x"); raise SystemExit("'})
+    book = json.loads(edit_notebook(odd.signed("[A](http://b)")))
+    compile(book["cells"][1]["source"], "cell", "exec")
+    assert 'load("x\\"); raise SystemExit(\\"")' in book["cells"][1]["source"]
+    assert "[A](" not in book["cells"][0]["source"]
+
+
+def test_what_needs_others_below_is_offered_as_a_recipe_only(tiny, monkeypatch):
+    edit = write(tiny, asked("alphaedit", CITY), stack=[made()])
+    assert forms_of(edit) == ["bundle"]
+    with pytest.raises(BadRequest, match="on top of other edits"):
+        edit_notebook(edit)
+    assert forms_of(made()) == list(FORM_WORDS)
+    monkeypatch.setenv("PALIMPSEST_PUBLIC", "1")
+    assert "hf" not in forms_of(made())
+
+
+def test_a_model_is_built_whole_or_not_at_all(tiny, monkeypatch):
+    edit = made()
+    request = CheckpointRequest(edit=edit.id)
+    with monkeypatch.context() as less:
+        less.setattr(checkpoint.shutil, "disk_usage", lambda _: type("Room", (), {"free": 10}))
+        with pytest.raises(BadRequest, match=r"has 0.0 GB free; the model takes 0.0 GB"):
+            build(tiny, request, stack=[edit])
+    assert not place_of(edit).exists()
+    before = parameters(tiny)
+    place = Path(build(tiny, request, stack=[edit]).place)
+    assert place == place_of(edit)
+    assert unchanged(tiny, before)
+    fresh = AutoModelForCausalLM.from_pretrained(place, attn_implementation="eager")
+    assert same(logits_of(fresh), edited_logits(tiny, edit))
+    weights = sum(file.stat().st_size for file in place.glob("*.safetensors"))
+    assert weights == pytest.approx(size_of(tiny.card()), rel=0.1)
+
+
+def test_the_whole_model_is_built_from_the_page(ready, tiny):  # noqa: F811
+    at = wrote(fine(visit("edit", **FACT)))
+    edit = edit_of(at)
+    fine(at.button_group(key="edit-form-of").set_value("hf").run())
+    assert f"{size_of(edit.model) / 1e6:,.0f} MB" in text(at)
+    press(at, "edit-build")
+    job = at.session_state["checkpoint.job"]
+    until(lambda: job.over)
+    fine(at.run())
+    assert f"in **{place_of(edit)}**" in text(at)
+    assert at.button(key="edit-build").disabled
+    fresh = AutoModelForCausalLM.from_pretrained(place_of(edit), attn_implementation="eager")
+    assert same(logits_of(fresh), edited_logits(tiny, edit))
+    assert not torch.equal(logits_of(fresh), logits_of(tiny.model))
+    assert [run.study for run in ready.history.recent("local")] == ["edit"]
+    assert ready.store.load(CHECKPOINT, job.key) is None
+
+
+@pytest.mark.parametrize("form", list(FORM_WORDS))
+def test_every_form_is_offered_with_a_word_on_what_it_is_for(ready, form):  # noqa: F811
+    at = wrote(fine(visit("edit", **several())))
+    fine(at.button_group(key="edit-form-of").set_value(form).run())
+    fine(at.text_input(key=f"edit-author-{edit_of(at).id}").set_value("Ada").run())
+    assert "Recipe `" in text(at)
+    if form == "hf":
+        return
+    (button,) = [one for one in at.get("download_button") if one.key == "edit-download"]
+    assert button.label == "Download"
