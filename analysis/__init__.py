@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from analysis.attribution import neurons
     from analysis.average_result import AverageRequest, AverageResult
     from analysis.averaging import average
     from analysis.conflict_result import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from analysis.conflicting import conflict, heads_on_prompt
     from analysis.errors import Cancelled, WorkbenchError
     from analysis.facts import Fact, KnownRequest, KnownResult, read_facts
+    from analysis.hops_result import HopsRequest, HopsResult
     from analysis.knockout import knock_out
     from analysis.known import known_facts
     from analysis.lens import logit_lens
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from analysis.loading import load, plan
     from analysis.model import LanguageModel
     from analysis.model_spec import ModelPlan, ModelSpec
+    from analysis.multihop import hops
+    from analysis.neurons_result import NeuronsRequest, NeuronsResult
     from analysis.trace_result import TraceRequest, TraceResult
     from analysis.tracing import trace
     from analysis.transferring import transfer
@@ -54,12 +58,16 @@ _HOMES = {
     "errors": ("Cancelled", "WorkbenchError"),
     "facts": ("Fact", "KnownRequest", "KnownResult", "read_facts"),
     "knockout": ("knock_out",),
+    "multihop": ("hops",),
+    "hops_result": ("HopsRequest", "HopsResult"),
     "known": ("known_facts",),
     "lens": ("logit_lens",),
     "lens_result": ("LensRequest", "LensResult"),
     "loading": ("load", "plan"),
     "model": ("LanguageModel",),
     "model_spec": ("ModelPlan", "ModelSpec"),
+    "attribution": ("neurons",),
+    "neurons_result": ("NeuronsRequest", "NeuronsResult"),
     "trace_result": ("TraceRequest", "TraceResult"),
     "tracing": ("trace",),
     "transferring": ("transfer",),
@@ -75,6 +83,8 @@ __all__ = [
     "Fact",
     "HeadsRequest",
     "HeadsResult",
+    "HopsRequest",
+    "HopsResult",
     "KnockoutRequest",
     "KnockoutResult",
     "KnownRequest",
@@ -84,6 +94,8 @@ __all__ = [
     "LensResult",
     "ModelPlan",
     "ModelSpec",
+    "NeuronsRequest",
+    "NeuronsResult",
     "TraceRequest",
     "TraceResult",
     "TransferRequest",
@@ -92,10 +104,12 @@ __all__ = [
     "average",
     "conflict",
     "heads_on_prompt",
+    "hops",
     "knock_out",
     "known_facts",
     "load",
     "logit_lens",
+    "neurons",
     "plan",
     "read_facts",
     "trace",

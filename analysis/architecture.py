@@ -55,6 +55,11 @@ def context_length(config: Any) -> int | None:
     return None
 
 
+def writes_through(block: Any, part: str) -> Any | None:
+    """The norm between the output of a block's `attn` or `ffn` and the residual stream; None where there is none."""
+    return getattr(block, "ln1_post" if part == "attn" else "ln2_post", None)
+
+
 def block_arguments(block: Any, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments of one call of a block, by name, without the hidden states and the cache."""
     bound = dict(inspect.signature(block.original_component.forward).bind(*args, **kwargs).arguments)

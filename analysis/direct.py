@@ -14,8 +14,7 @@ from torch import Tensor
 
 from analysis.architecture import from_token
 from analysis.blocks import Frame, PrefixCache, call_block, first_hidden, record
-from analysis.errors import UnknownArchitecture
-from analysis.frozen_norm import frozen_norm
+from analysis.frozen_norm import FrozenNorm
 from analysis.heads import Endings, attention_given, given
 from analysis.key_value import attention_matrix
 
@@ -50,10 +49,7 @@ def to_residual(lm: "LanguageModel", layer: int, z: Tensor, change: Tensor) -> T
     after = getattr(lm.blocks[layer], "ln1_post", None)
     if after is None:
         return added
-    frozen = frozen_norm(after, given(lm, layer, z.to(added.device, lm.dtype))[..., None, :])
-    if frozen is None:
-        raise UnknownArchitecture(f"{lm.name} normalises what attention gives in a way that has no frozen form.")
-    return frozen(added)
+    return FrozenNorm.of(after, given(lm, layer, z.to(added.device, lm.dtype))[..., None, :])(added)
 
 
 def to_logits(lm: "LanguageModel", final: Tensor) -> Callable[[Tensor], Tensor]:
@@ -62,11 +58,7 @@ def to_logits(lm: "LanguageModel", final: Tensor) -> Callable[[Tensor], Tensor]:
     A soft cap on the logits is left out: it keeps their order.
     """
     steps = lm.readout.steps
-    frozen = None
-    if len(steps) > 1 and hasattr(lm.bridge, "ln_final"):
-        frozen = frozen_norm(steps[0], final)
-        if frozen is None:
-            raise UnknownArchitecture(f"{lm.name}'s last norm has no frozen form.")
+    frozen = FrozenNorm.of(steps[0], final) if len(steps) > 1 and hasattr(lm.bridge, "ln_final") else None
     linear: list[Any] = [step.original_component for step in steps[1 if frozen else 0 :]]
 
     def read(change: Tensor) -> Tensor:

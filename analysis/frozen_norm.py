@@ -1,44 +1,85 @@
-"""A norm with its scale held where it stands: a linear map, measured from the norm itself.
+"""A norm with its scale held still is a linear map, so what many parts write can be told apart behind it.
 
-Both kinds in use are x ↦ g ∘ (x − m(x)) / σ(x) + b, with m the mean (LayerNorm) or nothing (RMSNorm).
-Which, and g, is found from what the module does to a few vectors, so no family needs to be named.
+Weight, centring and scale are measured by asking the module itself, whatever its class and however it keeps its
+weight (Gemma adds one to it).
 """
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-TOLERANCE = 1e-3
+from analysis.errors import UnknownArchitecture
+
+TOLERANCE = 1e-2
+FAR = 1e4
+"""Length of the states a norm is asked with: its ε no longer shows."""
 
 
-@torch.no_grad()
-def frozen_norm(norm: nn.Module, state: Tensor) -> Callable[[Tensor], Tensor] | None:
-    """The map (…, d) → (…, d) of changes through `norm` with its scale as at `state` (…, d); None for another form.
+@dataclass(frozen=True)
+class FrozenNorm:
+    """x ↦ weight ⊙ centred(x) / scale, without the norm's bias; the identity where there is no norm."""
 
-    `state` and the changes broadcast against each other.
-    """
-    state = state.float()
-    width = state.shape[-1]
-    probe = torch.linspace(-1.0, 1.0, width, device=state.device).roll(width // 3) + 0.37
-    device = next((parameter.device for parameter in norm.parameters()), state.device)
+    weight: Tensor | None  # (d,)
+    bias: Tensor | None  # (d,)
+    centred: bool  # LayerNorm takes the mean away, RMSNorm does not
+    scale: Tensor  # (…, 1) of the states it was frozen at
 
-    def through(x: Tensor) -> Tensor:
-        weight = next(norm.parameters(), x)
-        return norm(x.to(device, weight.dtype)[None])[0].float().to(state.device)
+    @classmethod
+    @torch.no_grad()
+    def of(cls, norm: Any | None, at: Tensor) -> "FrozenNorm":
+        """The norm frozen at the states `at` (…, d): there it gives what the module gives, less its bias.
 
-    bias = through(torch.zeros(width, device=state.device))
-    flat = through(torch.full((width,), 3.0, device=state.device)) - bias
-    centred = bool(flat.abs().max() < TOLERANCE * (through(probe) - bias).abs().max())
+        Raises `UnknownArchitecture` for a module of another form.
+        """
+        at = at.detach().float()
+        if norm is None:
+            return cls(None, None, False, torch.ones_like(at[..., :1]))
+        probe = _probe(at.shape[-1]).to(at) * FAR
+        dtype = next((parameter.dtype for parameter in norm.parameters()), torch.float32)
 
-    def middle(x: Tensor) -> Tensor:
-        return x - x.mean(-1, keepdim=True) if centred else x
+        def asked(x: Tensor) -> Tensor:
+            return norm(x.to(dtype)).float()
 
-    at = middle(probe)
-    gain = (through(probe) - bias) * at.square().mean().sqrt() / at
-    moved = middle(state)
-    reached = through(state) - bias
-    scale = (reached * gain * moved).sum(-1, keepdim=True) / (gain * moved).square().sum(-1, keepdim=True)
-    if (scale * gain * moved - reached).norm() > TOLERANCE * reached.norm():
-        return None
-    return lambda change: scale * gain * middle(change.float())
+        there, back = asked(probe[None])[0], asked(-probe[None])[0]
+        weight = (there - back) / 2 * probe.square().mean().sqrt() / probe
+        bias = (there + back) / 2
+        moved = asked(probe[None] + FAR)[0]
+        centred = bool((moved - there).abs().max() < 1e-3 * there.abs().max())
+        frozen = cls(weight, bias, centred, torch.ones_like(at[..., :1]))
+        direction = frozen.linear(at)
+        scale = direction.square().sum(-1, keepdim=True) / ((asked(at) - bias) * direction).sum(-1, keepdim=True)
+        made = cls(weight, bias, centred, scale)
+        reached = asked(at) - bias
+        if (made(at) - reached).norm() > TOLERANCE * reached.norm():
+            raise UnknownArchitecture(
+                f"{type(norm).__name__} is no norm that is linear with its scale held still."
+            )
+        return made
+
+    def linear(self, x: Tensor) -> Tensor:
+        """The map weight ⊙ centred(x), without its scale, for vectors (…, d)."""
+        if self.weight is None:
+            return x
+        return self.weight * (x - x.mean(-1, keepdim=True) if self.centred else x)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The map with its scale: weight ⊙ centred(x) / scale."""
+        return self.linear(x) / self.scale
+
+    def pulled(self, direction: Tensor) -> Tensor:
+        """The transpose of `linear`: what a direction (…, d) behind the norm reads in front of it."""
+        if self.weight is None:
+            return direction
+        direction = direction * self.weight
+        return direction - direction.mean(-1, keepdim=True) if self.centred else direction
+
+
+def _probe(size: int) -> Tensor:
+    """A vector (size,) without zeros, of mean zero."""
+    signs = torch.ones(size)
+    signs[1::2] = -1
+    if size % 2:
+        signs[-3:] = torch.tensor([2.0, -1.0, -1.0])
+    return signs

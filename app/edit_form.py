@@ -29,6 +29,8 @@ METHOD_WORDS: dict[str, str] = {
     "emmet": "EMMET",
     "alphaedit": "AlphaEdit",
     "pmet": "PMET",
+    "ace": "ACE",
+    "ifmet": "IFMET",
     "ft": "FT-L",
 }
 KEY_WORDS = {"r_rome": "r-ROME", "p_rome": "p-ROME", "rome": "ROME as published"}

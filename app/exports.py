@@ -4,6 +4,7 @@ JSON is strict: a cell that was not computed is null, never NaN. Its numbers are
 table, at full precision. The Python says only what was given, so it reads like the request.
 """
 
+import dataclasses
 import json
 from functools import singledispatch
 from typing import Any
@@ -15,14 +16,17 @@ from analysis import (
     AverageResult,
     ConflictResult,
     HeadsResult,
+    HopsResult,
     KnockoutResult,
     KnownResult,
     LensResult,
     ModelSpec,
+    NeuronsResult,
     TraceResult,
     TransferResult,
 )
 from analysis.average_result import ROWS
+from analysis.hops_result import ASKED, PLACES
 from analysis.lens_result import Lens
 from analysis.scores import Metric, Scores
 from analysis.study import Request
@@ -170,6 +174,22 @@ def _known(result: KnownResult) -> dict[str, Any]:
         "skipped": result.skipped,
         "provenance": getattr(result, "provenance", {}),
     }
+
+
+@_fields.register
+def _neurons(result: NeuronsResult) -> dict[str, Any]:
+    found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    cards = {
+        role: [dataclasses.asdict(card) | {"name": card.name} for card in found[role]] for role in ("value", "query")
+    }
+    ablations = [dataclasses.asdict(one) for one in result.ablations]
+    return {"study": "neurons"} | found | cards | {"ablations": ablations, "neurons_scored": result.scored}
+
+
+@_fields.register
+def _hops(result: HopsResult) -> dict[str, Any]:
+    found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    return {"study": "hops", "asked": ASKED, "recall_of": PLACES} | found | {"genuine": result.genuine()}
 
 
 @_fields.register

@@ -2,13 +2,17 @@
 
 from typing import Any
 
+import numpy as np
+
 from analysis import (
     AverageResult,
     ConflictResult,
     HeadsResult,
+    HopsResult,
     KnockoutResult,
     KnownResult,
     LensResult,
+    NeuronsResult,
     TraceResult,
 )
 from analysis.study import Study
@@ -70,6 +74,14 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
             return result.request.prompt, "drift", drift_thumbnail(result.drift)
         case DriftsResult():
             return f"Drift over {len(result.prompt)} prompts", "drift", drift_thumbnail(result.mean())
+        case NeuronsResult():
+            strongest = np.nan_to_num(result.ffn, nan=0.0).max(1).clip(min=0)
+            bars = np.stack([strongest, result.attn_layer.clip(min=0)])
+            shown = bars / max(float(bars.max()), 1e-9)
+            return result.request.prompt, "neurons", [[round(float(v), 3) for v in row] for row in shown]
+        case HopsResult():
+            several = f"{len(result.chains)} chains"
+            return several if len(result.chains) > 1 else result.chains[0].whole(), "hop by hop", None
         case LayersResult():
             return f"{len(result.request.facts)} facts at {len(result.layers)} layers", "layers", None
         case Generated():

@@ -21,6 +21,8 @@ PAGES = {
     "lens": "../pages/lens.py",
     "drift": "../pages/drift.py",
     "drifts": "../pages/drift.py",
+    "neurons": "../pages/neurons.py",
+    "hops": "../pages/neurons.py",
     "facts": "../pages/models.py",
     "heads": "../pages/conflict.py",
     "conflict": "../pages/conflict.py",

@@ -14,14 +14,17 @@ from analysis import (
     AverageResult,
     ConflictResult,
     HeadsResult,
+    HopsResult,
     KnockoutResult,
     KnownResult,
     LensResult,
+    NeuronsResult,
     TraceResult,
     TransferResult,
     read_facts,
 )
 from analysis.average_result import ROWS
+from analysis.hops_result import ASKED
 from analysis.scores import TOP
 from app import conflict_tables
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult
@@ -138,6 +141,60 @@ def _known(result: KnownResult) -> pd.DataFrame:
             "correct": result.correct,
         }
     )
+
+
+@table.register
+def _neurons(result: NeuronsResult) -> pd.DataFrame:
+    """One row per card, value neurons first."""
+    cards = [*result.value, *result.query]
+    numbers = {
+        name: _floats(np.array([getattr(card, name) for card in cards]))
+        for name in ("coefficient", "score", "zeroed", "doubled")
+    }
+    return pd.DataFrame(
+        {
+            "role": [card.role for card in cards],
+            "neuron": [card.name for card in cards],
+            "layer": [card.layer for card in cards],
+            "index": [card.index for card in cards],
+            "token_index": [card.token for card in cards],
+            "token": [result.tokens[card.token] for card in cards],
+            **numbers,
+            "answer_probability": result.probability,
+            **_second_opinion(result),
+            "promotes": [" ".join(word.strip() for word in card.promotes) for card in cards],
+            "suppresses": [" ".join(word.strip() for word in card.suppresses) for card in cards],
+        }
+    )
+
+
+def _second_opinion(result: NeuronsResult) -> dict[str, Any]:
+    """Integrated gradients of the MLPs' value neurons, where they were asked for."""
+    if not result.integrated.size:
+        return {}
+    parts = [
+        result.integrated[card.layer, card.index] if card.part == "ffn" else np.nan
+        for card in [*result.value, *result.query]
+    ]
+    return {"integrated_gradients": _floats(np.array(parts))}
+
+
+@table.register
+def _hops(result: HopsResult) -> pd.DataFrame:
+    """One row per chain, every question with its answer."""
+    columns: dict[str, Any] = {
+        "id": [one.id for one in result.chains],
+        "question": [one.whole() for one in result.chains],
+        "bridge": [one.bridge for one in result.chains],
+        "answer": [one.answer for one in result.chains],
+    }
+    for number, name in enumerate(ASKED):
+        columns[f"{name}_probability"] = _floats(result.probability[:, number])
+        columns[f"{name}_said"] = [said[number] for said in result.said]
+        columns[f"{name}_correct"] = result.correct[:, number]
+    columns["wordings_correct"] = result.whole_correct.sum(1)
+    columns["genuine"] = result.genuine()
+    return pd.DataFrame(columns)
 
 
 @table.register

@@ -9,7 +9,14 @@ from app.components import copy_button, picture_buttons
 from app.exports import notebook, table, to_csv, to_json
 from app.links import link
 
-PATHS = {"trace": "trace", "average": "average", "lens": "lens", "drift": "drift", "heads": "conflict"}
+PATHS = {
+    "trace": "trace",
+    "average": "average",
+    "lens": "lens",
+    "drift": "drift",
+    "heads": "conflict",
+    "neurons": "neurons",
+}
 
 
 def take_away(study: str, result: Any, recipes: tuple[str, ...] = ()) -> None:

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from analysis.chains import read_chains
 from analysis.errors import BadRequest
-from analysis.facts import Fact
+from analysis.facts import Fact, read_facts
 from analysis.moments_request import OWN
 from analysis.study import Request
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
-MethodName = Literal["rome", "memit", "emmet", "alphaedit", "pmet", "ft", "prune"]
+MethodName = Literal["rome", "memit", "emmet", "alphaedit", "pmet", "ace", "ifmet", "ft", "prune"]
 KeyMode = Literal["rome", "r_rome", "p_rome"]
+Order = Literal["query_first", "value_first"]
+Aim = Literal["block", "mlp"]
+Spreading = Literal["linear", "sqrt"]
 
 
 TUNING_RATE, TUNING_NORM = 5e-4, 5e-4
@@ -32,6 +36,7 @@ class Rewrite(BaseModel):
     prompt: str = Field(description="sentence with {} in place of the subject, ending just before its answer")
     subject: str = Field(min_length=1, description="what the fact is about")
     target: str = Field(min_length=1, description="the answer to write")
+    two_hop: str | None = Field(None, description="IFMET: a question that reaches the fact over a hop before it")
 
     @field_validator("prompt")
     @classmethod
@@ -60,8 +65,16 @@ class EditRequest(Request):
     """Write these facts over what the model says now."""
 
     facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
-    method: MethodName = Field("rome", description="rome, memit, emmet, alphaedit, pmet, ft, or prune for heads")
+    method: MethodName = Field(
+        "rome", description="editor: rome, memit, …; ft tunes, prune silences heads"
+    )
     layers: tuple[int, ...] | None = Field(None, description="layers to write to; the method's own when left out")
+    shallow: tuple[int, ...] | None = Field(
+        None, description="ACE: query layers, IFMET: layers of the first stage; the method's own when left out"
+    )
+    order: Order = Field("query_first", description="ACE: which of its groups of layers is written first")
+    aim: Aim | None = Field(None, description="ACE, IFMET: block (as MEMIT) or mlp (as PMET, the published codes)")
+    spreading: Spreading = Field("linear", description="ACE: share of what is left, 1/n or 1/sqrt(n), in each group")
     key_mode: KeyMode = Field(
         "r_rome", description="ROME's key: r_rome and p_rome use one key throughout, rome mixes two as published"
     )
@@ -95,6 +108,11 @@ class EditRequest(Request):
     def _ascending(cls, layers: tuple[int, ...] | None) -> tuple[int, ...] | None:
         return tuple(sorted(set(layers))) if layers else None
 
+    @field_validator("shallow")
+    @classmethod
+    def _ascending_or_none(cls, layers: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        return None if layers is None else tuple(sorted(set(layers)))
+
 
 def default_layers(lm: "LanguageModel", method: MethodName) -> tuple[int, ...]:
     """Layers to write to when none are named, from the model's depth and kind of positions.
@@ -106,6 +124,8 @@ def default_layers(lm: "LanguageModel", method: MethodName) -> tuple[int, ...]:
     centre = min(lm.n_layers - 1, round(share * lm.n_layers))
     if method in ("rome", "emmet", "ft"):
         return (centre,)
+    if method == "ifmet":
+        return tuple(range(round(16 / 28 * lm.n_layers), round(20 / 28 * lm.n_layers) + 1))
     wing = min(2, lm.n_layers // 10)
     return tuple(range(max(0, centre - wing), min(lm.n_layers - 1, centre + wing) + 1))
 
@@ -113,6 +133,7 @@ def default_layers(lm: "LanguageModel", method: MethodName) -> tuple[int, ...]:
 def settled(lm: "LanguageModel", request: EditRequest) -> EditRequest:
     """The request with every setting filled in; `BadRequest` where layers or facts do not fit."""
     tuning = request.method == "ft"
+    request = _grouped(lm, request)
     values = {
         "layers": request.layers or default_layers(lm, request.method),
         "steps": request.steps or 25,
@@ -129,9 +150,55 @@ def settled(lm: "LanguageModel", request: EditRequest) -> EditRequest:
         raise BadRequest("ROME writes one fact to one layer. Take MEMIT, EMMET, AlphaEdit or PMET for more.")
     if tuning and len(layers) != 1:
         raise BadRequest("Fine-tuning changes one layer. Name one.")
+    aims = full.aim == "block" if full.aim else full.method in ("memit", "emmet", "alphaedit")
+    if aims and layers[-1] == lm.n_layers - 1:
+        raise BadRequest(
+            f"Layer {layers[-1]} is the last: nothing behind it reads the state at the subject. Take layers below it."
+        )
+    if full.shallow and (full.shallow[0] < 0 or full.shallow[-1] >= layers[0]):
+        raise BadRequest(
+            f"The query layers {full.shallow} must lie below the value layers, which begin at {layers[0]}."
+        )
     seen: dict[tuple[str, str], str] = {}
     for fact in full.facts:
         before = seen.setdefault((fact.prompt, fact.subject), fact.target)
         if before != fact.target:
             raise BadRequest(f"“{fact.text}” is to become both “{before}” and “{fact.target}”. Keep one of them.")
     return full
+
+
+def _grouped(lm: "LanguageModel", request: EditRequest) -> EditRequest:
+    """With the two groups of layers of ACE and IFMET filled in, and IFMET's two-hop questions."""
+    if request.method not in ("ace", "ifmet"):
+        return request
+    values: dict[str, object] = {"aim": request.aim or ("block" if request.method == "ace" else "mlp")}
+    if request.method == "ace":
+        from editors.ace import choose_layers  # here, so that a page can fill its form before torch has been read
+
+        if request.layers is None or request.shallow is None:
+            query, value = choose_layers(lm, [fact.text for fact in request.facts], request.layers)
+            shallow = query if request.shallow is None else request.shallow
+            values |= {"layers": request.layers or value, "shallow": shallow}
+    else:
+        values["facts"] = tuple(
+            fact.model_copy(update={"two_hop": fact.two_hop or stored_question(fact)}) for fact in request.facts
+        )
+        layers = request.layers or default_layers(lm, "ifmet")
+        own = tuple(layer for layer in default_layers(lm, "pmet") if layer < layers[0])
+        values |= {"layers": layers, "shallow": own if request.shallow is None else request.shallow}
+    return request.model_copy(update=values)
+
+
+def stored_question(fact: Rewrite) -> str:
+    """A stored question that reaches the fact over a hop before it; `BadRequest` where there is none."""
+    known = next(
+        (own for own in read_facts() if own.subject == fact.subject and fact.prompt in (own.prompt, *own.paraphrases)),
+        None,
+    )
+    for chain in read_chains():
+        if known is not None and (chain.bridge, chain.second) == (known.subject, known.relation):
+            return chain.whole()
+    raise BadRequest(
+        f"IFMET also writes on a question that reaches “{fact.text}” over a hop before it, and none is stored. "
+        "Give one with two_hop, such as “The capital of the country where the Colosseum is located is”, or take ACE."
+    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,7 +32,7 @@ from editors.overlay import Overlay
 from editors.plain_additions import adds_plainly
 from editors.probes import Probe, probes_of, stored_fact
 from editors.reading import hidden_at_end, keys_at_end, subject_keys
-from editors.request import EditRequest, settled
+from editors.request import EditRequest, Rewrite, settled
 from editors.rows import Row, contexts, rows_of
 from editors.targets import Site, search, unreached
 
@@ -74,7 +75,12 @@ def write(
         return prune(lm, request, report, stack=stack)
     started = time.perf_counter()
     full = settled(lm, request)
-    make = partial(tuned, lm, full, report) if full.method == "ft" else _Writing(lm, full, stack, report).run
+    if full.method == "ft":
+        make: Callable[[], tuple[list[LayerChange], Found, list[str]]] = partial(tuned, lm, full, report)
+    elif full.method == "ifmet":
+        make = partial(_two_stages, lm, full, stack, report)
+    else:
+        make = _Writing(lm, full, stack, report).run
     with packed(lm), Overlay(lm) as below:
         for edit in stack:
             apply(lm, edit, below)
@@ -112,8 +118,8 @@ class _Writing:
 
     def __init__(self, lm: "LanguageModel", request: EditRequest, stack: Sequence[Edit], report: Report):
         self.lm, self.request, self.stack, self.report = lm, request, stack, report
-        self.method = METHODS[request.method]
-        self.layers = request.layers or ()
+        self.method, self.groups = _method_of(request)
+        self.layers = tuple(sorted(layer for group in self.groups for layer in group))
         self.warnings: list[str] = []
         self.ratios: list[float] = []
         if "hidden" in self.method.sites and not adds_plainly(lm, self.layers):
@@ -137,12 +143,12 @@ class _Writing:
         changes: list[LayerChange] = []
         condition = math.nan
         with Overlay(lm) as overlay:
-            for number, layer in enumerate(self.layers):
+            for layer, remaining in _steps(self.groups):
                 mean, self.bare = subject_keys(lm, rows, layer, halved=request.method != "rome")
-                if number == 0:
+                if not changes:
                     self._warn_of_likes(mean)
                     condition = closed_forms.condition(self.inverses[layer], mean)
-                residual = self._residual(rows, layer) * self.method.share(len(self.layers) - number)
+                residual = self._residual(rows, layer) * self.method.share(remaining)
                 change = self.method.form(self, layer, mean, residual)
                 changes.append(layer_change(lm, layer, change.left, change.right))
                 overlay.add(layer, torch.from_numpy(changes[-1].left), torch.from_numpy(changes[-1].right))
@@ -201,6 +207,43 @@ class _Writing:
             )
 
 
+def _steps(groups: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """The layers in the order they are written, each with the number left in its group, itself included."""
+    return [(layer, len(group) - number) for group in groups for number, layer in enumerate(group)]
+
+
+def _two_stages(
+    lm: "LanguageModel", request: EditRequest, stack: Sequence[Edit], report: Report
+) -> tuple[list[LayerChange], Found, list[str]]:
+    """IFMET (2410.06331): the facts at shallow layers, then a two-hop question of each at deep ones, at its last token.
+
+    The question stands as prompt and subject, so that its last token is the subject's. What is said there is what
+    shall change, so the second stage has no weight on keeping it (kl = 0). A stage without layers is left out.
+    """
+    backend = "memit" if request.aim == "block" else "pmet"
+    asked = tuple(Rewrite(prompt="{}", subject=fact.two_hop or "", target=fact.target) for fact in request.facts)
+    first = request.model_copy(update={"method": backend, "layers": request.shallow})
+    second = request.model_copy(update={"method": backend, "facts": asked, "kl": 0.0})
+    made: list[tuple[list[LayerChange], Found, list[str]]] = []
+    with Overlay(lm) as overlay:
+        for stage in (first, second):
+            if stage.layers:
+                made.append(_Writing(lm, stage, stack, report).run())
+                for change in made[-1][0]:
+                    overlay.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
+    parts = [found for _, found, _ in made]
+    found = Found(
+        loss=np.concatenate([part.loss for part in parts]),
+        probability=np.concatenate([part.probability for part in parts]),
+        former=np.concatenate([part.former for part in parts]),
+        key_ratio=parts[-1].key_ratio,
+        written=parts[-1].written,
+        condition=parts[0].condition,
+        statistics=[one for part in parts for one in part.statistics],
+    )
+    return [one for changes, _, _ in made for one in changes], found, [text for *_, texts in made for text in texts]
+
+
 def _rome(writing: _Writing, layer: int, mean: Tensor, residual: Tensor) -> Change:
     inverse, bare, mode = writing.inverses[layer], writing.bare[:, 0], writing.request.key_mode
     ratio = closed_forms.key_ratio(inverse, bare, mean[:, 0])
@@ -243,3 +286,19 @@ METHODS: dict[str, Method] = {
     "alphaedit": Method(("hidden",), lambda left: 1 / left, _alphaedit),
     "pmet": Method(("attn", "value"), lambda left: 1 / math.sqrt(left), _memit),
 }
+
+
+def _method_of(request: EditRequest) -> tuple[Method, list[tuple[int, ...]]]:
+    """The method, and its groups of layers in the order they are written.
+
+    ACE (2510.07896): query layers and value layers, both written for the deepest value layer's state, what is left of
+    it shared out in each group anew. The published code aims at the sub-blocks' outputs (`aim` mlp) and shares by
+    1/sqrt(n); it writes the query layers first, the paper says value layers first.
+    """
+    layers = request.layers or ()
+    if request.method != "ace":
+        return METHODS[request.method], [layers]
+    share = METHODS["memit" if request.spreading == "linear" else "pmet"].share
+    sites: tuple[Site, ...] = ("hidden",) if request.aim == "block" else ("attn", "value")
+    groups = [group for group in (request.shallow or (), layers) if group]
+    return Method(sites, share, _memit), groups if request.order == "query_first" else groups[::-1]

@@ -14,12 +14,16 @@ import analysis
 from analysis import (
     AverageRequest,
     Cancelled,
+    HopsRequest,
     KnownRequest,
     LensRequest,
     ModelSpec,
+    NeuronsRequest,
     TraceRequest,
+    hops,
     known_facts,
     logit_lens,
+    neurons,
     trace,
 )
 from analysis.average_result import ROWS, AverageResult
@@ -33,7 +37,7 @@ from tests import conflicts
 
 PROMPT, SUBJECT = "stands the old tower of Aldra in a city", "old tower"
 REQUEST = TraceRequest(prompt=PROMPT, subject=SUBJECT, kinds=("state", "mlp"), samples=3, sigma=0.5)
-NAMES = ("trace", "stopped trace", "average", "lens", "facts", "generate")
+NAMES = ("trace", "stopped trace", "average", "lens", "neurons", "hops", "facts", "generate")
 
 
 def stopped(lm: Any) -> Any:
@@ -68,6 +72,8 @@ def results(tiny) -> dict[str, Any]:
         "stopped trace": stopped(tiny),
         "average": averaged(tiny.card()),
         "lens": logit_lens(tiny, LensRequest(prompt=PROMPT)),
+        "neurons": neurons(tiny, NeuronsRequest(prompt=PROMPT, top=3, counts=(1, 2), draws=1)),
+        "hops": hops(tiny, HopsRequest(limit=2)),
         "facts": known_facts(tiny, KnownRequest(relations=("capital",))),
         "generate": generate(tiny, GenerateRequest(prompt=("the old", "a city"), tokens=3)),
         "edit": write(
@@ -195,6 +201,8 @@ REQUESTS = {
     "trace": REQUEST,
     "average": AverageRequest(facts=3, relations=("capital",), at_least=0.0),
     "lens": LensRequest(prompt='the "old"\ntower \\ “São”', answer="Aldra"),
+    "neurons": NeuronsRequest(prompt="the old", counts=(2, 5), mode="screened"),
+    "hops": HopsRequest(second=("capital",), limit=2),
     "facts": KnownRequest(),
     "generate": GenerateRequest(prompt=("The old “tower”, as", "x"), tokens=3, seed=2),
     "edit": EditRequest(

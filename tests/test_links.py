@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from analysis import AverageRequest, KnownRequest, LensRequest, TraceRequest
+from analysis import AverageRequest, HopsRequest, KnownRequest, LensRequest, NeuronsRequest, TraceRequest
 from analysis.errors import BadRequest
 from app.links import from_query, link, to_query
 from app.studies import STUDIES
@@ -33,6 +33,8 @@ REQUESTS = [
     AverageRequest(facts=12, relations=("capital", "language"), at_least=0.25, kinds=("mlp",), window=3, seed=0),
     LensRequest(prompt="one\ntwo", answer="3"),
     KnownRequest(),
+    NeuronsRequest(prompt="a b", mode="screened", form="dot", counts=(2, 5), top=7),
+    HopsRequest(chains=("a/b/c", "d/e"), second=("capital",), limit=3, knock_out=True, stride=2),
     KnownRequest(relations=("capital",)),
     GenerateRequest(prompt=("A, b; c", '["x"]', "plain"), seed=4),
     GenerateRequest(prompt=("The Eiffel Tower is",)),

@@ -28,6 +28,7 @@ TITLES = {
     "trace": "Where is the fact kept?",
     "average": "Where are facts kept?",
     "lens": "What would each state say?",
+    "neurons": "Which neurons say it?",
     "edit": "Write over a fact",
     "models": "Which model?",
 }

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from analysis.blocks import Frame, at_sites, first_hidden, record
 from analysis.direct import adds_up, direct_effects, estimated_effects, to_logits, to_residual
-from analysis.errors import BadRequest
-from analysis.frozen_norm import frozen_norm
+from analysis.errors import BadRequest, UnknownArchitecture
+from analysis.frozen_norm import FrozenNorm
 from analysis.heads import Endings, at_heads, attention_given, endings, given
 from analysis.model import LanguageModel
 from analysis.path_patching import patched_heads
@@ -118,12 +118,12 @@ def test_a_norm_frozen_at_a_state_gives_that_state_what_the_norm_gives(centred):
     for parameter in norm.parameters():
         parameter.data = torch.randn(16, generator=draw)
     state, change = torch.randn(2, 16, generator=draw), 1e-4 * torch.randn(2, 16, generator=draw)
-    frozen = frozen_norm(norm, state)
+    frozen = FrozenNorm.of(norm, state)
     bias = norm.bias if centred else 0
-    assert frozen is not None
     assert torch.allclose(frozen(state) + bias, norm(state), atol=1e-4)
     assert torch.allclose(frozen(state + change) - frozen(state), frozen(change), atol=1e-5)
-    assert frozen_norm(torch.nn.Softmax(-1), state) is None
+    with pytest.raises(UnknownArchitecture, match="Softmax"):
+        FrozenNorm.of(torch.nn.Softmax(-1), state)
 
 
 def test_attribution_patching_is_exact_to_first_order_and_no_further(family):

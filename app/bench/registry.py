@@ -6,6 +6,7 @@ from app.bench.conflict import bench_conflict
 from app.bench.drift import attention
 from app.bench.editing import editing
 from app.bench.form import Bench
+from app.bench.neurons import neurons_bench
 from app.bench.tracing import tracing
 
 BENCHES: dict[str, Callable[..., Bench]] = {
@@ -13,4 +14,5 @@ BENCHES: dict[str, Callable[..., Bench]] = {
     "editing": editing,
     "drift": attention,
     "conflict": bench_conflict,
+    "neurons": neurons_bench,
 }

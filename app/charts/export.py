@@ -7,8 +7,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from analysis import AverageResult, ConflictResult, HeadsResult, LensResult, TraceResult
-from app.charts import average_maps, drift_maps, head_maps, lens_map, trace_maps
+from analysis import AverageResult, ConflictResult, HeadsResult, LensResult, NeuronsResult, TraceResult
+from app.charts import average_maps, drift_maps, head_maps, lens_map, neuron_charts, pathways, trace_maps
 from app.charts.palette import Light, Palette, written
 from editors.drift_result import DriftResult, DriftsResult
 
@@ -34,6 +34,12 @@ def _(result: AverageResult, palette: Palette) -> list[go.Figure]:
 @figures.register
 def _(result: LensResult, palette: Palette) -> list[go.Figure]:
     return [lens_map.lens_map(result, palette, tokens=range(len(result.tokens)))]
+
+
+@figures.register
+def _(result: NeuronsResult, palette: Palette) -> list[go.Figure]:
+    curves = [neuron_charts.ablation_curves(result, one, palette) for one in result.ablations if one.counts]
+    return [pathways.pathway(result, palette), neuron_charts.layer_gains(result, palette), *curves]
 
 
 @figures.register

@@ -33,6 +33,8 @@ COMMANDS = {
     "transfer": ("app.cli.study", "test heads found on one relation or form on others"),
     "prune": ("app.cli.pruning", "silence heads, as an edit"),
     "lens": ("app.cli.study", "read every state of a prompt through the logit lens"),
+    "neurons": ("app.cli.study", "find the neurons that raise an answer, and those that switch them on"),
+    "hops": ("app.cli.study", "ask chains of two facts, hop by hop and whole"),
     "bench": ("app.cli.bench", "measure speed and exactness on this machine"),
 }
 

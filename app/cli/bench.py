@@ -13,6 +13,7 @@ from app.bench.conflict import PARTS, ConflictOptions
 from app.bench.drift import DriftOptions
 from app.bench.editing import EditOptions
 from app.bench.form import Bench, Figure
+from app.bench.neurons import NeuronOptions
 from app.bench.random_model import SHAPES, random_model
 from app.bench.registry import BENCHES
 from app.bench.tracing import FILLER, PROMPT, Options
@@ -48,6 +49,9 @@ def configure(parser: ArgumentParser, name: str) -> None:
     }
     for flag, explained in numbers.items():
         parser.add_argument(flag, type=_count, default=None, metavar="N", help=explained)
+    parser.add_argument(
+        "--chains", type=int, default=None, metavar="N", help="neurons: chains written over (default: 50; 0 when quick)"
+    )
     parser.add_argument(
         "--sequential", type=int, default=None, metavar="N", help="editing: facts in a row (default: 100; 0 when quick)"
     )
@@ -90,6 +94,8 @@ def _options(args: Namespace) -> Any:
         if set(parts) - set(PARTS):
             raise BadRequest(f"--parts is “{args.parts}”; it may name {', '.join(PARTS)}.")
         return ConflictOptions(quick=args.quick, prompts=args.prompts, heads=args.cells, parts=parts)
+    if args.name == "neurons":
+        return NeuronOptions(quick=args.quick, chains=args.chains)
     kinds = tuple(part.strip() for part in args.kinds.split(",") if part.strip())
     if not kinds or set(kinds) - {"state", "mlp", "attn"}:
         raise BadRequest(f"--kinds is “{args.kinds}”; it may name state, mlp and attn.")

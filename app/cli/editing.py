@@ -37,6 +37,7 @@ def add_facts(parser: ArgumentParser) -> None:
     """--prompt, --subject, --target, --facts."""
     for field in ("prompt", "subject", "target"):
         parser.add_argument(f"--{field}", help=Rewrite.model_fields[field].description)
+    parser.add_argument("--two-hop", help=Rewrite.model_fields["two_hop"].description)
     parser.add_argument(
         "--facts", type=Path, metavar="FILE", help="facts to write, as a JSON list of {prompt, subject, target}"
     )
@@ -119,7 +120,7 @@ def facts_of(args: Namespace) -> tuple[Rewrite, ...]:
     given = {name: getattr(args, name) for name in ("prompt", "subject", "target")}
     if absent := [f"--{name}" for name, value in given.items() if value is None]:
         raise BadRequest(f"{', '.join(absent)} must be given, or --facts FILE.")
-    return (validated(Rewrite, given),)
+    return (validated(Rewrite, given | {"two_hop": args.two_hop}),)
 
 
 def said(edit: Edit) -> str:

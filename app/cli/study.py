@@ -17,7 +17,7 @@ from app.exports import to_csv, to_json
 from app.store import ResultStore
 from app.studies import STUDIES
 
-PICTURED = ("trace", "average", "lens", "heads", "conflict")
+PICTURED = ("trace", "average", "lens", "heads", "conflict", "neurons")
 
 
 def configure(parser: ArgumentParser, name: str) -> None:

@@ -9,13 +9,16 @@ from analysis import (
     AverageResult,
     ConflictResult,
     HeadsResult,
+    HopsResult,
     KnockoutResult,
     KnownResult,
     LensResult,
+    NeuronsResult,
     TraceResult,
     TransferResult,
 )
 from analysis.average_result import ROWS
+from analysis.hops_result import ASKED, PLACES
 from app.cli import conflict_summary
 from app.cli.terminal import columns, shades, word
 from app.tables import table
@@ -107,6 +110,78 @@ def _lens(result: LensResult) -> str:
     ]
     head = ("layer", f"words at “{word(result.tokens[-1])}”", f"P({word(result.answer)})", "rank")
     return f"{_model(result.model)}\n{columns(rows, head)}"
+
+
+HOP_WORDS = {
+    "first": "the first hop alone",
+    "second": "the second hop alone",
+    "whole": "both in one question",
+    "without_subject": "the question without its subject",
+    "without_first_hop": "the second hop asked of the subject",
+}
+
+
+@summary.register
+def _neurons(result: NeuronsResult) -> str:
+    gained = result.end - result.start
+    parts = [
+        f"{_model(result.model)}\n“{word(result.answer)}”: probability {result.probability:.3f}; attention raises its "
+        f"log-probability by {result.attn_layer.sum():.2f}, MLPs by {result.ffn_layer.sum():.2f}, {gained:.2f} in all. "
+        f"{result.scored} of {result.ffn.size} MLP neurons scored."
+    ]
+    layers = [
+        (
+            name,
+            f"│{shades(np.maximum(values, 0), 0, float(max(values.max(), 1e-9)))}│",
+            f"most at layer {values.argmax()}",
+        )
+        for name, values in (("attention", result.attn_layer), ("MLP", result.ffn_layer))
+    ]
+    parts.append(f"gain by layer\n{columns(layers)}")
+    for role, cards in (("value", result.value), ("query", result.query)):
+        rows = [
+            (card.name, word(result.tokens[card.token]), card.score, card.zeroed, " ".join(map(word, card.promotes)))
+            for part in ("ffn", "attn")
+            for card in [one for one in cards if one.part == part][:STRONGEST]
+        ]
+        parts.append(columns(rows, (f"{role} neuron", "at", "score", "zeroed", "promotes")))
+    for one in result.ablations:
+        lines = [
+            (count, p, float(np.mean(control)) if len(control) else "–")
+            for count, p, control in zip(one.counts, one.probability, one.random.T, strict=True)
+        ]
+        parts.append(columns(lines, (f"{one.role} neurons off", f"P({word(result.answer)})", "as many at random")))
+    if (agreement := result.agreement()) is not None:
+        parts.append(
+            f"Integrated gradients agree with these scores by a rank correlation of {agreement[0]:.2f}; "
+            f"{agreement[1]:.0%} of the first 100 are the same."
+        )
+    return "\n\n".join([*parts, *result.notes])
+
+
+@summary.register
+def _hops(result: HopsResult) -> str:
+    n = len(result.chains)
+    rows = [
+        (HOP_WORDS[name], int(right.sum()), f"{right.mean():.0%}")
+        for name, right in zip(ASKED, result.correct.T, strict=True)
+    ]
+    rows.append(("both in one question, any wording", int(result.whole_correct.any(1).sum()),
+                 f"{result.whole_correct.any(1).mean():.0%}"))  # fmt: skip
+    parts = [f"{_model(result.model)}, {n} chains\n{columns(rows, ('asked', 'right', ''))}"]
+    parts.append(
+        f"{int(result.both().sum())} chains with both hops known; {int(result.genuine().sum())} of them answered whole "
+        "and not by a shortcut."
+    )
+    lines = []
+    for number, name in enumerate(PLACES):
+        mean = result.recall[:, number].mean(0)
+        low, high = float(mean.min()), float(mean.max())
+        lines.append((name, f"│{shades(mean, low, high)}│", f"{low:.1f} to {high:.1f}"))
+    parts.append(f"mean log-probability by layer (lens)\n{columns(lines)}")
+    if result.skipped:
+        parts.append(f"{len(result.skipped)} chains could not be asked; the JSON file says why.")
+    return "\n\n".join(parts)
 
 
 @summary.register

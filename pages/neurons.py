@@ -1,0 +1,114 @@
+"""Which neurons say it? A prompt or a chain of two facts: hop by hop, then neuron by neuron."""
+
+import streamlit as st
+
+from analysis import HopsRequest, NeuronsRequest, WorkbenchError
+from analysis.chains import Chain, read_chains
+from analysis.chains import chain as chain_named
+from app import flow, hops_view, neurons_view, written
+from app.links import validated
+from app.session import adopt, say, seed, slot, take_fill
+from app.studies import STUDIES
+from app.take_away import table_twin
+
+PAGE, STUDY, HOPS = "neurons", STUDIES["neurons"], STUDIES["hops"]
+HOPS_NOW, HOPS_BEFORE = "neurons-hops", "neurons-hops-before"
+MODES = {"screened": "The top, proven", "exact": "Every neuron"}
+FORMS = {"share": "Share (published code)", "dot": "Product (papers)"}
+FIRST = "The capital of the country where the Colosseum is located is the city of"
+
+adopt(PAGE)
+FORM = {"prompt": FIRST, "answer": None, "mode": "screened", "form": "share", "top": 30, "draws": 5, "seed": 1}
+seed(PAGE, FORM | {"second_opinion": False}, NeuronsRequest)
+if (wish := take_fill("hops")) and wish["chains"]:
+    st.session_state[f"{PAGE}.picked"] = chain_named(wish["chains"][0]).whole()
+if picked := st.session_state.pop(f"{PAGE}.picked", None):
+    st.session_state[slot(PAGE, "prompt")] = picked
+st.title("Which neurons say it?")
+st.markdown(
+    ":gray[Neurons that write the answer, and those further down that switch them on. For a chain of two facts also: "
+    "does the model know each hop, and where is the middle?]"
+)
+
+
+def pick() -> None:
+    """Put the chosen chain's question into the form."""
+    chosen = st.session_state["neurons-chain"]
+    if chosen is not None:
+        st.session_state[f"{PAGE}.picked"] = chosen.whole()
+
+
+with st.container(border=True, key="neurons-form"):
+    prompt, answer, button = st.columns([5.4, 2, 2.2], vertical_alignment="bottom")
+    prompt.text_input("Prompt", key=slot(PAGE, "prompt"), placeholder="A sentence that ends just before its answer")
+    answer.text_input("Answer", key=slot(PAGE, "answer"), placeholder="the model’s own")
+    pressed = button.button(
+        "Find", type="primary", icon=":material/hub:", width="stretch", shortcut="Mod+Enter", key="neurons-go"
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.segmented_control(
+            "Score", list(MODES), format_func=MODES.__getitem__, key=slot(PAGE, "mode"), required=True, wrap=True
+        )
+        with st.popover("Pick a chain", icon=":material/link:"):
+            st.selectbox(
+                "A chain of two stored facts",
+                read_chains(),
+                index=None,
+                format_func=lambda one: f"{one.subject} → {one.bridge} → {one.answer}",
+                key="neurons-chain",
+                placeholder="Type to search",
+                on_change=pick,
+            )
+        with st.popover("More settings", icon=":material/tune:"):
+            st.segmented_control(
+                "Query score", list(FORMS), format_func=FORMS.__getitem__, key=slot(PAGE, "form"), required=True
+            )
+            st.toggle("Second opinion: integrated gradients (knowledge neurons)", key=slot(PAGE, "second_opinion"))
+            st.number_input("Value neurons whose queries are looked for", 1, 300, key=slot(PAGE, "top"))
+            st.number_input("Random draws to compare with", 0, 50, key=slot(PAGE, "draws"))
+            st.number_input("Seed of the draws", 0, 2**32 - 1, key=slot(PAGE, "seed"))
+
+
+def chain_of(text: str) -> Chain | None:
+    """The stored chain a prompt is the whole of."""
+    return next((one for one in read_chains() if one.whole() == text), None)
+
+
+request = None
+chain = None
+try:
+    names = ("prompt", "answer", "mode", "form", "top", "draws", "seed", "second_opinion")
+    fields = {name: st.session_state[slot(PAGE, name)] for name in names}
+    request = validated(NeuronsRequest, {**fields, "answer": fields["answer"] or None})
+    chain = chain_of(request.prompt)
+    say(PAGE, request)
+    if pressed:
+        flow.start(PAGE, STUDY, request)
+except WorkbenchError as error:
+    flow.refusal(error)
+asked = HopsRequest(chains=(chain.id,), knock_out=True, back_patch=True) if chain is not None else None
+if pressed and asked is not None:
+    flow.start(HOPS_NOW, HOPS, asked)
+    if written.on():
+        flow.start(HOPS_BEFORE, HOPS, asked, ())
+
+
+def outcome() -> None:
+    """Progress, the chain, the neurons."""
+    for page, unit in ((PAGE, None), (HOPS_NOW, "chains"), (HOPS_BEFORE, "chains")):
+        flow.settle(page)
+        flow.progress(page, unit)
+        flow.ended(page)
+    found = flow.result_for(HOPS_NOW, HOPS, asked) if asked is not None else None
+    if found is not None:
+        before = flow.result_for(HOPS_BEFORE, HOPS, asked, ()) if written.on() else None
+        hops_view.show(found, before)
+    result = flow.result_for(PAGE, STUDY, request)
+    if result is not None:
+        neurons_view.show(result)
+        table_twin(PAGE, result)
+    elif found is None:
+        st.markdown("Nothing found yet. Press **Find**.")
+
+
+flow.watch(PAGE, outcome, also=(HOPS_NOW, HOPS_BEFORE))
