@@ -12,7 +12,7 @@ from app import written
 from app.charts.bars import word_bars
 from app.charts.head_maps import Shares, head_map, knockout_curves, map_alt, share_bars, writes_bars
 from app.charts.palette import live
-from app.charts.words import percent, word
+from app.charts.words import THIN, percent, word
 from app.components import theme_seen, verse
 from app.flow import escape
 from app.take_away import take_away
@@ -294,5 +294,6 @@ def roads(result: KnockoutResult) -> None:
     st.markdown(
         ":gray[:small[Relative change of the answer’s probability when the last word may not look at the subject, the "
         f"page’s answer or the words behind it, in {result.window} layers around each; mean and 95 % interval over "
-        f"{len(result.examples)} facts (attention knock-out).]]"
+        f"{len(result.examples)} facts (attention knock-out). The scale ends at +200{THIN}%; a small probability can "
+        "grow many times over.]]"
     )

@@ -17,6 +17,8 @@ from app.charts.words import percent, token_label
 ROW = 22
 TOP, BOTTOM = 52, 52
 NAMED = 4
+CUT_TOP = 2.0
+"""Where the scale of relative changes ends: a small probability can be multiplied many times over."""
 
 
 def strength(scores: Scores, rank_by: str = "probability") -> np.ndarray:
@@ -283,15 +285,16 @@ def knockout_curves(result: KnockoutResult, cuts: Sequence[str], side: int, pale
         ends.append((cut, seats[place], float(values[np.abs(values).argmax()]), int(np.abs(values).argmax())))
     low = float(np.min([result.change[result.cuts.index(cut), :, side].min() for cut in cuts]))
     high = float(np.max([result.change[result.cuts.index(cut), :, side].max() for cut in cuts]))
+    bottom, top = min(1.2 * low, -0.1), min(max(1.2 * high, 0.15), CUT_TOP)
     for cut, colour, value, layer in ends:
         figure.add_annotation(
-            x=layer, y=value, text=cut.removeprefix("last → "), showarrow=False, yshift=-12 if value < 0 else 12,
-            font={"size": 13, "color": colour}, bgcolor=palette.paper, opacity=0.9,
+            x=layer, y=min(value, 0.93 * top), text=cut.removeprefix("last → "), showarrow=False,
+            yshift=-12 if value < 0 else 12, font={"size": 13, "color": colour}, bgcolor=palette.paper, opacity=0.9,
         )  # fmt: skip
     font = {"size": 12, "color": palette.ink}
     figure.update_yaxes(
         tickformat="+.0%", tickfont=font, gridcolor=palette.grid, zeroline=True, zerolinecolor=palette.grid,
-        range=[min(low * 1.2, -0.1), max(min(high * 1.2, 3.0), 0.15)], fixedrange=True,
+        range=[bottom, top], fixedrange=True,
     )  # fmt: skip
     figure.update_xaxes(
         tickfont=font, title={"text": "layer", "font": font}, showgrid=False, zeroline=False, fixedrange=True
