@@ -54,3 +54,18 @@ def test_hops_count_what_is_right(tmp_path: Path, capsys: Any) -> None:
 def test_nonsense_gets_a_sentence(words: list[str], sentence: str, capsys: Any) -> None:
     assert main(words) == 2
     assert sentence in capsys.readouterr().err
+
+
+EDIT = ["edit", "--prompt", "the old {} stands in a", "--subject", "tower of Aldra", "--target", "river"]
+EDIT += ["--steps", "3", "--contexts", "1", "--context-tokens", "3", "--tokens", "600", "--layers", "1"]
+
+
+def test_ace_and_ifmet_write_two_groups_of_layers(tmp_path: Path, capsys: Any) -> None:
+    for words in (["--method", "ace"], ["--method", "ifmet", "--two-hop", "near mother of Brin speaks a"]):
+        file = tmp_path / f"{words[1]}.json"
+        assert main([*EDIT, *words, "--shallow", "0", "--out", str(file)]) == 0
+        recipe = json.loads(file.read_text(encoding="utf-8"))
+        assert [tensor["layer"] for tensor in recipe["artefact"]["tensors"]] == [0, 1]
+    capsys.readouterr()
+    assert main([*EDIT, "--method", "ifmet"]) == 2
+    assert "over a hop before it" in capsys.readouterr().err
