@@ -168,12 +168,10 @@ def draw() -> bool:
             "Write", type="primary", icon=":material/edit_note:", width="stretch", shortcut="Mod+Enter", key="edit-go"
         )
         with st.container(horizontal=True, gap="small"):
-            st.button(
-                "Add a fact", icon=":material/add:", type="tertiary", key="edit-add", on_click=_add, args=([_EMPTY],)
-            )
-            with st.popover("Stored facts", icon=":material/list:", type="tertiary"):
+            st.button("Add a fact", icon=":material/add:", key="edit-add", on_click=_add, args=([_EMPTY],))
+            with st.popover("Stored facts", icon=":material/list:"):
                 _pick()
-            with st.popover("Make it forget", icon=":material/ink_eraser:", type="tertiary"):
+            with st.popover("Make it forget", icon=":material/ink_eraser:"):
                 _forget()
         _list()  # below a row that is empty at its right end, where the list unfolds its own buttons
         with st.container(horizontal=True, vertical_alignment="bottom"):
