@@ -53,9 +53,7 @@ class FrozenNorm:
         made = cls(weight, bias, centred, scale)
         reached = asked(at) - bias
         if (made(at) - reached).norm() > TOLERANCE * reached.norm():
-            raise UnknownArchitecture(
-                f"{type(norm).__name__} is no norm that is linear with its scale held still."
-            )
+            raise UnknownArchitecture(f"{type(norm).__name__} is no norm that is linear with its scale held still.")
         return made
 
     def linear(self, x: Tensor) -> Tensor:

@@ -65,9 +65,7 @@ class EditRequest(Request):
     """Write these facts over what the model says now."""
 
     facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
-    method: MethodName = Field(
-        "rome", description="editor: rome, memit, …; ft tunes, prune silences heads"
-    )
+    method: MethodName = Field("rome", description="editor: rome, memit, …; ft tunes, prune silences heads")
     layers: tuple[int, ...] | None = Field(None, description="layers to write to; the method's own when left out")
     shallow: tuple[int, ...] | None = Field(
         None, description="ACE: query layers, IFMET: layers of the first stage; the method's own when left out"
