@@ -76,7 +76,11 @@ def search(
         chosen = [row for row in rows if begin <= row.fact < begin + step]
 
         def told(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
-            report(min(begin, count), count, note, partial, (begin + step * done / total) / (count + step))  # noqa: B023
+            share = (begin + step * done / total) / (count + step)  # noqa: B023
+            if count <= step:
+                report(done, total, note, partial, share)
+            else:
+                report(min(begin, count), count, "facts searched", partial, share)  # noqa: B023
 
         with packed(lm):
             parts.append(_Search(lm, chosen, begin, layer, sites, request).run(told))

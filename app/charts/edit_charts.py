@@ -47,14 +47,14 @@ def search_curves(
 
 
 def scraped(changes: list[LayerChange], layers: int, palette: Palette) -> go.Figure:
-    """‖ΔW‖ as a share of ‖W‖, a bar a layer."""
+    """‖ΔW‖ as a share of ‖W‖, a bar a layer; of three and more, standing close, the largest is named."""
     shares = [change.norm / change.weight_norm for change in changes]
     figure = go.Figure(
         go.Bar(
             x=[change.layer for change in changes],
             y=shares,
             marker={"color": palette.over, "line": {"width": 0}},
-            text=[percent(share) if share >= 0.01 else f"{100 * share:.1f}\u2009%" for share in shares],
+            text=[_share(share) if len(shares) < 3 or share == max(shares) else "" for share in shares],
             textposition="outside",
             textfont={"size": 13, "color": palette.ink},
             constraintext="none",
@@ -71,6 +71,10 @@ def scraped(changes: list[LayerChange], layers: int, palette: Palette) -> go.Fig
     figure.update_yaxes(range=[0, top], tickvals=[0, top / 1.25], ticktext=["0", f"{100 * top / 1.25:.1f}\u2009%"])
     figure.update_xaxes(range=[-0.8, layers - 0.2], title={"text": "layer"})
     return dressed(figure, palette, right=16)
+
+
+def _share(share: float) -> str:
+    return percent(share) if share >= 0.01 else f"{100 * share:.1f}\u2009%"
 
 
 def dressed(figure: go.Figure, palette: Palette, *, right: int) -> go.Figure:
