@@ -100,7 +100,7 @@ def read_answers(lm: "LanguageModel", hidden: Tensor, answers: Tensor) -> tuple[
     at_once = max(1, NUMBERS_AT_ONCE // lm.config.vocab_size)
     for rows, ids in zip(hidden.split(at_once), answers.split(at_once), strict=True):
         whole = lm.readout(rows)
-        own = whole.gather(-1, ids.to(whole.device))
-        logits.append(own.cpu())
-        logs.append((own - whole.logsumexp(-1, keepdim=True)).cpu())
+        ids = ids.to(whole.device)
+        logits.append(whole.gather(-1, ids).cpu())
+        logs.append(whole.log_softmax(-1).gather(-1, ids).cpu())  # logsumexp loses a digit over a large vocabulary
     return torch.cat(logs), torch.cat(logits)
