@@ -76,9 +76,9 @@ class ConflictRequest(_Reading):
     test_form: Format | None = Field(
         None, description="form of the prompts of validation and test; the same if left out"
     )
-    find: int = Field(16, ge=2, le=500, description="conflicts to find heads on")
-    validation: int = Field(6, ge=0, le=500, description="conflicts to choose k on")
-    test: int = Field(16, ge=1, le=500, description="conflicts to test on")
+    find: int = Field(12, ge=2, le=500, description="conflicts to find heads on")
+    validation: int = Field(5, ge=0, le=500, description="conflicts to choose k on")
+    test: int = Field(12, ge=1, le=500, description="conflicts to test on")
     test_relations: tuple[str, ...] = Field((), description="relations of validation and test; the same when empty")
     at_least: float = Field(0.15, ge=0, le=1, description="least probability of a known answer")
     ks: tuple[int, ...] = Field((1, 3, 5, 10), min_length=1, description="numbers of heads to silence with controls")
