@@ -15,7 +15,9 @@ OUTCOMES = ("rewrite", "paraphrase", "neighbour")
 class LayersRequest(Request):
     """Write a few facts at one layer after another, and trace them."""
 
-    facts: tuple[Rewrite, ...] = Field(min_length=1, max_length=50, description="facts to write, as a row of edits, one at a time")
+    facts: tuple[Rewrite, ...] = Field(
+        min_length=1, max_length=50, description="facts to write, as a row of edits, one at a time"
+    )
     layers: tuple[int, ...] | None = Field(None, description="layers to try; every third when left out")
     method: Literal["rome", "emmet", "ft"] = Field("rome", description="editor of one layer")
     samples: int = Field(3, ge=1, le=100, description="noise samples of the traces")
