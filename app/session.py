@@ -40,21 +40,28 @@ def seed(page: str, defaults: dict[str, Any], kind: type[Request]) -> None:
     """Fill the form's fields: from the address when it says something new, else from the session, else from `defaults`.
 
     An address need not say everything: what a request cannot do without comes from `defaults`. One that cannot be
-    read is told of and forgotten. Call before any widget of the page is made.
+    read is forgotten, and told of until a field changes. Call before any widget of the page is made.
     """
     query = {name: value for name, value in st.query_params.to_dict().items() if name in kind.model_fields}
     arrived = bool(query) and query != st.session_state.get(f"{page}.address")
+    fault = None
     needed = {name: defaults[name] for name, field in kind.model_fields.items() if field.is_required()}
     try:
         linked = loose(from_query(kind, {**needed, **query})) if arrived else {}
     except BadRequest as error:
-        st.error(f"The link could not be read: {error}", icon=":material/link_off:")
+        fault, arrived, linked = str(error), False, {}
         st.query_params.clear()
-        arrived, linked = False, {}
     if arrived:
         values = {**defaults, **linked}
     else:
         values = {name: st.session_state.get(slot(page, name), value) for name, value in defaults.items()}
+    if fault is not None or arrived:
+        st.session_state[f"{page}.misread"] = (fault, values) if fault is not None else None
+    match st.session_state.get(f"{page}.misread"):
+        case sentence, beside if beside == values:
+            st.error(f"The link could not be read: {sentence}", icon=":material/link_off:")
+        case _:
+            st.session_state.pop(f"{page}.misread", None)
     for name, value in values.items():
         st.session_state[slot(page, name)] = value
     if arrived:

@@ -298,6 +298,13 @@ def test_a_broken_link_opens_the_page(ready, page, query):
         assert "The link could not be read" in text(at)
 
 
+def test_a_broken_link_is_told_of_until_the_form_changes(ready):
+    at = fine(visit("trace", samples="abc"))
+    assert "The link could not be read" in text(fine(at.run()))
+    at.session_state["trace.samples"] = 3
+    assert "The link could not be read" not in text(fine(at.run()))
+
+
 OUT_OF_THE_WAY = [
     ("trace", {"sigma": "5000"}),
     ("trace", {"sigma": "1e-9"}),
