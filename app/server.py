@@ -3,7 +3,11 @@
 Otherwise the first visitor waits for pandas and Plotly. Torch is not among it: it is read when the model is loaded.
 """
 
+import atexit
+import os
+import sys
 from pathlib import Path
+from typing import NoReturn
 
 PAGES = Path(__file__).resolve().parent.parent / "pages"
 
@@ -22,8 +26,23 @@ def warm() -> None:
                         import_module(f"{node.module}.{name.name}")
 
 
+def end(code: int) -> NoReturn:
+    """End the process once every exit function has run, without taking the interpreter apart.
+
+    A model may be on its way in on another thread, which Python can neither stop nor outrun: on a busy machine taking
+    torch apart beside it takes longer than a host waits between its request to end and its kill.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
     from streamlit.web.cli import main
 
     warm()
-    main(prog_name="streamlit")
+    try:
+        main(prog_name="streamlit")
+    except SystemExit as asked:
+        end(asked.code if isinstance(asked.code, int) else int(asked.code is not None))

@@ -32,7 +32,7 @@ class Server:
     def stop(self) -> int:
         """Ask it to end as a host would; its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
 
 def start_server(home: Path) -> Server:

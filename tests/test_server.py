@@ -1,0 +1,26 @@
+"""How the server's process ends."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ENDS = """
+import atexit, threading, time
+from app.server import end
+
+class Slow:
+    def __del__(self):
+        print("taken apart")
+
+kept = Slow()
+threading.Thread(target=time.sleep, args=(600,)).start()
+atexit.register(print, "kept")
+end(3)
+"""
+
+
+def test_the_end_runs_the_exit_functions_and_waits_for_nothing_else():
+    root = Path(__file__).resolve().parents[1]
+    ended = subprocess.run([sys.executable, "-c", ENDS], cwd=root, capture_output=True, text=True, timeout=120)
+    assert ended.stdout.split() == ["kept"]
+    assert ended.returncode == 3
