@@ -410,17 +410,16 @@ def test_bench(specs, monkeypatch, tmp_path, capsys):
     assert "state.ratio" in capsys.readouterr().out
 
 
-def test_bench_of_a_shape(monkeypatch, tmp_path):
+def test_bench_of_a_shape(monkeypatch, capsys):
     small = {
         "vocab_size": 2000, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3,
         "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "tie_word_embeddings": False,
     }  # fmt: skip
     monkeypatch.setitem(bench_command.SHAPES, "qwen3-8b", small)
     monkeypatch.setattr("app.bench.machine.SHAPES", ((8, 8, 8),))
-    file = tmp_path / "bench.json"
     words = ["bench", "tracing", "--quick", "--shape", "qwen3-8b", "--kinds", "state", "--device", "cpu"]
-    assert main([*words, "--json", str(file)]) == 0
-    data = json.loads(file.read_text())
+    assert main([*words, "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
     figures = {figure["name"]: figure["value"] for figure in data["figures"]}
     assert data["model"]["name"] == "qwen3-8b, random weights"
     assert figures["state.max_abs_difference"] < 1e-5

@@ -17,7 +17,7 @@ from app.bench.neurons import NeuronOptions
 from app.bench.random_model import SHAPES, random_model
 from app.bench.registry import BENCHES
 from app.bench.tracing import FILLER, PROMPT, Options
-from app.cli.files import add_outputs, check_outputs, write_outputs
+from app.cli.files import add_outputs, check_outputs, printed, write_outputs
 from app.cli.flags import add_model_flags, fields_of, loaded
 from app.cli.terminal import Bar, columns
 
@@ -56,7 +56,7 @@ def configure(parser: ArgumentParser, name: str) -> None:
         "--sequential", type=int, default=None, metavar="N", help="editing: facts in a row (default: 100; 0 when quick)"
     )
     parser.add_argument("--shape", choices=list(SHAPES), help="random weights in this shape, instead of --model")
-    add_outputs(parser, "json")
+    add_outputs(parser, "json", bare=True)
     add_model_flags(parser)
     parser.set_defaults(run=run)
 
@@ -74,7 +74,8 @@ def run(args: Namespace) -> int:
     finally:
         bar.close()
     write_outputs(args, {"json": lambda: json.dumps(bench.plain(), allow_nan=False, indent=1) + "\n"})
-    print(_text(bench))
+    if not printed(args):
+        print(_text(bench))
     return 0
 
 

@@ -1,6 +1,7 @@
 """Files a command writes: seen to be writable before the work starts, whole or absent after it."""
 
 import os
+import sys
 import tempfile
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Callable
@@ -17,17 +18,27 @@ FORMS = {
 }
 
 
-def add_outputs(parser: ArgumentParser, *forms: str) -> None:
-    """--json, --csv, --html."""
+STDOUT = Path("-")
+
+
+def add_outputs(parser: ArgumentParser, *forms: str, bare: bool = False) -> None:
+    """--json, --csv, --html; with `bare` each may stand without a file and is then printed, as for the file “-”."""
     group = parser.add_argument_group("files")
+    settings: dict[str, Any] = {"nargs": "?", "const": STDOUT} if bare else {}
     for form in forms:
-        group.add_argument(f"--{form}", metavar="FILE", type=Path, default=SUPPRESS, help=FORMS[form])
+        explained = FORMS[form] + ("; printed where no file is named" if bare else "")
+        group.add_argument(f"--{form}", metavar="FILE", type=Path, default=SUPPRESS, help=explained, **settings)
+
+
+def printed(args: Namespace) -> bool:
+    """Whether a file's text takes the place of what the command would print."""
+    return any(getattr(args, form, None) == STDOUT for form in FORMS)
 
 
 def check_outputs(args: Namespace) -> None:
     """Raise `BadRequest` for a file that could not be written."""
     for form in FORMS:
-        if hasattr(args, form):
+        if getattr(args, form, STDOUT) != STDOUT:
             _checked(getattr(args, form))
 
 
@@ -40,6 +51,9 @@ def write_outputs(args: Namespace, writers: dict[str, Callable[[], str]]) -> Non
 
 def write(path: Path, text: str) -> None:
     """Write `text` whole or not at all; what is no ordinary file, such as /dev/stdout, is written to directly."""
+    if path == STDOUT:
+        sys.stdout.write(text)
+        return
     with _sentence(path):
         target = path.resolve()
         if target.exists() and not target.is_file():
