@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from analysis.neurons_result import WORDS, Ablation, Neuron, NeuronsRequest, Neu
 from analysis.packed import packed
 from analysis.stream import PARTS, Part, Stream, read_stream
 from analysis.study import Report, provenance, silent
+from analysis.token_attribution import token_parts
 from analysis.tokens import answer_token
 
 if TYPE_CHECKING:
@@ -283,6 +284,15 @@ def _attributed(lm: "LanguageModel", request: NeuronsRequest, report: Report) ->
         largest_unscored=rest,
         notes=run.notes,
         provenance=provenance(time.perf_counter() - started),
+        **_of_tokens(lm, run),
     )
     report(total, total, "done")
     return result
+
+
+def _of_tokens(lm: "LanguageModel", run: _Run) -> dict[str, Any]:
+    """What each token adds, where a second opinion was asked for."""
+    if not run.request.second_opinion:
+        return {}
+    (ablated, integrated), gain = token_parts(lm, run.tokens, run.answer)
+    return {"tokens_ablated": ablated.numpy(), "tokens_integrated": integrated.numpy(), "tokens_gain": gain}

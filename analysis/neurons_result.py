@@ -1,6 +1,6 @@
 """What the attribution to neurons asks and what it answers: plain data and arrays, no model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -31,7 +31,9 @@ class NeuronsRequest(Request):
     )
     draws: int = Field(5, ge=0, le=50, description="random sets of the same layers to compare with")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the random sets")
-    second_opinion: bool = Field(False, description="also integrated gradients of all MLP neurons (knowledge neurons)")
+    second_opinion: bool = Field(
+        False, description="also integrated gradients of all MLP neurons (knowledge neurons), and what each token adds"
+    )
 
     @field_validator("prompt")
     @classmethod
@@ -117,6 +119,12 @@ class NeuronsResult:
     largest_unscored: float  # no MLP neuron left out scores more; -inf when exact
     notes: list[str]  # what is not as asked for, and why
     provenance: dict[str, Any]
+    tokens_ablated: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """(T,) part of log P(answer) by replacing each token; empty where not asked for."""
+    tokens_integrated: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """(T,) by integrated gradients of the embeddings."""
+    tokens_gain: float = 0.0
+    """What the integrated parts should add to."""
 
     @property
     def scored(self) -> int:
@@ -134,6 +142,12 @@ class NeuronsResult:
         count = min(count, int(scored.sum()))
         first = [set(np.argsort(-values)[:count].tolist()) for values in (own, self.integrated.ravel())]
         return float(np.corrcoef(ranks[0], ranks[1])[0, 1]), len(first[0] & first[1]) / count
+
+    def tokens_agree(self) -> float | None:
+        """Correlation of the two opinions on tokens."""
+        if len(self.tokens_ablated) < 2:
+            return None
+        return float(np.corrcoef(self.tokens_ablated, self.tokens_integrated)[0, 1])
 
     def layer_sum(self) -> np.ndarray:
         """Sum of the MLP neurons' scores by layer (the paper's layer score), (L,); it is not that of the layer."""

@@ -4,7 +4,7 @@ import streamlit as st
 
 from analysis import NeuronsResult
 from analysis.neurons_result import Neuron
-from app.charts.neuron_charts import ablation_alt, ablation_curves, gains_alt, layer_gains
+from app.charts.neuron_charts import ablation_alt, ablation_curves, gains_alt, layer_gains, token_bars, tokens_alt
 from app.charts.palette import live
 from app.charts.pathways import MOST, pathway, pathway_alt
 from app.charts.words import percent, word
@@ -64,6 +64,21 @@ def show(result: NeuronsResult) -> None:
     st.markdown(
         f":gray[:small[Log-probability added to “{escape(word(result.answer))}” at the last token by {violet} and "
         f"{blue} (last norm held still); all together they lead from the embedding to the answer.]]"
+    )
+    if result.tokens_ablated.size:
+        _tokens(result, light)
+
+
+def _tokens(result: NeuronsResult, light: str) -> None:
+    st.markdown("### What each word adds")
+    st.plotly_chart(token_bars(result, live()), key=f"neurons-tokens-{light}", alt=tokens_alt(result), config=STILL)
+    blue, violet = ":blue[replaced by the end-of-text token]", ":violet[integrated gradients]"
+    agree = result.tokens_agree()
+    said = "" if agree is None else f" The two agree with a correlation of {agree:.2f}."
+    st.markdown(
+        f":gray[:small[Log-probability of “{escape(word(result.answer))}” that goes with a token, {blue}, or its part "
+        f"by {violet}, whose parts add to {result.tokens_integrated.sum():+.2f} of {result.tokens_gain:+.2f} "
+        f"gained over a blank prompt (Captum).{said}]]"
     )
 
 

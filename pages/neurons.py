@@ -63,7 +63,7 @@ with st.container(border=True, key="neurons-form"):
             st.segmented_control(
                 "Query score", list(FORMS), format_func=FORMS.__getitem__, key=slot(PAGE, "form"), required=True
             )
-            st.toggle("Second opinion: integrated gradients (knowledge neurons)", key=slot(PAGE, "second_opinion"))
+            st.toggle("Second opinion: integrated gradients (knowledge neurons), and what each word adds", key=slot(PAGE, "second_opinion"))
             st.number_input("Value neurons whose queries are looked for", 1, 300, key=slot(PAGE, "top"))
             st.number_input("Random draws to compare with", 0, 50, key=slot(PAGE, "draws"))
             st.number_input("Seed of the draws", 0, 2**32 - 1, key=slot(PAGE, "seed"))

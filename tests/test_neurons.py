@@ -188,6 +188,8 @@ def test_integrated_gradients_add_up_to_what_a_layer_gives(stream: Stream) -> No
 def test_the_second_opinion_is_told(tiny: LanguageModel) -> None:
     result = neurons(tiny, ASKED.model_copy(update={"second_opinion": True}))
     rank, same = result.agreement(10) or (2.0, 2.0)
+    assert -1 <= (result.tokens_agree() or 2.0) <= 1
+    assert len(result.tokens_integrated) == len(result.tokens)
     assert -1 <= rank <= 1
     assert 0 <= same <= 1
     assert neurons(tiny, ASKED).agreement() is None

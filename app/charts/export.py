@@ -39,7 +39,8 @@ def _(result: LensResult, palette: Palette) -> list[go.Figure]:
 @figures.register
 def _(result: NeuronsResult, palette: Palette) -> list[go.Figure]:
     curves = [neuron_charts.ablation_curves(result, one, palette) for one in result.ablations if one.counts]
-    return [pathways.pathway(result, palette), neuron_charts.layer_gains(result, palette), *curves]
+    words = [neuron_charts.token_bars(result, palette)] if result.tokens_ablated.size else []
+    return [pathways.pathway(result, palette), neuron_charts.layer_gains(result, palette), *words, *curves]
 
 
 @figures.register

@@ -39,6 +39,40 @@ def gains_alt(result: NeuronsResult) -> str:
     )
 
 
+def token_bars(result: NeuronsResult, palette: Palette) -> go.Figure:
+    """Log-probability each token adds, by both opinions."""
+    places = np.arange(len(result.tokens))
+    figure = go.Figure()
+    for name, values, seat in (
+        ("replaced", result.tokens_ablated, 0),
+        ("integrated gradients", result.tokens_integrated, 4),
+    ):
+        words = [word(token) for token in result.tokens]
+        figure.add_bar(
+            x=places,
+            y=values,
+            marker={"color": palette.category[seat], "line": {"width": 0}},
+            text=[f"“{token}”, {name}: {value:+.2f}" for token, value in zip(words, values, strict=True)],
+            textposition="none",
+            hovertemplate="%{text}<extra></extra>",
+        )
+    _plain(figure, palette, height=240)
+    figure.update_layout(barmode="group", bargap=0.25)
+    figure.update_xaxes(tickvals=places, ticktext=[word(token) for token in result.tokens])
+    figure.update_yaxes(title={"text": "log-probability", "font": {"size": 12, "color": palette.ink}})
+    return figure
+
+
+def tokens_alt(result: NeuronsResult) -> str:
+    """What the bars show, in a sentence."""
+    most = [int(values.argmax()) for values in (result.tokens_ablated, result.tokens_integrated)]
+    return (
+        f"What each token adds to the log-probability of “{word(result.answer)}”: most by replacement "
+        f"“{word(result.tokens[most[0]])}” ({result.tokens_ablated.max():+.2f}), most by integrated gradients "
+        f"“{word(result.tokens[most[1]])}” ({result.tokens_integrated.max():+.2f})."
+    )
+
+
 def ablation_curves(result: NeuronsResult, one: Ablation, palette: Palette) -> go.Figure:
     """P(answer) with more and more neurons off; each random draw a thin line, their mean a thick one."""
     figure = go.Figure()

@@ -156,6 +156,13 @@ def _neurons(result: NeuronsResult) -> str:
             f"Integrated gradients agree with these scores by a rank correlation of {agreement[0]:.2f}; "
             f"{agreement[1]:.0%} of the first 100 are the same."
         )
+    if (agreed := result.tokens_agree()) is not None:
+        words = zip(map(word, result.tokens), result.tokens_ablated, result.tokens_integrated, strict=True)
+        parts.append(columns(list(words), ("token", "replaced", "integrated")))
+        parts.append(
+            f"What tokens add agrees by a correlation of {agreed:.2f}; the integrated parts add to "
+            f"{result.tokens_integrated.sum():.2f} of {result.tokens_gain:.2f}."
+        )
     return "\n\n".join([*parts, *result.notes])
 
 
