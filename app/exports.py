@@ -37,6 +37,7 @@ from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult
 from editors.edit import Edit
 from editors.generate_result import Generated
 from editors.layers_result import LayersResult
+from editors.reach_result import ReachResult
 from editors.recipe import recipe_of
 
 METRICS: tuple[Metric, ...] = ("probability", "logit_difference", "normalised_logit_difference", "kl")
@@ -190,6 +191,12 @@ def _neurons(result: NeuronsResult) -> dict[str, Any]:
 def _hops(result: HopsResult) -> dict[str, Any]:
     found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
     return {"study": "hops", "asked": ASKED, "recall_of": PLACES} | found | {"genuine": result.genuine()}
+
+
+@_fields.register
+def _reach(result: ReachResult) -> dict[str, Any]:
+    found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    return {"study": "reach"} | found | {"scores": result.scores()}
 
 
 @_fields.register

@@ -26,6 +26,7 @@ from editors.drift_result import DriftResult, DriftsResult
 from editors.edit import Edit
 from editors.generate_result import Generated
 from editors.layers_result import LayersResult
+from editors.reach_result import ReachResult
 
 SHORT_KIND = {
     "state": "states",
@@ -82,6 +83,10 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
         case HopsResult():
             several = f"{len(result.chains)} chains"
             return several if len(result.chains) > 1 else result.chains[0].whole(), "hop by hop", None
+        case ReachResult():
+            several = f"{len(result.request.cases)} chains"
+            title = several if len(result.request.cases) > 1 else result.request.cases[0].rewrites[0].text
+            return title, "how far edits reach", None
         case LayersResult():
             return f"{len(result.request.facts)} facts at {len(result.layers)} layers", "layers", None
         case Generated():

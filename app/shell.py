@@ -23,6 +23,7 @@ PAGES = {
     "drifts": "../pages/drift.py",
     "neurons": "../pages/neurons.py",
     "hops": "../pages/neurons.py",
+    "reach": "../pages/neurons.py",
     "facts": "../pages/models.py",
     "heads": "../pages/conflict.py",
     "conflict": "../pages/conflict.py",

@@ -36,6 +36,7 @@ from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, Drift
 from editors.edit import Edit
 from editors.generate_result import Generated, GenerateRequest
 from editors.layers_result import LayersRequest, LayersResult
+from editors.reach_result import ReachRequest, ReachResult
 from editors.request import EditRequest
 
 
@@ -61,6 +62,7 @@ STUDIES: dict[str, Study] = {
         Study("drifts", DriftsRequest, DriftsResult, _later(editors, "drifts"), on_edits=True),
         Study("neurons", NeuronsRequest, NeuronsResult, _later(analysis, "neurons")),
         Study("hops", HopsRequest, HopsResult, _later(analysis, "hops")),
+        Study("reach", ReachRequest, ReachResult, _later(editors, "reach"), on_edits=True),
         Study("layers", LayersRequest, LayersResult, _later(editors, "sweep_layers")),
         Study("generate", GenerateRequest, Generated, _later(editors, "generate"), on_edits=True),
         Study("heads", HeadsRequest, HeadsResult, _later(analysis, "heads_on_prompt")),

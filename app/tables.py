@@ -31,6 +31,7 @@ from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult
 from editors.edit import Edit
 from editors.generate_result import Generated
 from editors.layers_result import OUTCOMES, LayersResult
+from editors.reach_result import ReachResult
 
 
 @singledispatch
@@ -177,6 +178,28 @@ def _second_opinion(result: NeuronsResult) -> dict[str, Any]:
         for card in [*result.value, *result.query]
     ]
     return {"integrated_gradients": _floats(np.array(parts))}
+
+
+@table.register
+def _reach(result: ReachResult) -> pd.DataFrame:
+    """One row per case and version: the metrics, and what was said."""
+    scores, rows = result.scores(), []
+    for number, case in enumerate(result.request.cases):
+        for at, version in enumerate(result.versions):
+            said, whole = result.hops_said[at][number], result.whole_said[at][number]
+            rows.append(
+                {
+                    "id": case.id,
+                    "edited": case.kind,
+                    "method": version,
+                    "targets": " | ".join(one.target for one in case.rewrites),
+                    "answer": case.answers[0],
+                    "old_answer": case.old[0] if case.old else "",
+                }
+                | {name: values[at, number] for name, values in scores.items()}
+                | {"hops_said": " | ".join(said), "whole_said": " | ".join(whole)}
+            )
+    return pd.DataFrame(rows)
 
 
 @table.register

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from editors.generating import generate
     from editors.layer_sweep import sweep_layers
     from editors.layers_result import LayersRequest, LayersResult
+    from editors.reach_result import ChainCase, ReachRequest, ReachResult
+    from editors.reaching import reach
     from editors.recipe import read_recipe, write_recipe
     from editors.request import EditRequest, Rewrite
     from editors.stack import EditStack
@@ -37,6 +39,8 @@ _HOMES = {
     "layers_result": ("LayersRequest", "LayersResult"),
     "generate_result": ("Generated", "GenerateRequest"),
     "generating": ("generate",),
+    "reach_result": ("ChainCase", "ReachRequest", "ReachResult"),
+    "reaching": ("reach",),
     "recipe": ("read_recipe", "write_recipe"),
     "request": ("EditRequest", "Rewrite"),
     "stack": ("EditStack",),
@@ -45,6 +49,7 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "ChainCase",
     "DriftRequest",
     "DriftResult",
     "DriftsRequest",
@@ -58,11 +63,14 @@ __all__ = [
     "LayersResult",
     "PatchRequest",
     "PatchResult",
+    "ReachRequest",
+    "ReachResult",
     "Rewrite",
     "drift",
     "drifts",
     "generate",
     "patch",
+    "reach",
     "read_recipe",
     "sweep_layers",
     "write",

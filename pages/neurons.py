@@ -5,7 +5,7 @@ import streamlit as st
 from analysis import HopsRequest, NeuronsRequest, WorkbenchError
 from analysis.chains import Chain, read_chains
 from analysis.chains import chain as chain_named
-from app import flow, hops_view, neurons_view, written
+from app import flow, hops_view, neurons_view, reach_view, written
 from app.links import validated
 from app.session import adopt, say, seed, slot, take_fill
 from app.studies import STUDIES
@@ -22,6 +22,8 @@ FORM = {"prompt": FIRST, "answer": None, "mode": "screened", "form": "share", "t
 seed(PAGE, FORM | {"second_opinion": False}, NeuronsRequest)
 if (wish := take_fill("hops")) and wish["chains"]:
     st.session_state[f"{PAGE}.picked"] = chain_named(wish["chains"][0]).whole()
+if wish := take_fill("reach"):
+    st.session_state[f"{PAGE}.picked"] = wish["cases"][0]["questions"][0]
 if picked := st.session_state.pop(f"{PAGE}.picked", None):
     st.session_state[slot(PAGE, "prompt")] = picked
 st.title("Which neurons say it?")
@@ -63,7 +65,10 @@ with st.container(border=True, key="neurons-form"):
             st.segmented_control(
                 "Query score", list(FORMS), format_func=FORMS.__getitem__, key=slot(PAGE, "form"), required=True
             )
-            st.toggle("Second opinion: integrated gradients (knowledge neurons), and what each word adds", key=slot(PAGE, "second_opinion"))
+            st.toggle(
+                "Second opinion: integrated gradients (knowledge neurons), and what each word adds",
+                key=slot(PAGE, "second_opinion"),
+            )
             st.number_input("Value neurons whose queries are looked for", 1, 300, key=slot(PAGE, "top"))
             st.number_input("Random draws to compare with", 0, 50, key=slot(PAGE, "draws"))
             st.number_input("Seed of the draws", 0, 2**32 - 1, key=slot(PAGE, "seed"))
@@ -103,6 +108,8 @@ def outcome() -> None:
     if found is not None:
         before = flow.result_for(HOPS_BEFORE, HOPS, asked, ()) if written.on() else None
         hops_view.show(found, before)
+        if chain is not None:
+            reach_view.draw(chain)
     result = flow.result_for(PAGE, STUDY, request)
     if result is not None:
         neurons_view.show(result)
@@ -111,4 +118,4 @@ def outcome() -> None:
         st.markdown("Nothing found yet. Press **Find**.")
 
 
-flow.watch(PAGE, outcome, also=(HOPS_NOW, HOPS_BEFORE))
+flow.watch(PAGE, outcome, also=(HOPS_NOW, HOPS_BEFORE, reach_view.PAGE))

@@ -1,12 +1,12 @@
 """Neuron scores: how fast and how exact; what switching neurons off does; how far edits reach along chains.
 
-Chains are those of the assets whose hops and whole the model answers. Of each, the first hop is written over in one
-edit and the second in another; the whole is right when any of its wordings is answered with the new answer's first
-token (the any-of-three of MQuAKE, 2305.14795, on questions of our own, asked directly).
+Chains are those of the assets whose hops and whole the model answers; of each one hop is written over, the first and
+the second in turn. The whole is right when any of its wordings is answered with the new answer, in text the model goes
+on with by itself (the any-of-three of MQuAKE, 2305.14795, on questions of our own).
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis import HopsRequest, LanguageModel, hops, read_facts
+from analysis import HopsRequest, LanguageModel, hops
 from analysis.attribution import Field, top_proven
-from analysis.chains import Chain, read_chains
+from analysis.chains import Chain
 from analysis.errors import WorkbenchError
-from analysis.facts import Fact, another_object
 from analysis.frozen_lens import FrozenLens
 from analysis.hops_result import ASKED
 from analysis.moments import moments
@@ -27,13 +26,15 @@ from analysis.neuron_ablation import Scaled, outcomes
 from analysis.packed import packed
 from analysis.stream import Stream, read_stream
 from analysis.study import Report, silent
-from analysis.tokens import answer_token
 from app.bench.editing import known
 from app.bench.form import Bench
 from app.bench.machine import describe, matmul_rates, wait
-from editors.applying import written_over
+from editors.ace import choose_layers
+from editors.chain_cases import case_of_chain
 from editors.edit import Edit
-from editors.request import EditRequest, Rewrite, default_layers
+from editors.reach_result import ChainCase, ReachRequest, ReachResult
+from editors.reaching import Make, reached, writer
+from editors.request import EditRequest, default_layers
 from editors.writing import write
 
 PROMPT = "The Eiffel Tower is located in the city of"
@@ -48,6 +49,7 @@ class NeuronOptions:
     plain: int | None = None  # neurons of the plain loop; 96, 16 when quick
     facts: int | None = None  # facts whose neurons are switched off; 40, 3 when quick
     chains: int | None = None  # chains written over; 50, 0 when quick
+    thinking: int = 10  # of them, also asked with chain of thought
 
 
 def neurons_bench(lm: LanguageModel, options: NeuronOptions, report: Report = silent) -> Bench:
@@ -58,7 +60,7 @@ def neurons_bench(lm: LanguageModel, options: NeuronOptions, report: Report = si
         _switching(bench, lm, options.facts or (3 if options.quick else 40), report)
     count = options.chains if options.chains is not None else (0 if options.quick else 50)
     if count:
-        _multihop(bench, lm, count, report)
+        _multihop(bench, lm, count, options.thinking, report)
     return bench
 
 
@@ -158,119 +160,88 @@ def _others(places: Sequence[tuple[int, int]], width: int, generator: torch.Gene
     return made
 
 
-def _multihop(bench: Bench, lm: LanguageModel, count: int, report: Report) -> None:
+def _multihop(bench: Bench, lm: LanguageModel, count: int, thinking: int, report: Report) -> None:
     moments(lm, MomentsRequest(layers=tuple(range(lm.n_layers - 1))), report)  # of all layers in one pass
     asked = hops(lm, HopsRequest(limit=4 * count), report)
-    right = asked.both() & asked.whole_correct.any(1)
+    known = asked.both() & asked.whole_correct.any(1)
     for place, asked_name in enumerate(ASKED):
         bench.mean(f"hops.{asked_name}", asked.correct[:, place].astype(float).tolist(), "share of chains right")
     bench.add("hops.genuine", int(asked.genuine().sum()), "chains right whole, by no shortcut", len(asked.chains))
-    usable = [one for one, fine in zip(asked.chains, right, strict=True) if fine]
-    cases = [case for one in _in_turn(usable)[:count] for case in _cases(one)]
-    bench.add("multihop.chains", min(count, len(usable)), "chains, each hop written over", len(cases))
-    for name, make in VARIANTS.items():
-        done: dict[str, list[float]] = {"held": [], "first": [], "second": []}
-        for number, case in enumerate(cases):
-            report(number, len(cases), f"edits with {name}")
+    cases = _cases([one for one, fine in zip(asked.chains, known, strict=True) if fine])[:count]
+    if not cases:
+        return
+    found = reached(lm, ReachRequest(cases=cases), VARIANTS, report)
+    _scored(bench, "multihop", found)
+    if thinking:
+        names = ReachRequest(cases=cases).methods
+        few = ReachRequest(cases=cases[:thinking], thoughts=True)
+        _scored(bench, "thinking", reached(lm, few, {name: VARIANTS[name] for name in names}, report))
+
+
+def _cases(chains: Sequence[Chain]) -> list[ChainCase]:
+    """One hop of each chain written over, first and second in turn, pairs of relations in turn."""
+    found: list[ChainCase] = []
+    for number, one in enumerate(chains):
+        for which in ("first", "second") if number % 2 == 0 else ("second", "first"):
             try:
-                edit = make(lm, case)
+                found.append(case_of_chain(one, which))  # type: ignore[arg-type]
             except WorkbenchError:
                 continue
-            with written_over(lm, [edit]):
-                done["held"].append(_says(lm, case.rewrite.text, case.rewrite.target))
-                wordings = range(len(case.chain.questions))
-                done[case.hop].append(max(_says(lm, case.chain.whole(i), case.wanted) for i in wordings))
-        both = done["first"] + done["second"]
-        if both:
-            bench.mean(f"multihop.{name}", both, "%", times=100)
-            for hop in ("first", "second"):
-                if done[hop]:
-                    bench.mean(f"multihop.{name}.{hop}_hop_edited", done[hop], "%", times=100)
-            bench.mean(f"multihop.{name}.edit_holds", done["held"], "%", times=100)
+            break
+    return found
 
 
-@dataclass(frozen=True)
-class Case:
-    """One edit of one hop of a chain, and what the whole must then be answered with."""
-
-    chain: Chain
-    hop: str
-    rewrite: Rewrite
-    wanted: str
-
-
-def _in_turn(chains: Sequence[Chain]) -> list[Chain]:
-    groups: dict[tuple[str, str], list[Chain]] = {}
-    for one in chains:
-        groups.setdefault((one.first, one.second), []).append(one)
-    longest = max(map(len, groups.values()), default=0)
-    return [group[i] for i in range(longest) for group in groups.values() if i < len(group)]
-
-
-def _cases(one: Chain) -> list[Case]:
-    """The first hop led to another bridge, and the second to another answer."""
-    facts = {(fact.relation, fact.subject): fact for fact in read_facts()}
-    first, second = facts[one.first, one.subject], facts[one.second, one.bridge]
-    others = [
-        fact for (relation, _), fact in facts.items()
-        if relation == one.second and fact.object != one.answer and fact.subject != one.bridge
-    ]  # fmt: skip
-    found = []
-    bridges = sorted({f.object for f in facts.values() if f.relation == one.first})
-    reached: list[Fact] = [fact for fact in others if fact.subject in bridges]
-    if reached:
-        new = reached[sum(map(ord, one.id)) % len(reached)]
-        found.append(Case(one, "first", Rewrite.of(first, new.subject), new.object))
-    target = another_object(second)
-    question = next(
-        (c.whole() for c in read_chains() if (c.second, c.bridge) == (one.second, one.bridge) and c.id != one.id), None
-    )
-    rewrite = Rewrite.of(second, target).model_copy(update={"two_hop": question})
-    return [*found, Case(one, "second", rewrite, target)]
+def _scored(bench: Bench, name: str, found: ReachResult) -> None:
+    """MQuAKE's metrics of each version; the multi-hop one by the hop that was written over, too."""
+    kinds = [case.kind for case in found.request.cases]
+    for metric, values in found.scores().items():
+        said = {"multi_hop": name, "multi_hop_thoughts": f"{name}.thoughts"}.get(metric, f"{name}.{metric}")
+        for version, row in zip(found.versions, values, strict=True):
+            head, _, tail = said.partition(".")
+            full = ".".join(part for part in (head, version, tail) if part)
+            if (done := row[~np.isnan(row)].tolist()) == []:
+                continue
+            bench.mean(full, done, "%", times=100)
+            for kind in sorted(set(kinds)) if metric == "multi_hop" else ():
+                own = [value for value, of in zip(row, kinds, strict=True) if of == kind and value == value]
+                if own:
+                    bench.mean(f"{full}.{kind}_hop_edited", own, "%", times=100)
+    for version in found.versions[1:]:
+        refused = sum(fault.startswith(f"{version}, ") for fault in found.faults)
+        bench.add(f"{name}.{version}.refused", refused, "cases", len(kinds))
 
 
-def _says(lm: LanguageModel, prompt: str, answer: str) -> float:
-    tokens = lm.encode(prompt)
-    return float(int(lm.next_word(tokens).argmax()) == answer_token(lm.tokenizer, tokens, answer))
-
-
-def _with(method: str, **settings: Any) -> Callable[[LanguageModel, Case], Edit]:
-    def make(lm: LanguageModel, case: Case) -> Edit:
-        return write(lm, EditRequest(facts=(case.rewrite,), method=method, **settings), glance=False)  # type: ignore[arg-type]
-
-    return make
-
-
-def _ifmet(lm: LanguageModel, case: Case) -> Edit:
+def _ifmet(lm: LanguageModel, case: ChainCase, stack: Sequence[Edit]) -> list[Edit]:
     """With no question that reaches the fact over another hop, the first stage alone."""
-    if case.rewrite.two_hop is None:
-        return _with("pmet", layers=default_layers(lm, "pmet"))(lm, case)
-    return _with("ifmet")(lm, case)
+    if any(one.two_hop is None for one in case.rewrites):
+        request = EditRequest(facts=case.rewrites, method="pmet", layers=default_layers(lm, "pmet"))
+        return [write(lm, request, stack=stack, glance=False)]
+    return writer("ifmet")(lm, case, stack)
 
 
-def _ace_at(which: str) -> Callable[[LanguageModel, Case], Edit]:
+def _ace_at(which: str) -> Make:
     """ACE's ablations: one group alone, or as many layers drawn at random."""
 
-    def make(lm: LanguageModel, case: Case) -> Edit:
-        from editors.ace import choose_layers
-
-        query, value = choose_layers(lm, [case.rewrite.text])
+    def make(lm: LanguageModel, case: ChainCase, stack: Sequence[Edit]) -> list[Edit]:
+        texts = [one.text for one in case.rewrites]
+        query, value = choose_layers(lm, texts)
         if which == "random":
-            drawn = np.random.default_rng(sum(map(ord, case.rewrite.text)))
+            drawn = np.random.default_rng(sum(map(ord, texts[0])))
             layers = sorted(drawn.choice(lm.n_layers - 1, len(query) + len(value), replace=False).tolist())
             query, value = tuple(layers[: len(query)]), tuple(layers[len(query) :])
         groups = {"value": ((), value), "query": ((), query), "random": (query, value)}
         shallow, deep = groups[which]
-        return _with("ace", shallow=shallow, layers=deep)(lm, case)
+        request = EditRequest(facts=case.rewrites, method="ace", shallow=shallow, layers=deep)
+        return [write(lm, request, stack=stack, glance=False)]
 
     return make
 
 
-VARIANTS: dict[str, Callable[[LanguageModel, Case], Edit]] = {
-    "rome": _with("rome"),
-    "memit": _with("memit"),
-    "pmet": _with("pmet"),
-    "ace": _with("ace"),
+VARIANTS: dict[str, Make] = {
+    "rome": writer("rome"),
+    "memit": writer("memit"),
+    "pmet": writer("pmet"),
+    "ace": writer("ace"),
     "ifmet": _ifmet,
     "ace_value_only": _ace_at("value"),
     "ace_query_only": _ace_at("query"),

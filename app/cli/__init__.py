@@ -35,6 +35,7 @@ COMMANDS = {
     "lens": ("app.cli.study", "read every state of a prompt through the logit lens"),
     "neurons": ("app.cli.study", "find the neurons that raise an answer, and those that switch them on"),
     "hops": ("app.cli.study", "ask chains of two facts, hop by hop and whole"),
+    "reach": ("app.cli.reach", "write a fact of a chain with several methods and ask hop by hop and whole"),
     "bench": ("app.cli.bench", "measure speed and exactness on this machine"),
 }
 

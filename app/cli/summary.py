@@ -24,6 +24,7 @@ from app.cli.terminal import columns, shades, word
 from app.tables import table
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
 from editors.layers_result import LayersResult
+from editors.reach_result import ReachResult
 
 STRONGEST = 5
 
@@ -164,6 +165,19 @@ def _neurons(result: NeuronsResult) -> str:
             f"{result.tokens_integrated.sum():.2f} of {result.tokens_gain:.2f}."
         )
     return "\n\n".join([*parts, *result.notes])
+
+
+@summary.register
+def _reach(result: ReachResult) -> str:
+    scores = result.scores()
+    means = {name: result.mean(values) for name, values in scores.items()}
+    rows = [
+        (version, *(f"{100 * mean[at][0]:.0f} ± {100 * mean[at][1]:.0f}" for mean in means.values()), mean[at][2])
+        for at, version in enumerate(result.versions)
+        for mean in [next(iter(means.values()))]
+    ]
+    said = columns(rows, ("method", *(f"{name} %" for name in scores), "cases"))
+    return "\n\n".join([f"{_model(result.model)}, {len(result.request.cases)} chains\n{said}", *result.faults])
 
 
 @summary.register

@@ -1,0 +1,103 @@
+"""Asking a question freely: as it is, behind worked examples, or with its thoughts; and whether an answer is right.
+
+The model goes on by itself, greedily, to its own end, a line's end, or so many tokens: nothing of the answer is given
+away, neither its beginning nor its length (2502.11177).
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from analysis.generation import continued
+
+if TYPE_CHECKING:
+    from analysis.model import LanguageModel
+
+OWN = Path(__file__).resolve().parent.parent / "assets" / "chains" / "demonstrations.json"
+SHOWN, SHOWN_THINKING = 4, 5
+"""Worked examples before a question; MQuAKE puts five before one with thoughts."""
+THINKING = 48
+"""Tokens that thoughts and answer may take beyond the answer's own."""
+
+
+class Demonstration(BaseModel):
+    """A two-hop question worked out, as a question and as a sentence to end."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cloze: str
+    question: str
+    thoughts: str
+    answer: str
+    about: tuple[str, ...]
+
+
+@lru_cache(maxsize=1)
+def demonstrations() -> tuple[Demonstration, ...]:
+    """The worked examples of the assets."""
+    return tuple(TypeAdapter(list[Demonstration]).validate_python(json.loads(OWN.read_text(encoding="utf-8"))))
+
+
+def said_to(lm: "LanguageModel", question: str, tokens: int, names: Iterable[str] = ()) -> str:
+    """What the model says to a question; a sentence to end is gone on with as it stands.
+
+    `names`: what the question is about, kept out of the examples.
+    """
+    if not question.rstrip().endswith("?"):
+        return _line(lm, question, tokens)
+    shown = [f"Question: {one.question}\nAnswer: {one.answer}" for one in _beside(names)[:SHOWN]]
+    return _line(lm, "\n\n".join([*shown, f"Question: {question.strip()}\nAnswer:"]), tokens)
+
+
+def thought_to(lm: "LanguageModel", question: str, tokens: int, names: Iterable[str] = ()) -> tuple[str, str]:
+    """What the model thinks and then answers, behind five worked examples; an answer it never comes to is empty."""
+    cloze = not question.rstrip().endswith("?")
+    shown = [
+        f"{_put(one.cloze if cloze else one.question)}\nThoughts: {one.thoughts}\nAnswer: {one.answer}"
+        for one in _beside(names)[:SHOWN_THINKING]
+    ]
+    prompt = "\n\n".join([*shown, f"{_put(question)}\nThoughts:"])
+    text = ""
+    for text in continued(lm, prompt, tokens + THINKING):
+        if "\n" in text.partition("Answer:")[2].lstrip() or "\n\n" in text or "Question:" in text:
+            break
+    thoughts, _, answer = text.partition("Question:")[0].partition("Answer:")
+    return thoughts.strip(), answer.strip().partition("\n")[0]
+
+
+def right(said: str, answers: Sequence[str]) -> bool:
+    """Whether what is said begins with one of the answers, whole words, whatever the case of letters."""
+    text = _bare(said)
+    return any(re.match(rf"{re.escape(_bare(answer))}(?!\w)", text) is not None for answer in answers)
+
+
+def _bare(text: str) -> str:
+    return text.strip().casefold().lstrip("“\"'").removeprefix("the ")
+
+
+def _put(question: str) -> str:
+    question = question.strip()
+    return f"Question: {question}" if question.endswith("?") else f"Question: {question} …?"
+
+
+def _beside(names: Iterable[str]) -> list[Demonstration]:
+    """Examples that name nothing a question is about."""
+    wanted = [name.casefold() for name in names]
+    return [
+        one
+        for one in demonstrations()
+        if not any(own.casefold() in name or name in own.casefold() for own in one.about for name in wanted)
+    ]
+
+
+def _line(lm: "LanguageModel", prompt: str, tokens: int) -> str:
+    text = ""
+    for text in continued(lm, prompt, tokens):
+        if "\n" in text.lstrip():
+            break
+    return text.strip().partition("\n")[0]

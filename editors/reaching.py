@@ -1,0 +1,118 @@
+"""How far edits reach: each method writes the facts of a chain, then every hop and the whole are asked.
+
+Metrics of MQuAKE (Zhong et al., 2305.14795): edit-wise, instance-wise, multi-hop with any of the wordings, asked
+directly and with chain of thought. Methods stand side by side on the same cases.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis.errors import WorkbenchError
+from analysis.study import Report, provenance, silent
+from editors.applying import written_over
+from editors.asking_whole import right, said_to, thought_to
+from editors.edit import Edit
+from editors.reach_result import NO_EDIT, ChainCase, ReachRequest, ReachResult
+from editors.request import EditRequest, MethodName
+from editors.writing import write
+
+if TYPE_CHECKING:
+    from analysis.model import LanguageModel
+
+ONE_FACT: tuple[MethodName, ...] = ("rome",)
+"""Methods that write one fact an edit: the facts of a case are written one upon the other."""
+Make = Callable[["LanguageModel", ChainCase, Sequence[Edit]], list[Edit]]
+
+
+def writer(method: MethodName) -> Make:
+    """Writes the facts of a case with a method's defaults, on top of the edits that are on."""
+
+    def make(lm: "LanguageModel", case: ChainCase, stack: Sequence[Edit]) -> list[Edit]:
+        groups = [(one,) for one in case.rewrites] if method in ONE_FACT else [case.rewrites]
+        made: list[Edit] = []
+        for facts in groups:
+            request = EditRequest(facts=facts, method=method)
+            made.append(write(lm, request, stack=[*stack, *made], glance=False))
+        return made
+
+    return make
+
+
+def reach(
+    lm: "LanguageModel", request: ReachRequest, report: Report = silent, *, stack: Sequence[Edit] = ()
+) -> ReachResult:
+    """Write each case with each method on top of `stack`, one at a time, and ask; the model is left as it was.
+
+    A method that refuses a case leaves NaN there and says why in `faults`.
+    """
+    return reached(lm, request, {method: writer(method) for method in request.methods}, report, stack=stack)
+
+
+def reached(
+    lm: "LanguageModel",
+    request: ReachRequest,
+    makers: dict[str, Make],
+    report: Report = silent,
+    *,
+    stack: Sequence[Edit] = (),
+) -> ReachResult:
+    """`reach` with methods of one's own."""
+    started = time.perf_counter()
+    versions, n = [NO_EDIT, *makers], len(request.cases)
+    most_hops = max(len(case.hops) for case in request.cases)
+    wordings = max(len(case.questions) for case in request.cases)
+    held = np.full((len(versions), n), np.nan)
+    hops = np.full((len(versions), n, most_hops), np.nan)
+    whole, old, thoughts = (np.full((len(versions), n, wordings), np.nan) for _ in range(3))
+    said: tuple[list, list, list] = tuple([[[] for _ in range(n)] for _ in versions] for _ in range(3))  # type: ignore[assignment]
+    faults: list[str] = []
+    for number, case in enumerate(request.cases):
+        for at, version in enumerate(versions):
+            report(number * len(versions) + at, n * len(versions), f"chains, {version}")
+            try:
+                edits = makers[version](lm, case, stack) if version in makers else []
+                with written_over(lm, [*stack, *edits]):
+                    asked = _Asked(lm, case, request)
+                    told = [asked.said(hop.prompt) for hop in case.hops]
+                    texts = [asked.said(question) for question in case.questions]
+                    thought = [asked.thought(question) for question in case.questions] if request.thoughts else []
+                    kept = [right(asked.said(one.text), [one.target]) for one in case.rewrites]
+            except WorkbenchError as error:
+                faults.append(f"{version}, {case.id}: {error}")
+                continue
+            held[at, number] = np.mean(kept)
+            hops[at, number, : len(told)] = [
+                right(text, hop.answers) for text, hop in zip(told, case.hops, strict=True)
+            ]
+            whole[at, number, : len(texts)] = [right(text, case.answers) for text in texts]
+            old[at, number, : len(texts)] = [right(text, case.old) for text in texts]
+            thoughts[at, number, : len(thought)] = [right(answer, case.answers) for _, answer in thought]
+            for place, words in enumerate((told, texts, [f"{one} → {answer}" for one, answer in thought])):
+                said[place][at][number] = words
+    return ReachResult(
+        request, lm.card(), versions, held, hops, whole, thoughts if request.thoughts else np.zeros((0, 0, 0)), old,
+        *said, faults, provenance(time.perf_counter() - started),
+    )  # fmt: skip
+
+
+class _Asked:
+    """Questions of one case put to the model as it is now, each once."""
+
+    def __init__(self, lm: "LanguageModel", case: ChainCase, request: ReachRequest):
+        self.lm, self.tokens = lm, request.words
+        self.names = [
+            *(one.subject for one in case.rewrites), *(one.target for one in case.rewrites),
+            case.answers[0], *case.old[:1], *(hop.answers[0] for hop in case.hops),
+        ]  # fmt: skip
+        self._known: dict[str, str] = {}
+
+    def said(self, prompt: str) -> str:
+        if prompt not in self._known:
+            self._known[prompt] = said_to(self.lm, prompt, self.tokens, self.names)
+        return self._known[prompt]
+
+    def thought(self, question: str) -> tuple[str, str]:
+        return thought_to(self.lm, question, self.tokens, self.names)
