@@ -77,9 +77,17 @@ def read_facts(path: Path | str = OWN_FACTS) -> tuple[Fact, ...]:
     """Facts of a file, relation defaults filled in; `BadFile` lists every fault with its place."""
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
-        relations = [(name, group, list(group.get("facts", []))) for name, group in data["relations"].items()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadFile(f"{path} is not a facts file: {type(error).__name__}: {error}") from error
+    return facts_from(data, str(path))
+
+
+def facts_from(data: Any, name: str) -> tuple[Fact, ...]:
+    """Facts of the data of a file of this name; `BadFile` lists every fault with its place."""
+    try:
+        relations = [(name, group, list(group.get("facts", []))) for name, group in data["relations"].items()]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadFile(f"{name} is not a facts file: {type(error).__name__}: {error}") from error
     facts, problems = [], []
     seen: set[str] = set()
     for relation, group, entries in relations:
@@ -96,7 +104,7 @@ def read_facts(path: Path | str = OWN_FACTS) -> tuple[Fact, ...]:
             seen.add(fact.id)
             facts.append(fact)
     if problems:
-        raise BadFile(f"{path} has {len(problems)} faults.", tuple(problems))
+        raise BadFile(f"{name} has {len(problems)} faults.", tuple(problems))
     return tuple(facts)
 
 

@@ -14,7 +14,7 @@ from app.charts.words import percent
 from app.components import answer, theme_seen, verse
 from app.flow import escape
 from editors.edit import Edit
-from editors.probes import Probe, score
+from editors.probes import WANT_NEW, Probe, score
 
 STILL = {"displayModeBar": False}
 SHOWN = 12
@@ -91,7 +91,7 @@ def _side_by_side(edit: Edit) -> None:
 def verdict(edit: Edit, index: int) -> tuple[str, str, bool]:
     """Icon, word and whether it is as wished, for one probe."""
     probe = edit.probes[index]
-    if probe.kind in ("rewrite", "paraphrase"):
+    if probe.kind in WANT_NEW:
         held = bool(edit.after.new_greedy[index])
         return (CHECK, "follows", True) if held else (CROSS, "does not follow", False)
     if not edit.before.old_greedy[index]:

@@ -4,14 +4,13 @@ Of an own chain one hop is written over: the first, so that it leads to another 
 the second, so that the bridge has another answer.
 """
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from analysis.chains import Chain, read_chains
-from analysis.errors import BadFile, BadRequest, WorkbenchError
+from analysis.errors import BadFile, BadRequest
 from analysis.facts import Fact, another_object, read_facts
+from editors.case_files import read_case_file
 from editors.reach_result import ChainCase, Hop
 from editors.request import Rewrite
 
@@ -72,54 +71,13 @@ def _case(one: Chain, which: Which, rewrite: Rewrite, first: Hop, second: Hop, n
 
 
 def read_chain_cases(path: Path | str) -> tuple[ChainCase, ...]:
-    """Cases of a JSON file in MQuAKE's form; `BadFile` lists every fault with its record.
+    """Cases of a file in MQuAKE's form, hop by hop; `BadFile` lists every fault with its record.
 
-    Read of each record: `requested_rewrite` (prompt with {}, subject, target_new), `new_single_hops` (cloze, answer,
-    answer_alias), `questions`, `new_answer`, `new_answer_alias`, `answer`, `answer_alias`. Two records that write
-    different targets for one subject and prompt are no fault here: cases are written one at a time.
+    Two records that write different answers over one fact are no fault here: cases are written one at a time.
     """
-    try:
-        records = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadFile(f"{path} is not a JSON list of records ({error}).") from error
-    if not isinstance(records, list) or not records:
-        raise BadFile(f"{path} is not a JSON list of records.")
-    cases: list[ChainCase] = []
-    problems: list[str] = []
-    for row, record in enumerate(records):
-        try:
-            cases.append(_mquake(row, record))
-        except KeyError as error:
-            problems.append(f"record {row}: {error} is missing")
-        except (WorkbenchError, TypeError, ValueError, AttributeError) as error:
-            problems.append(f"record {row}: {' '.join(str(error).split())}")
-    if problems:
-        raise BadFile(f"{path} has {len(problems)} faults.", tuple(problems))
-    return tuple(cases)
-
-
-def _mquake(row: int, record: dict[str, Any]) -> ChainCase:
-    written = [
-        Rewrite(prompt=one["prompt"], subject=one["subject"], target=one["target_new"]["str"])
-        for one in record["requested_rewrite"]
-    ]
-    hops = tuple(Hop(prompt=one["cloze"], answers=_named(one, "answer")) for one in record["new_single_hops"])
-    asked = {rewrite.text for rewrite in written}
-    edited = [str(place) for place, hop in enumerate(hops, start=1) if hop.prompt.rstrip() in asked]
-    return ChainCase(
-        id=str(record.get("case_id", row)),
-        rewrites=tuple(written),
-        hops=hops,
-        questions=tuple(record["questions"]),
-        answers=_named(record, "new_answer"),
-        old=_named(record, "answer"),
-        kind=f"hop {' and '.join(edited)} of {len(hops)}" if edited else f"{len(written)} of {len(hops)}",
-    )
-
-
-def _named(record: dict[str, Any], what: str) -> tuple[str, ...]:
-    return (record[what], *_strings(record.get(f"{what}_alias") or ()))
-
-
-def _strings(values: Sequence[Any]) -> list[str]:
-    return [value for value in values if isinstance(value, str) and value.strip()]
+    found = read_case_file(path)
+    if found.form != "MQuAKE":
+        raise BadFile(f"{path} is in the form of {found.form}. Chains are read from files in the form of MQuAKE.")
+    if found.problems:
+        raise BadFile(f"{path} has {len(found.problems)} faults.", found.problems)
+    return found.chains

@@ -13,7 +13,9 @@ import numpy as np
 from analysis.facts import Fact, read_facts
 from editors.request import Rewrite
 
-Kind = Literal["rewrite", "paraphrase", "neighbour", "other", "distracting"]
+Kind = Literal["rewrite", "paraphrase", "neighbour", "other", "distracting", "portability", "locality"]
+WANT_NEW: tuple[Kind, ...] = ("rewrite", "paraphrase", "portability")
+"""Kinds of prompts that should be answered with the new answer; all others should keep the old one."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Score:
 
 def score(probes: Sequence[Probe], answers: Answers, kind: Kind) -> Score | None:
     """Success (rewrite, paraphrase: the new answer is wanted) or constancy (neighbour, other: the old one)."""
-    wants_new = kind in ("rewrite", "paraphrase")
+    wants_new = kind in WANT_NEW
     likelier = (answers.new > answers.old) if wants_new else (answers.old > answers.new)
     greedy = answers.new_greedy if wants_new else answers.old_greedy
     by_fact: dict[int, list[int]] = {}

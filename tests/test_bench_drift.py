@@ -6,10 +6,10 @@ import pytest
 from app.bench import drift as bench_drift
 from app.bench.drift import _attention, _chosen, _grids, _scores
 from app.bench.form import Bench
+from editors.case import Case
 from editors.drift_result import DriftsRequest
 from editors.drifting import drifts
 from editors.probes import Probe
-from editors.tasks import Case
 from tests.test_cli_drift import PROBES
 from tests.test_drift import edit_of
 from tests.test_editing import TOWER
@@ -46,7 +46,7 @@ def test_a_weight_is_chosen_and_scores_are_put_down(bench, tiny, monkeypatch):
         *PROBES,
         Probe(0, "distracting", behind, "river", "city"),
     )
-    case = Case(TOWER, "city", probes, ("near the tower of Aldra",))
+    case = Case((TOWER,), ("city",), probes, ("near the tower of Aldra",))
     few = {"contexts": 0, "tokens": 600, "layers": (1,)}
     write = bench_drift.write
     monkeypatch.setattr(

@@ -2,11 +2,11 @@
 
 import pytest
 
+from editors.case import behind
 from editors.drift_result import DriftRequest, PatchRequest
 from editors.drifting import drift, patch
 from editors.edit import Edit
 from editors.request import EditRequest, Rewrite
-from editors.tasks import behind
 from editors.writing import write
 
 pytestmark = pytest.mark.real

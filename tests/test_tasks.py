@@ -1,17 +1,15 @@
 """Tasks and their scores: what is asked, what counts, and files of other forms."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from analysis.errors import BadFile
 from analysis.facts import read_facts
+from editors.case import behind, case_of
 from editors.fluency import ngram_entropy
 from editors.probes import Answers, Probe
-from editors.request import Rewrite
-from editors.tasks import SCORES, behind, case_of, harmonic_mean, hits, read_cases, task_score
+from editors.tasks import SCORES, harmonic_mean, hits, task_score
 from tests.test_editing import TOWER
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -53,58 +51,15 @@ def test_the_harmonic_mean_of_the_papers_own_row():
 
 def test_our_own_facts_have_all_five_tasks():
     fact = next(fact for fact in read_facts() if fact.id == "capital/france")
-    case = case_of(3, fact, "Rome")
+    case = case_of(fact, "Rome")
     assert {probe.kind for probe in case.probes} == set(SCORES.values())
-    assert {probe.fact for probe in case.probes} == {3}
+    assert {probe.fact for probe in case.probes} == {0}
     near = [probe.prompt for probe in case.probes if probe.kind == "neighbour"]
     far = [probe.prompt for probe in case.probes if probe.kind == "distracting"]
     assert far == [f"{fact.text} Rome. {prompt}" for prompt in near]
     assert all(fact.subject in probe.prompt for probe in case.probes if probe.kind in ("other", "distracting"))
-    clash = case_of(0, fact, fact.others[0].object)
+    clash = case_of(fact, fact.others[0].object)
     assert all(probe.new != probe.old for probe in clash.probes)
-
-
-@pytest.mark.skipif(not DATA.exists(), reason="public records are not beside the checkout")
-@pytest.mark.parametrize(
-    ("name", "kinds"),
-    [
-        ("specificity_sample.json", set(SCORES.values())),
-        ("counterfact_sample.json", {"rewrite", "paraphrase", "neighbour", "distracting"}),
-    ],
-)
-def test_public_records_are_read(name, kinds):
-    cases = read_cases(DATA / name)
-    assert len(cases) == 300
-    assert {probe.kind for case in cases for probe in case.probes} == kinds
-    for index, case in enumerate(cases):
-        assert case.rewrite.subject in case.rewrite.text
-        assert all(probe.fact == index for probe in case.probes)
-    counted = {kind: sum(probe.kind == kind for case in cases for probe in case.probes) for kind in kinds}
-    assert counted["neighbour"] == counted["distracting"]
-
-
-def test_records_at_fault_are_all_named(tmp_path):
-    good = {
-        "prompt": "{} stands in",
-        "subject": "Aldra",
-        "target_new": {"str": "Corvo"},
-        "target_true": {"str": "Brin"},
-    }
-    records = [
-        {"requested_rewrite": good},
-        {"requested_rewrite": good | {"prompt": "Nothing stands in"}},
-        {"requested_rewrite": {"subject": "Aldra"}},
-    ]
-    path = tmp_path / "records.json"
-    path.write_text(json.dumps(records), encoding="utf-8")
-    with pytest.raises(BadFile) as caught:
-        read_cases(path)
-    assert [problem.split(":")[0] for problem in caught.value.problems] == ["record 1", "record 2"]
-    path.write_text("{}", encoding="utf-8")
-    with pytest.raises(BadFile, match="not a JSON list"):
-        read_cases(path)
-    path.write_text(json.dumps(records[:1]), encoding="utf-8")
-    assert read_cases(path)[0].rewrite == Rewrite(prompt="{} stands in", subject="Aldra", target="Corvo")
 
 
 def test_fluency_is_the_entropy_of_pairs_and_triples(tiny):

@@ -22,13 +22,14 @@ from app.bench.machine import describe, wait
 from app.bench.plain_drift import plain_cell
 from editors.applying import written_over
 from editors.asking import answerable, ask
+from editors.case import Case, case_of
 from editors.drift_result import PATCHED, DriftRequest, DriftsRequest, DriftsResult
 from editors.drifting import drift, drifts
 from editors.edit import Edit
 from editors.fluency import fluency
 from editors.probes import Answers, Probe
 from editors.request import EditRequest
-from editors.tasks import SCORES, Case, case_of, harmonic_mean, hits, task_score
+from editors.tasks import SCORES, harmonic_mean, hits, task_score
 from editors.writing import write
 
 GAMMAS = (0.03, 0.1, 0.3)
@@ -87,7 +88,7 @@ def attention(lm: LanguageModel, options: DriftOptions, report: Report = silent)
     sure = set(known_facts(lm, KnownRequest(), report).known(0.3))
     facts = in_turn([fact for fact in read_facts() if fact.id in sure and fact.others])
     if len(facts) > tuned:
-        cases = [case_of(0, fact, another_object(fact)) for fact in facts[: tuned + count]]
+        cases = [case_of(fact, another_object(fact)) for fact in facts[: tuned + count]]
         cases = [replace(case, probes=tuple(answerable(lm, case.probes))) for case in cases]
     else:
         raise _too_few(lm, len(facts), tuned)

@@ -1,0 +1,65 @@
+"""A case: facts to write, and the prompts that test them. The one form every data set is read into."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from analysis.errors import BadRequest
+from analysis.facts import Fact
+from editors.probes import Kind, Probe, probes_of
+from editors.request import Rewrite
+
+
+@dataclass(frozen=True)
+class Case:
+    """Facts that are written together, with what stood there and the prompts that test them."""
+
+    rewrites: tuple[Rewrite, ...]
+    olds: tuple[str, ...]
+    """The answer that stood at each; empty where the data does not say."""
+    probes: tuple[Probe, ...]
+    """`Probe.fact` counts rewrites of this case; an empty `old` is not known."""
+    generation: tuple[str, ...] = ()
+    id: str = ""
+    relation: str = ""
+
+    @property
+    def rewrite(self) -> Rewrite:
+        """The first fact."""
+        return self.rewrites[0]
+
+    def count(self, kind: Kind) -> int:
+        """Prompts of a kind."""
+        return sum(probe.kind == kind for probe in self.probes)
+
+
+def behind(rewrite: Rewrite, prompt: str) -> str:
+    """A prompt behind the edit as a sentence: the distracting neighbourhood task."""
+    return f"{rewrite.text} {rewrite.target}. {prompt}"
+
+
+def distracting(rewrites: Sequence[Rewrite], probes: Iterable[Probe]) -> list[Probe]:
+    """Each neighbour behind the sentence of its fact's edit."""
+    return [
+        Probe(probe.fact, "distracting", behind(rewrites[probe.fact], probe.prompt), probe.new, probe.old)
+        for probe in probes
+        if probe.kind == "neighbour"
+    ]
+
+
+def case_of(fact: Fact, target: str) -> Case:
+    """A stored fact with another answer; prompts whose two answers are the same are left out.
+
+    Raises `BadRequest` where the new answer is the old one.
+    """
+    rewrite = Rewrite.of(fact, target)
+    if rewrite.target == fact.object:
+        raise BadRequest(f"“{rewrite.text}”: the new answer is the old one, “{target}”.")
+    probes = [probe for probe in probes_of(0, rewrite, fact.object, fact) if probe.new != probe.old]
+    return Case(
+        (rewrite,),
+        (fact.object,),
+        (*probes, *distracting([rewrite], probes)),
+        tuple(text.replace("{}", fact.subject) for text in fact.generation),
+        fact.id,
+        fact.relation,
+    )
