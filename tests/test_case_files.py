@@ -190,7 +190,7 @@ HOSTILE = {
     "number": (b"[1, 2, 3]", "without records"),
     "unknown": (b'[{"a": 1}]', "no form that is known"),
     "object": (b'{"a": 1}', "not a facts file"),
-    "long cell": (b'prompt,subject,target\n"' + b"x" * 200_000 + b'",a,b', "cannot be read"),
+    "long cell": (b'prompt,subject,target\n"' + b"x" * 200_000 + b'",a,b', "that can be read"),
     "half": (b'[{"requested_rewrite": ', "is not JSON"),
     "long number": (b'[{"subject": ' + b"9" * 10_000 + b"}]", "is not JSON"),
 }
