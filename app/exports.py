@@ -35,6 +35,7 @@ from app.studies import STUDIES
 from app.tables import table
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
 from editors.edit import Edit
+from editors.evaluate_result import PROTOCOLS, EvaluateResult
 from editors.generate_result import Generated
 from editors.layers_result import LayersResult
 from editors.reach_result import ReachResult
@@ -191,6 +192,13 @@ def _neurons(result: NeuronsResult) -> dict[str, Any]:
 def _hops(result: HopsResult) -> dict[str, Any]:
     found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
     return {"study": "hops", "asked": ASKED, "recall_of": PLACES} | found | {"genuine": result.genuine()}
+
+
+@_fields.register
+def _evaluate(result: EvaluateResult) -> dict[str, Any]:
+    found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    scores = table(result).astype(object).where(lambda frame: frame.notna(), None).to_dict("records")
+    return {"study": "evaluate", "protocols": PROTOCOLS, "scores": scores} | found
 
 
 @_fields.register

@@ -24,6 +24,7 @@ from app.charts.trace_maps import thumbnail
 from app.history import Run, now
 from editors.drift_result import DriftResult, DriftsResult
 from editors.edit import Edit
+from editors.evaluate_result import EvaluateResult
 from editors.generate_result import Generated
 from editors.layers_result import LayersResult
 from editors.reach_result import ReachResult
@@ -83,6 +84,8 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
         case HopsResult():
             several = f"{len(result.chains)} chains"
             return several if len(result.chains) > 1 else result.chains[0].whole(), "hop by hop", None
+        case EvaluateResult():
+            return f"{len(result.request.cases)} cases, {len(result.versions) - 1} methods", "evaluation", None
         case ReachResult():
             several = f"{len(result.request.cases)} chains"
             title = several if len(result.request.cases) > 1 else result.request.cases[0].rewrites[0].text

@@ -34,6 +34,7 @@ from analysis import (
 from analysis.study import Study
 from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest, PatchResult
 from editors.edit import Edit
+from editors.evaluate_result import EvaluateRequest, EvaluateResult
 from editors.generate_result import Generated, GenerateRequest
 from editors.layers_result import LayersRequest, LayersResult
 from editors.reach_result import ReachRequest, ReachResult
@@ -62,6 +63,7 @@ STUDIES: dict[str, Study] = {
         Study("drifts", DriftsRequest, DriftsResult, _later(editors, "drifts"), on_edits=True),
         Study("neurons", NeuronsRequest, NeuronsResult, _later(analysis, "neurons")),
         Study("hops", HopsRequest, HopsResult, _later(analysis, "hops")),
+        Study("evaluate", EvaluateRequest, EvaluateResult, _later(editors, "evaluate")),
         Study("reach", ReachRequest, ReachResult, _later(editors, "reach"), on_edits=True),
         Study("layers", LayersRequest, LayersResult, _later(editors, "sweep_layers")),
         Study("generate", GenerateRequest, Generated, _later(editors, "generate"), on_edits=True),

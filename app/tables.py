@@ -29,6 +29,7 @@ from analysis.scores import TOP
 from app import conflict_tables
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult
 from editors.edit import Edit
+from editors.evaluate_result import PROTOCOLS, SHORT, EvaluateResult
 from editors.generate_result import Generated
 from editors.layers_result import OUTCOMES, LayersResult
 from editors.reach_result import ReachResult
@@ -178,6 +179,33 @@ def _second_opinion(result: NeuronsResult) -> dict[str, Any]:
         for card in [*result.value, *result.query]
     ]
     return {"integrated_gradients": _floats(np.array(parts))}
+
+
+@table.register
+def _evaluate(result: EvaluateResult) -> pd.DataFrame:
+    """One row per method, protocol and kind of prompt: mean over cases, 95 % interval, n, and what no edit has."""
+    rows = []
+    for at, version in enumerate(result.versions):
+        for protocol in PROTOCOLS:
+            for kind in result.there():
+                if (own := result.mean(at, protocol, kind)) is None:
+                    continue
+                change = result.paired(at, 0, protocol, kind) if at else None
+                rows.append(
+                    {
+                        "method": version,
+                        "protocol": protocol,
+                        "prompts": kind,
+                        "name": SHORT.get(kind, "") if protocol == "likelihood" else "",
+                        "value": own.value,
+                        "low": own.value - own.half_width,
+                        "high": own.value + own.half_width,
+                        "n": own.n,
+                        "change": change.value if change else np.nan,
+                        "change_half_width": change.half_width if change else np.nan,
+                    }
+                )
+    return pd.DataFrame(rows)
 
 
 @table.register

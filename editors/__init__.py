@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest, PatchResult
     from editors.drifting import drift, drifts, patch
     from editors.edit import Edit
+    from editors.evaluate_result import EvaluateRequest, EvaluateResult
+    from editors.evaluating import evaluate
     from editors.generate_result import Generated, GenerateRequest
     from editors.generating import generate
     from editors.layer_sweep import sweep_layers
@@ -37,6 +39,8 @@ _HOMES = {
     "edit": ("Edit",),
     "layer_sweep": ("sweep_layers",),
     "layers_result": ("LayersRequest", "LayersResult"),
+    "evaluate_result": ("EvaluateRequest", "EvaluateResult"),
+    "evaluating": ("evaluate",),
     "generate_result": ("Generated", "GenerateRequest"),
     "generating": ("generate",),
     "reach_result": ("ChainCase", "ReachRequest", "ReachResult"),
@@ -57,6 +61,8 @@ __all__ = [
     "Edit",
     "EditRequest",
     "EditStack",
+    "EvaluateRequest",
+    "EvaluateResult",
     "GenerateRequest",
     "Generated",
     "LayersRequest",
@@ -68,6 +74,7 @@ __all__ = [
     "Rewrite",
     "drift",
     "drifts",
+    "evaluate",
     "generate",
     "patch",
     "reach",

@@ -4,62 +4,30 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from analysis.errors import WorkbenchError
 from analysis.generation import continued
 from analysis.tokens import answer_tokens
+from editors.measuring import measured
 from editors.probes import Answers, Glance, Probe
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
-ROWS_AT_ONCE = 32
-
 
 def ask(lm: "LanguageModel", probes: Sequence[Probe]) -> Answers:
-    """Ask the model every probe, both answers teacher-forced."""
-    rows: list[tuple[int, int, tuple[int, ...], int]] = []  # probe, which answer, ids, prompt length
-    for index, probe in enumerate(probes):
-        tokens = lm.encode(probe.prompt)
-        for which, answer in enumerate((probe.new, probe.old)):
-            target = answer_tokens(lm.tokenizer, tokens, answer)
-            rows.append((index, which, (*tokens.ids, *target), len(tokens)))
-    probability = np.zeros((2, len(probes)))
-    greedy = np.zeros((2, len(probes)), dtype=bool)
-    said = np.zeros(len(probes), dtype=np.int64)
-    said_probability = np.zeros(len(probes))
-    for part in _alike(rows):
-        ids = torch.tensor([ids for _, _, ids, _ in part])
-        with torch.no_grad():
-            logs = lm.logits(ids[:, :-1]).log_softmax(-1).cpu()
-        for row, (index, which, own, length) in enumerate(part):
-            slots = logs[row, length - 1 :]
-            wanted = torch.tensor(own[length:])
-            chosen = slots.gather(1, wanted[:, None])[:, 0]
-            probability[which, index] = chosen.mean().exp().item()
-            greedy[which, index] = bool((slots.argmax(-1) == wanted).all())
-            if which == 0:
-                best = slots[0].max(-1)
-                said[index], said_probability[index] = int(best.indices), best.values.exp().item()
+    """Ask the model every probe, both answers teacher-forced; an answer that is not known counts as impossible."""
+    found = measured(lm, probes)
+    probability = np.nan_to_num(np.exp(found.mean), nan=0.0)
+    greedy = found.fraction == 1
     return Answers(
         probability[0],
         probability[1],
         greedy[0],
         greedy[1],
-        [word.strip() for word in lm.words(said)],
-        said_probability,
+        [word.strip() for word in lm.words(found.said)],
+        found.said_probability,
     )
-
-
-def _alike(rows: list[tuple[int, int, tuple[int, ...], int]]) -> list[list[tuple[int, int, tuple[int, ...], int]]]:
-    """Rows parted by length, so that none is padded."""
-    by_length: dict[int, list] = {}
-    for row in rows:
-        by_length.setdefault(len(row[2]), []).append(row)
-    return [
-        part[start : start + ROWS_AT_ONCE] for part in by_length.values() for start in range(0, len(part), ROWS_AT_ONCE)
-    ]
 
 
 def answerable(lm: "LanguageModel", probes: Sequence[Probe]) -> list[Probe]:
@@ -69,7 +37,8 @@ def answerable(lm: "LanguageModel", probes: Sequence[Probe]) -> list[Probe]:
         try:
             tokens = lm.encode(probe.prompt)
             answer_tokens(lm.tokenizer, tokens, probe.new)
-            answer_tokens(lm.tokenizer, tokens, probe.old)
+            if probe.old:
+                answer_tokens(lm.tokenizer, tokens, probe.old)
         except WorkbenchError:
             continue
         kept.append(probe)

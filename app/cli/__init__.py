@@ -36,6 +36,7 @@ COMMANDS = {
     "neurons": ("app.cli.study", "find the neurons that raise an answer, and those that switch them on"),
     "hops": ("app.cli.study", "ask chains of two facts, hop by hop and whole"),
     "reach": ("app.cli.reach", "write a fact of a chain with several methods and ask hop by hop and whole"),
+    "evaluate": ("app.cli.evaluate", "compare methods on the same cases by every protocol of the field"),
     "data": ("app.cli.data", "check a file of cases: its form, its faults row by row, conflicts, duplicates"),
     "bench": ("app.cli.bench", "measure speed and exactness on this machine"),
 }

@@ -23,6 +23,7 @@ from app.cli import conflict_summary
 from app.cli.terminal import columns, shades, word
 from app.tables import table
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
+from editors.evaluate_result import PROTOCOLS, SHORT, EvaluateResult, Mean
 from editors.layers_result import LayersResult
 from editors.reach_result import ReachResult
 
@@ -165,6 +166,41 @@ def _neurons(result: NeuronsResult) -> str:
             f"{result.tokens_integrated.sum():.2f} of {result.tokens_gain:.2f}."
         )
     return "\n\n".join([*parts, *result.notes])
+
+
+@summary.register
+def _evaluate(result: EvaluateResult) -> str:
+    kinds, parts = result.there(), [f"{_model(result.model)}, {len(result.request.cases)} cases"]
+    for protocol, meaning in PROTOCOLS.items():
+        means = [[result.mean(at, protocol, kind) for kind in kinds] for at in range(len(result.versions))]
+        shown = [column for column in range(len(kinds)) if any(row[column] is not None for row in means)]
+        if not shown:
+            continue
+        rows = [
+            (version, *(_mean(row[column], protocol) for column in shown))
+            for version, row in zip(result.versions, means, strict=True)
+        ]
+        names = [
+            f"{kinds[column]} {SHORT.get(kinds[column], '')}".strip() if protocol == "likelihood" else kinds[column]
+            for column in shown
+        ]
+        counts = [str(max(one.n for row in means if (one := row[column]) is not None)) for column in shown]
+        rows.append(("cases", *counts))
+        parts.append(f"{protocol}: {meaning}\n{columns(rows, ('method', *names))}")
+    scores = [(version, result.score(at)) for at, version in enumerate(result.versions)]
+    if any(score is not None for _, score in scores):
+        said = ", ".join(f"{version} {100 * score:.1f}" for version, score in scores if score is not None)
+        parts.append(f"S (harmonic mean of ES, PS, NS): {said}")
+    if result.left_out:
+        parts.append(f"{len(result.left_out)} prompts this tokenizer cannot read are left out.")
+    return "\n\n".join([*parts, *result.faults])
+
+
+def _mean(mean: Mean | None, protocol: str) -> str:
+    if mean is None:
+        return "–"
+    times, digits = (1, 3) if protocol in ("magnitude", "kl") else (100, 1)
+    return f"{times * mean.value:.{digits}f} ± {times * mean.half_width:.{digits}f}"
 
 
 @summary.register

@@ -1,0 +1,130 @@
+"""How good is an edit, by which protocol? What an evaluation asks and what it answers: plain data, no model.
+
+Protocols have names and are never mixed: comparing likelihoods, forcing the answer token by token, and letting the
+model go on freely give very different numbers for one edit (2502.11177).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+from pydantic import Field
+
+from analysis.study import Request
+from editors.case import Case
+from editors.probes import WANT_NEW, Kind
+from editors.request import MethodName
+
+Protocol = Literal[
+    "likelihood", "likelihood_summed", "magnitude", "strict", "token_fraction", "starts", "contains", "agreement", "kl"
+]
+PROTOCOLS: dict[Protocol, str] = {
+    "likelihood": "the wanted answer is likelier than the other, each the geometric mean over its tokens (CounterFact)",
+    "likelihood_summed": "the same with probabilities of whole answers, which favours short ones",
+    "magnitude": "probability of the wanted answer less the other's, geometric means",
+    "strict": "every token of the wanted answer is the likeliest, the answer forced (MEMIT's code)",
+    "token_fraction": "share of the wanted answer's tokens that are the likeliest, the answer forced (zsRE, EasyEdit)",
+    "starts": "the model goes on freely, and begins with the wanted answer",
+    "contains": "the model goes on freely, and the wanted answer occurs",
+    "agreement": "the likeliest next token is the one before the edit",
+    "kl": "KL divergence of the next token from that before the edit, nats",
+}
+"""Every number carries one of these; in percent all but magnitude and kl, which are means."""
+FREE: tuple[Protocol, ...] = ("starts", "contains")
+KEPT: tuple[Protocol, ...] = ("agreement", "kl")
+Mode = Literal["single", "batch"]
+SHORT = {"rewrite": "ES", "paraphrase": "PS", "neighbour": "NS", "other": "RS", "distracting": "DNS"}
+"""The field's names for the likelihood protocol."""
+
+
+class EvaluateRequest(Request):
+    """Write the same cases with several methods, and score them by every protocol."""
+
+    cases: tuple[Case, ...] = Field(min_length=1, description="facts to write and the prompts that test them")
+    methods: tuple[MethodName, ...] = Field(
+        ("rome", "memit"), description="editors to compare, each with its own defaults"
+    )
+    mode: Mode = Field("single", description="single: each case by itself; batch: all cases in one edit")
+    free: bool = Field(True, description="also let the model go on freely from prompts that want the new answer")
+    words: int = Field(16, ge=1, le=64, description="tokens it may take for that")
+    sadr: float = Field(0.0, ge=0, description="weight of SADR in the methods that search for a value; 0 is off")
+    seed: int = Field(1, ge=0, lt=2**32, description="seed of the texts the methods write")
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Over cases, the prompts of each averaged first."""
+
+    value: float
+    half_width: float  # 95 %, normal
+    n: int
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """V versions (no edit, then each method) × protocols × all P prompts; NaN where a protocol says nothing."""
+
+    request: EvaluateRequest
+    model: dict[str, Any]
+    versions: list[str]
+    case: np.ndarray  # (P,) number of each prompt's case
+    kinds: list[str]  # (P,)
+    prompts: list[str]
+    values: np.ndarray  # (V, protocols, P)
+    texts: list[list[str]]  # V of P, what was said freely; empty where it was not asked
+    seconds: np.ndarray  # (V, cases) of writing; NaN where refused
+    faults: list[str]  # method, case and why it was refused
+    left_out: list[str]  # prompts this tokenizer cannot read
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def by_case(self, version: int, protocol: Protocol, kind: Kind) -> np.ndarray:
+        """Mean over each case's prompts of a kind, (cases,); NaN where there are none."""
+        row = self.values[version, list(PROTOCOLS).index(protocol)]
+        own = np.array([one == kind for one in self.kinds]) & ~np.isnan(row)
+        cases = len(self.request.cases)
+        total, count = np.zeros(cases), np.zeros(cases)
+        np.add.at(total, self.case[own], row[own])
+        np.add.at(count, self.case[own], 1)
+        with np.errstate(invalid="ignore"):
+            return total / count
+
+    def mean(self, version: int, protocol: Protocol, kind: Kind) -> Mean | None:
+        """None where no case has such a prompt."""
+        return mean_of(self.by_case(version, protocol, kind))
+
+    def paired(self, version: int, other: int, protocol: Protocol, kind: Kind) -> Mean | None:
+        """One version less another over the cases both have."""
+        return mean_of(self.by_case(version, protocol, kind) - self.by_case(other, protocol, kind))
+
+    def score(self, version: int) -> float | None:
+        """S, the harmonic mean of ES, PS and NS; 0 where one of them is 0, None where one is missing."""
+        parts = [self.mean(version, "likelihood", kind) for kind in ("rewrite", "paraphrase", "neighbour")]  # type: ignore[arg-type]
+        if any(part is None for part in parts):
+            return None
+        shares = [part.value for part in parts if part is not None]
+        return 3 / sum(1 / share for share in shares) if min(shares) > 0 else 0.0
+
+    def there(self) -> list[Kind]:
+        """Kinds of prompts the cases have, in order."""
+        return [kind for kind in get_args(Kind) if kind in set(self.kinds)]
+
+    def worst(self, version: int, count: int = 10) -> list[int]:
+        """Cases by how many of their prompts are not as wished, most first (strict protocol)."""
+        shares = [self.by_case(version, "strict", kind) for kind in self.there()]
+        whole = np.nanmean(np.stack(shares), axis=0)
+        order = np.argsort(np.where(np.isnan(whole), np.inf, whole), kind="stable")
+        return [int(case) for case in order if not np.isnan(whole[case])][:count]
+
+
+def mean_of(values: np.ndarray) -> Mean | None:
+    """Mean of the numbers there are, with its interval."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return None
+    spread = 1.96 * known.std(ddof=1) / np.sqrt(len(known)) if len(known) > 1 else float("nan")
+    return Mean(float(known.mean()), float(spread), len(known))
+
+
+def wants_new(kind: str) -> bool:
+    """Whether prompts of a kind should be answered with the new answer."""
+    return kind in WANT_NEW

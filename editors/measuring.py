@@ -1,0 +1,81 @@
+"""Both answers of many prompts, teacher-forced in batches: everything the field's protocols are made of.
+
+Prompts of one length are read together and none is padded, so a prompt's numbers do not depend on its company.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from analysis.tokens import answer_tokens
+from editors.probes import Probe
+
+if TYPE_CHECKING:
+    from analysis.model import LanguageModel
+
+ROWS_AT_ONCE = 32
+NEW, OLD = 0, 1
+
+
+@dataclass(frozen=True)
+class Measured:
+    """P probes, each with its new and its old answer; NaN where an answer is not known."""
+
+    mean: np.ndarray  # (2, P) mean log-probability of the answer's tokens
+    summed: np.ndarray  # (2, P) their sum
+    fraction: np.ndarray  # (2, P) share of the answer's tokens that are the likeliest where they stand
+    said: np.ndarray  # (P,) id of the likeliest next token
+    said_probability: np.ndarray  # (P,)
+    slots: Tensor | None  # (P, V) log-probabilities of the next token, on the CPU, where asked for
+
+
+@dataclass(frozen=True)
+class _Line:
+    probe: int
+    which: int
+    ids: tuple[int, ...]
+    length: int  # of the prompt
+
+
+def measured(
+    lm: "LanguageModel", probes: Sequence[Probe], *, slots: bool = False, rows: int = ROWS_AT_ONCE
+) -> Measured:
+    """Read every probe with both answers, `rows` at once; raises for prompts and answers that have no tokens."""
+    lines: list[_Line] = []
+    for index, probe in enumerate(probes):
+        tokens = lm.encode(probe.prompt)
+        for which, answer in ((NEW, probe.new), (OLD, probe.old)):
+            if answer or which == NEW:
+                target = answer_tokens(lm.tokenizer, tokens, answer)
+                lines.append(_Line(index, which, (*tokens.ids, *target), len(tokens)))
+    mean, summed, fraction = (np.full((2, len(probes)), np.nan) for _ in range(3))
+    said, said_probability = np.zeros(len(probes), dtype=np.int64), np.zeros(len(probes))
+    kept: list[Tensor | None] = [None] * len(probes)
+    for part in _alike(lines, rows):
+        ids = torch.tensor([line.ids for line in part])
+        with torch.no_grad():
+            logs = lm.logits(ids[:, :-1]).log_softmax(-1).cpu()
+        for row, line in enumerate(part):
+            at = logs[row, line.length - 1 :]
+            wanted = torch.tensor(line.ids[line.length :])
+            chosen = at.gather(1, wanted[:, None])[:, 0].double()
+            mean[line.which, line.probe], summed[line.which, line.probe] = chosen.mean().item(), chosen.sum().item()
+            fraction[line.which, line.probe] = (at.argmax(-1) == wanted).double().mean().item()
+            if line.which == NEW:
+                best = at[0].max(-1)
+                said[line.probe], said_probability[line.probe] = int(best.indices), best.values.exp().item()
+                kept[line.probe] = at[0].clone() if slots else None
+    found = torch.stack([one for one in kept if one is not None]) if slots and probes else None
+    return Measured(mean, summed, fraction, said, said_probability, found)
+
+
+def _alike(lines: list[_Line], rows: int) -> list[list[_Line]]:
+    """Lines parted by length."""
+    by_length: dict[int, list[_Line]] = {}
+    for line in lines:
+        by_length.setdefault(len(line.ids), []).append(line)
+    return [part[start : start + rows] for part in by_length.values() for start in range(0, len(part), rows)]

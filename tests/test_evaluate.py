@@ -1,0 +1,160 @@
+"""Evaluation: the protocols' laws, batched against one by one, forced against free, and the command."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from analysis import ModelSpec
+from analysis.errors import BadRequest
+from analysis.generation import continuations
+from analysis.model import LanguageModel
+from analysis.tokens import answer_tokens
+from app.cli import flags, main
+from editors.applying import tensor_hash
+from editors.case import Case, distracting
+from editors.evaluate_result import PROTOCOLS, EvaluateRequest, EvaluateResult, Protocol, mean_of
+from editors.evaluating import evaluate
+from editors.measuring import NEW, OLD, measured
+from editors.probes import Kind, Probe
+from editors.request import Rewrite
+
+TOWER = Rewrite(prompt="the old {} stands in a", subject="tower of Aldra", target="river")
+KINDS: tuple[Kind, ...] = ("paraphrase", "neighbour", "other", "portability", "locality")
+
+
+def case(rewrite: Rewrite = TOWER, old: str = "city", name: str = "one") -> Case:
+    text = f"near the {rewrite.subject} mother stands in"
+    probes = [Probe(0, "rewrite", rewrite.text, rewrite.target, old)]
+    probes += [Probe(0, kind, f"{text}{' the' * number}", rewrite.target, old) for number, kind in enumerate(KINDS)]
+    return Case((rewrite,), (old,), (*probes, *distracting([rewrite], probes)), (), name)
+
+
+CASES = (case(), case(TOWER.model_copy(update={"subject": "river", "target": "mother tower"}), "old city", "two"))
+
+
+@pytest.fixture(scope="module")
+def result() -> EvaluateResult:
+    from tests.conftest import cached
+
+    lm = cached("llama")
+    before = [tensor_hash(parameter) for parameter in lm.model.parameters()]
+    found = evaluate(lm, EvaluateRequest(cases=CASES, methods=("ft", "prune"), words=3))
+    assert [tensor_hash(parameter) for parameter in lm.model.parameters()] == before
+    return found
+
+
+def rows(result: EvaluateResult, version: int, protocol: Protocol) -> np.ndarray:
+    return result.values[version, list(PROTOCOLS).index(protocol)]
+
+
+def test_an_unedited_model_agrees_with_itself(result: EvaluateResult) -> None:
+    kept = ~np.isnan(rows(result, 0, "agreement"))
+    assert kept.any()
+    assert (rows(result, 0, "agreement")[kept] == 1).all()
+    assert (rows(result, 0, "kl")[kept] == 0).all()
+    assert (rows(result, 1, "kl")[kept] >= 0).all()
+    assert (rows(result, 1, "kl")[kept] > 0).any()
+
+
+def test_a_method_that_refuses_says_why_and_stays_empty(result: EvaluateResult) -> None:
+    assert np.isnan(result.values[2]).all()
+    assert len([fault for fault in result.faults if fault.startswith("prune, ")]) == 2
+    assert result.mean(2, "likelihood", "rewrite") is None
+    assert result.score(2) is None
+
+
+def test_ways_of_scoring_stand_in_order(result: EvaluateResult) -> None:
+    """Strict is all of the fraction; what starts freely with the answer also contains it."""
+    for version in (0, 1):
+        strict, fraction = rows(result, version, "strict"), rows(result, version, "token_fraction")
+        assert (strict == (fraction == 1)).all()
+        starts, contains = rows(result, version, "starts"), rows(result, version, "contains")
+        known = ~np.isnan(starts)
+        assert (starts[known] <= contains[known]).all()
+    shares = [result.mean(1, "likelihood", kind) for kind in ("rewrite", "paraphrase", "neighbour")]  # type: ignore[arg-type]
+    assert all(shares)
+    score = result.score(1)
+    assert score is not None
+    assert min(s.value for s in shares if s) - 1e-9 <= score <= max(s.value for s in shares if s) + 1e-9 or score == 0
+
+
+def test_swapping_the_answers_turns_scores_round(tiny: LanguageModel) -> None:
+    turned = Case(
+        (TOWER.model_copy(update={"target": "city"}),),
+        ("river",),
+        tuple(Probe(p.fact, p.kind, p.prompt, p.old, p.new) for p in CASES[0].probes),
+    )
+    asked = [EvaluateRequest(cases=(one,), methods=(), free=False) for one in (CASES[0], turned)]
+    one, other = (evaluate(tiny, request) for request in asked)
+    assert (rows(one, 0, "likelihood") == 1 - rows(other, 0, "likelihood")).all()
+    assert np.allclose(rows(one, 0, "magnitude"), -rows(other, 0, "magnitude"))
+
+
+def test_batched_is_one_by_one_and_forced_is_free_of_the_same_length(family: LanguageModel) -> None:
+    probes = [probe for one in CASES for probe in one.probes]
+    together, apart = (measured(family, probes, slots=True, rows=rows) for rows in (32, 1))
+    for name in ("mean", "summed", "fraction", "said_probability"):
+        assert np.allclose(getattr(together, name), getattr(apart, name), atol=1e-4)
+    assert together.slots is not None
+    assert apart.slots is not None
+    assert torch.allclose(together.slots, apart.slots, atol=1e-4)
+    for at, probe in enumerate(probes):
+        tokens = family.encode(probe.prompt)
+        for which, answer in ((NEW, probe.new), (OLD, probe.old)):
+            wanted = answer_tokens(family.tokenizer, tokens, answer)
+            said = [int(token) for token in continuations(family, tokens.tensor(), len(wanted))]
+            assert (together.fraction[which, at] == 1) == (tuple(said) == tuple(wanted))
+
+
+def test_an_answer_that_is_not_known_scores_nothing(tiny: LanguageModel) -> None:
+    bare = Case((TOWER,), ("",), (Probe(0, "rewrite", TOWER.text, "river", ""),))
+    found = evaluate(tiny, EvaluateRequest(cases=(bare,), methods=(), free=False))
+    assert np.isnan(rows(found, 0, "likelihood")).all()
+    assert not np.isnan(rows(found, 0, "strict")).any()
+
+
+def test_all_in_one_edit_refuses_two_answers_to_one_question(tiny: LanguageModel) -> None:
+    clash = (CASES[0], case(TOWER.model_copy(update={"target": "mother"})))
+    with pytest.raises(BadRequest, match="both “river” and “mother”"):
+        evaluate(tiny, EvaluateRequest(cases=clash, methods=(), mode="batch"))
+    alone = [evaluate(tiny, EvaluateRequest(cases=CASES, methods=(), mode=mode)) for mode in ("single", "batch")]  # type: ignore[arg-type]
+    assert np.array_equal(alone[0].values, alone[1].values, equal_nan=True)
+
+
+def test_means_are_over_cases_and_paired(result: EvaluateResult) -> None:
+    own = result.by_case(1, "magnitude", "distracting")
+    row, kinds = rows(result, 1, "magnitude"), np.array(result.kinds)
+    assert own[0] == pytest.approx(row[(result.case == 0) & (kinds == "distracting")].mean())
+    change = result.paired(1, 0, "magnitude", "rewrite")
+    assert change is not None
+    assert change.n == 2
+    both = [result.mean(version, "magnitude", "rewrite") for version in (1, 0)]
+    assert change.value == pytest.approx(both[0].value - both[1].value)  # type: ignore[union-attr]
+    assert mean_of(np.array([np.nan])) is None
+    assert set(result.worst(1)) == {0, 1}
+
+
+def test_the_command_says_protocol_interval_and_n(
+    tmp_path: Path, tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def load(spec: ModelSpec, report: Any) -> Any:
+        return tiny
+
+    monkeypatch.setattr(flags, "load", load)
+    data = tmp_path / "cases.csv"
+    lines = ["prompt,subject,target,old,neighbours", "the old tower stands in a,tower,river,city,mother stands in a"]
+    data.write_text("\n".join(lines), encoding="utf-8")
+    out = tmp_path / "out.json"
+    words = ["evaluate", "--data", str(data), "--methods", "ft", "--words", "2", "--json", str(out)]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert all(f"{protocol}: " in said for protocol in PROTOCOLS)
+    scores = json.loads(out.read_text(encoding="utf-8"))["scores"]
+    assert {(row["method"], row["protocol"], row["n"]) for row in scores} >= {("ft", "strict", 1), ("none", "kl", 1)}
+    assert main([*words[:3], "--n", "0"]) == 2
+    assert main([*words[:3], "--known"]) in (0, 2)
+    assert main(["evaluate", "--relation", "no such"]) == 2
