@@ -21,7 +21,16 @@ ORDINAL = ("First", "Second", "Third", "Fourth", "Fifth")
 
 MOMENT = 1.5
 """Seconds a page may wait for the first part of a result."""
-PUBLIC_LIMITS = {"samples": 20, "facts": 20, "find": 20, "validation": 20, "test": 20, "draws": 20, "n": 20}
+PUBLIC_LIMITS = {
+    "cases": 20,
+    "samples": 20,
+    "facts": 20,
+    "find": 20,
+    "validation": 20,
+    "test": 20,
+    "draws": 20,
+    "n": 20,
+}
 PUBLIC_CHARACTERS = 400
 
 

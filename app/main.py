@@ -27,6 +27,7 @@ page = st.navigation(
         st.Page("../pages/conflict.py", title="Conflict", icon=":material/balance:"),
         st.Page("../pages/neurons.py", title="Neurons", icon=":material/hub:"),
         st.Page("../pages/edit.py", title="Edit", icon=":material/edit_note:"),
+        st.Page("../pages/evaluate.py", title="Evaluate", icon=":material/rule:"),
         st.Page("../pages/generate.py", title="Goes on", icon=":material/notes:", visibility="hidden"),
         st.Page("../pages/models.py", title="Models", icon=":material/deployed_code:"),
     ],

@@ -30,6 +30,7 @@ PAGES = {
     "knockout": "../pages/conflict.py",
     "edit": "../pages/edit.py",
     "layers": "../pages/edit.py",
+    "evaluate": "../pages/evaluate.py",
     "generate": "../pages/generate.py",
 }
 

@@ -30,6 +30,7 @@ TITLES = {
     "lens": "What would each state say?",
     "neurons": "Which neurons say it?",
     "edit": "Write over a fact",
+    "evaluate": "How good is an edit?",
     "models": "Which model?",
 }
 WAIT = 30.0

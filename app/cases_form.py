@@ -1,0 +1,100 @@
+"""Where cases come from: facts of the assets, or a file dropped on the page, read at once and told row by row."""
+
+import pandas as pd
+import streamlit as st
+
+from analysis import KnownRequest, read_facts
+from analysis.errors import BadRequest, WorkbenchError
+from analysis.facts import another_object
+from app.charts.evaluate_dots import KIND_WORDS
+from app.flow import escape
+from app.services import public, services
+from app.session import spec
+from app.studies import STUDIES
+from editors.case import Case, case_of
+from editors.case_files import COLUMNS, CaseFile, case_file, columns_of
+
+OWN, FILE = "Our facts", "A file of mine"
+LARGEST, LARGEST_PUBLIC = 64, 5
+"""Megabytes a file may have."""
+SHOWN = 12
+NEEDED = ("prompt", "subject", "target")
+
+
+def draw(page: str) -> tuple[Case, ...]:
+    """The choice and, for a file, what is in it; raises `BadRequest` where there are no cases."""
+    chosen = st.segmented_control("Cases from", (OWN, FILE), key=f"{page}-source", default=OWN, required=True)
+    if chosen != FILE:
+        return _own()
+    file = st.file_uploader(
+        "CounterFact, zsRE, MQuAKE, KnowEdit, SADR, known_1000, EasyEdit or our own JSON; a table as CSV",
+        ["json", "jsonl", "csv", "tsv"],
+        max_upload_size=LARGEST_PUBLIC if public() else LARGEST,
+        key=f"{page}-file",
+    )
+    if file is None:
+        raise BadRequest("Drop a file of cases here, or choose our facts.")
+    data = file.getvalue()
+    found = case_file(file.name, data, _mapping(page, file.name, data))
+    _report(found)
+    if not found.cases:
+        raise BadRequest(f"{found.name} holds no case that can be used.")
+    return found.cases
+
+
+def _own() -> tuple[Case, ...]:
+    """Facts of the assets, relations in turn; those the model knows, once it has been asked."""
+    asked = services().find(STUDIES["facts"], KnownRequest(), spec(), ())
+    sure = set(asked.known(0.3)) if asked is not None else None
+    groups: dict[str, list[Case]] = {}
+    for fact in read_facts():
+        if sure is None or fact.id in sure:
+            try:
+                groups.setdefault(fact.relation, []).append(case_of(fact, another_object(fact)))
+            except WorkbenchError:
+                continue
+    longest = max(map(len, groups.values()), default=0)
+    return tuple(group[i] for i in range(longest) for group in groups.values() if i < len(group))
+
+
+def _mapping(page: str, name: str, data: bytes) -> dict[str, str]:
+    """For a table whose columns have other names: which stands for which."""
+    header = columns_of(name, data)
+    if not header or set(NEEDED) <= set(header):
+        return {}
+    st.markdown("**Which column is which?**")
+    mapping: dict[str, str] = {}
+    for start in range(0, len(COLUMNS), 4):
+        for place, column in zip(st.columns(4), COLUMNS[start : start + 4], strict=False):
+            at = header.index(column) if column in header else None
+            picked = place.selectbox(column, header, index=at, key=f"{page}-map-{column}", placeholder="none")
+            if picked is not None:
+                mapping[column] = picked
+    if missing := [column for column in NEEDED if column not in mapping]:
+        raise BadRequest(f"Say which column is the {' and the '.join(missing)}.")
+    return mapping
+
+
+def _report(found: CaseFile) -> None:
+    """What was read, and everything that is wrong or odd."""
+    read = f"**{escape(found.name)}**: {len(found.cases)} of {found.records} records read as {found.form}."
+    st.markdown(f":green[:material/check:] {read}" if not found.problems else f":orange[:material/info:] {read}")
+    for title, lines, icon in (
+        ("records with faults, left out", found.problems, ":red[:material/close:]"),
+        ("conflicts: one fact, two answers", found.conflicts, ":orange[:material/alt_route:]"),
+        ("duplicates", found.duplicates, ":orange[:material/content_copy:]"),
+    ):
+        if lines:
+            with st.expander(f"{icon} {len(lines)} {title}"):
+                st.dataframe(pd.DataFrame({"where and what": lines}), hide_index=True, width="stretch")
+    with st.expander("The first cases"):
+        rows = [
+            {
+                "prompt": case.rewrite.text,
+                "was": case.olds[0] or "–",
+                "becomes": case.rewrite.target,
+                **{KIND_WORDS[kind]: case.count(kind) for kind in KIND_WORDS if kind != "rewrite"},
+            }
+            for case in found.cases[:SHOWN]
+        ]
+        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")

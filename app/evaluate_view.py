@@ -1,0 +1,102 @@
+"""An evaluation on the page: methods side by side by one protocol, then the cases that went worst."""
+
+from functools import partial
+
+import streamlit as st
+
+from app.charts.evaluate_dots import KIND_WORDS, evaluate_alt, evaluate_dots
+from app.charts.palette import live
+from app.components import theme_seen
+from app.exports import to_csv, to_json
+from app.flow import escape
+from app.report import markdown_report
+from editors.evaluate_result import PROTOCOLS, EvaluateResult, Protocol
+from editors.reach_result import NO_EDIT
+
+STILL = {"displayModeBar": False}
+MARKS = {1.0: ":green[:material/check:]", 0.0: ":red[:material/close:]"}
+NAMES = {
+    NO_EDIT: "No edit", "rome": "ROME", "memit": "MEMIT", "emmet": "EMMET", "pmet": "PMET", "alphaedit": "AlphaEdit",
+    "ace": "ACE", "ft": "Fine-tuning",
+}  # fmt: skip
+PROTOCOL_WORDS: dict[Protocol, str] = {
+    "likelihood": "Likelier",
+    "strict": "Said, forced",
+    "token_fraction": "Tokens, forced",
+    "starts": "Said freely",
+    "contains": "Occurs freely",
+    "magnitude": "By how much",
+    "likelihood_summed": "Likelier, whole",
+    "agreement": "Next word kept",
+    "kl": "Moved (KL)",
+}
+
+
+def show(result: EvaluateResult) -> None:
+    """Everything about an evaluation."""
+    protocol = st.segmented_control(
+        "Scored by",
+        list(PROTOCOL_WORDS),
+        format_func=PROTOCOL_WORDS.__getitem__,
+        default="likelihood",
+        key="evaluate-protocol",
+        required=True,
+        wrap=True,
+    )
+    st.plotly_chart(
+        evaluate_dots(result, protocol, NAMES, live()),
+        key=f"evaluate-dots-{protocol}-{theme_seen()}",
+        alt=evaluate_alt(result, protocol, NAMES),
+        config=STILL,
+    )
+    left, right = st.columns([1.5, 1], vertical_alignment="center")
+    left.markdown(
+        f":gray[:small[{protocol}: {PROTOCOLS[protocol]}. Bars: 95 % over "
+        f"{len(result.request.cases)} cases. Protocols differ; compare within one.]]"
+    )
+    with right, st.container(horizontal=True, horizontal_alignment="right", gap="small", key="evaluate-export"):
+        for label, text, name, kind in (
+            ("CSV", to_csv, "csv", "text/csv"),
+            ("JSON", to_json, "json", "application/json"),
+            ("Report", markdown_report, "md", "text/markdown"),
+        ):
+            st.download_button(
+                label, partial(text, result), f"palimpsest-evaluation.{name}", kind, type="tertiary",
+                on_click="ignore",
+            )  # fmt: skip
+    for fault in result.faults[:5]:
+        st.markdown(f":orange[:material/info:] {escape(fault)}")
+    if len(result.faults) > 5:
+        st.markdown(f":gray[… and {len(result.faults) - 5} more, in the JSON.]")
+    if result.left_out:
+        st.markdown(f":gray[{len(result.left_out)} prompts this tokenizer cannot read were left out.]")
+    if len(result.versions) > 1:
+        _worst(result)
+
+
+def _worst(result: EvaluateResult) -> None:
+    st.markdown("### Worst first")
+    version = st.segmented_control(
+        "Written with",
+        list(range(1, len(result.versions))),
+        format_func=lambda at: NAMES.get(result.versions[at], result.versions[at]),
+        default=1,
+        key="evaluate-worst",
+        required=True,
+    )
+    at, strict = version, list(PROTOCOLS).index("strict")
+    for number in result.worst(at, 5):
+        case = result.request.cases[number]
+        own = [i for i in range(len(result.kinds)) if result.case[i] == number]
+        right = sum(result.values[at, strict, i] == 1 for i in own)
+        with st.expander(
+            f"{escape(case.rewrite.text)} → **{escape(case.rewrite.target)}**, {right} of {len(own)} as wished"
+        ):
+            for i in own:
+                value = result.values[at, strict, i]
+                mark = (
+                    ":gray[–]" if value != value else ":green[:material/check:]" if value else ":red[:material/close:]"
+                )
+                text = f" :gray[{escape(result.texts[at][i])}]" if result.texts[at][i] else ""
+                kind = KIND_WORDS[result.kinds[i]]  # type: ignore[index]
+                st.markdown(f"{mark} {escape(result.prompts[i])}{text} :gray[:small[{kind}]]")

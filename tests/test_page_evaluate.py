@@ -1,0 +1,87 @@
+"""The page of evaluations, run in process on a tiny model: cases, scores, the worst, and the report."""
+
+import json
+
+import streamlit as st
+
+from app.charts.evaluate_dots import KIND_WORDS, evaluate_alt, evaluate_dots, shown
+from app.charts.palette import written
+from app.evaluate_view import NAMES, PROTOCOL_WORDS
+from app.report import markdown_report
+from editors.evaluate_result import PROTOCOLS, EvaluateRequest
+from editors.evaluating import evaluate
+from tests.test_case_files import COUNTERFACT, TABLE
+from tests.test_evaluate import CASES
+from tests.test_pages import charts, fine, loader, press, ready, run, text, visit  # noqa: F401
+
+
+def test_methods_side_by_side_on_our_facts(ready):  # noqa: F811
+    at = fine(visit("evaluate"))
+    at.session_state["evaluate-methods"] = ["ft"]
+    at.session_state["evaluate-n"] = 1
+    at.session_state["evaluate-free"] = False
+    at = run(fine(at.run()), "evaluate-go", "evaluate")
+    result = at.session_state["evaluate.job"].result
+    assert len(result.request.cases) == 1
+    assert charts(at)[0].alt.startswith("Scores by likelihood. The fact itself: No edit ")
+    assert "Worst first" in text(at)
+    at.session_state["evaluate-protocol"] = "kl"
+    assert charts(fine(at.run()))[0].alt.startswith("Scores by kl.")
+    assert len(at.dataframe[-1].value) > 10
+
+
+def upload(monkeypatch, name, content):
+    class File:
+        def __init__(self):
+            self.name = name
+
+        def getvalue(self):
+            return content.encode()
+
+    monkeypatch.setattr(st, "file_uploader", lambda *args, **kwargs: File())
+
+
+def test_a_file_is_told_row_by_row(ready, monkeypatch):  # noqa: F811
+    wrong = {"requested_rewrite": {"prompt": "x"}}
+    upload(monkeypatch, "cases.json", json.dumps([COUNTERFACT, COUNTERFACT, wrong]))
+    at = fine(visit("evaluate"))
+    at.session_state["evaluate-source"] = "A file of mine"
+    at = fine(at.run())
+    assert "2 of 3 records read as CounterFact" in text(at)
+    assert "3 records with faults" in "".join(box.label for box in at.expander)
+    assert "1 duplicates" in "".join(box.label for box in at.expander)
+    upload(monkeypatch, "cases.json", "[" * 10_000)
+    assert "nested too deep" in text(fine(at.run()))
+
+
+def test_a_table_asks_which_column_is_which(ready, monkeypatch):  # noqa: F811
+    upload(monkeypatch, "cases.csv", TABLE)
+    at = fine(visit("evaluate"))
+    at.session_state["evaluate-source"] = "A file of mine"
+    at = fine(at.run())
+    assert "Say which column is the prompt" in text(at)
+    at = fine(at.selectbox(key="evaluate-map-prompt").set_value("question").run())
+    assert "1 of 1 records read as table" in text(at)
+
+
+def test_no_method_is_no_edit_alone(ready):  # noqa: F811
+    at = fine(visit("evaluate"))
+    at.session_state["evaluate-methods"] = []
+    at.session_state["evaluate-n"] = 1
+    fine(at.run())
+    at = run(at, "evaluate-go", "evaluate")
+    assert at.session_state["evaluate.job"].result.versions == ["none"]
+
+
+def test_figures_and_report_say_every_protocol(tiny):
+    result = evaluate(tiny, EvaluateRequest(cases=CASES, methods=("ft",), words=2))
+    assert PROTOCOL_WORDS.keys() == PROTOCOLS.keys()
+    assert set(KIND_WORDS) >= set(result.there())
+    report = markdown_report(result)
+    for protocol in PROTOCOLS:
+        figure = evaluate_dots(result, protocol, NAMES, written("light"))
+        assert len(figure.data) == 2
+        assert len(figure.data[1].x) == len(shown(result, protocol))
+        assert evaluate_alt(result, protocol, NAMES).startswith(f"Scores by {protocol}.")
+        assert f"## {protocol}" in report
+    assert "(n=2)" in report
