@@ -1,7 +1,8 @@
-"""How the server's process ends."""
+"""How the server's process runs and ends."""
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ENDS = """
@@ -24,3 +25,9 @@ def test_the_end_runs_the_exit_functions_and_waits_for_nothing_else():
     ended = subprocess.run([sys.executable, "-c", ENDS], cwd=root, capture_output=True, text=True, timeout=120)
     assert ended.stdout.split() == ["kept"]
     assert ended.returncode == 3
+
+
+def test_no_redraw_collects_garbage_while_a_run_goes_on():
+    """With torch read a full collection takes longer than the pause between two redraws of a page that waits."""
+    config = Path(__file__).resolve().parents[1] / "app" / ".streamlit" / "config.toml"
+    assert tomllib.loads(config.read_text(encoding="utf-8"))["runner"]["postScriptGC"] is False
