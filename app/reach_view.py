@@ -1,5 +1,7 @@
 """One hop of a chain written over by several methods, side by side: what each hop and the whole then say."""
 
+from functools import partial
+
 import streamlit as st
 
 from analysis.chains import Chain
@@ -57,6 +59,10 @@ def draw(chain: Chain) -> None:
             flow.start(PAGE, STUDY, request)
         except WorkbenchError as error:
             flow.refusal(error)
+    flow.watch(PAGE, partial(_outcome, request))
+
+
+def _outcome(request: ReachRequest) -> None:
     flow.settle(PAGE)
     flow.progress(PAGE, None)
     flow.ended(PAGE)

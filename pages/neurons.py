@@ -108,8 +108,6 @@ def outcome() -> None:
     if found is not None:
         before = flow.result_for(HOPS_BEFORE, HOPS, asked, ()) if written.on() else None
         hops_view.show(found, before)
-        if chain is not None:
-            reach_view.draw(chain)
     result = flow.result_for(PAGE, STUDY, request)
     if result is not None:
         neurons_view.show(result)
@@ -118,4 +116,6 @@ def outcome() -> None:
         st.markdown("Nothing found yet. Press **Find**.")
 
 
-flow.watch(PAGE, outcome, also=(HOPS_NOW, HOPS_BEFORE, reach_view.PAGE))
+flow.watch(PAGE, outcome, also=(HOPS_NOW, HOPS_BEFORE))
+if chain is not None and flow.result_for(HOPS_NOW, HOPS, asked) is not None:
+    reach_view.draw(chain)  # beside the rest, which need not be drawn again while this goes on

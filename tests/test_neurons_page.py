@@ -37,6 +37,11 @@ def test_a_chain_hop_by_hop(ready):  # noqa: F811
     assert job.error is None
     assert "Where the middle can be read" in text(at)
     assert any("is read best at layer" in chart.alt for chart in charts(at))
+    at.session_state["reach-methods"] = ["rome"]
+    at = run(fine(at.run()), "reach-go", "reach")
+    result = at.session_state["reach.job"].result
+    assert result.versions == ["none", "rome"]
+    assert "It reaches the whole with" in text(at) or "With none of them it reaches the whole." in text(at)
 
 
 def test_the_graph_keeps_to_its_number_of_points(tiny):
