@@ -12,6 +12,7 @@ from editors.evaluate_result import EvaluateRequest
 
 PAGE, STUDY = "evaluate", STUDIES["evaluate"]
 METHODS = ("rome", "memit", "emmet", "pmet", "alphaedit", "ace", "ft")
+MOST = 100_000
 MODES = {"single": "One at a time", "batch": "All in one edit"}
 
 st.title("How good is an edit?")
@@ -31,7 +32,7 @@ with st.container(border=True, key="evaluate-form"):
         flow.refusal(error)
         cases = ()
     count, methods, button = st.columns([1.1, 4.6, 1.8], vertical_alignment="bottom")
-    number = count.number_input("Cases", 1, max(1, len(cases)), min(5, max(1, len(cases))), key="evaluate-n")
+    number = count.number_input("Cases at most", 1, MOST, 5, key="evaluate-n")
     chosen = methods.pills(
         "Methods",
         METHODS,
@@ -69,7 +70,7 @@ def outcome() -> None:
     if result is not None:
         evaluate_view.show(result)
         table_twin(PAGE, result)
-    elif request is not None:
+    elif request is not None and ((job := flow.job_of(PAGE)) is None or job.over):
         st.markdown(
             "Nothing is scored yet. Press **Evaluate**; a case takes about as long as an edit, for each method."
         )

@@ -5,10 +5,24 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from analysis import AverageRequest, HopsRequest, KnownRequest, LensRequest, NeuronsRequest, TraceRequest
+from analysis.chains import read_chains
 from analysis.errors import BadRequest
+from analysis.facts import read_facts
 from app.links import from_query, link, to_query
 from app.studies import STUDIES
-from editors import DriftRequest, DriftsRequest, EditRequest, GenerateRequest, LayersRequest, PatchRequest, Rewrite
+from editors import (
+    DriftRequest,
+    DriftsRequest,
+    EditRequest,
+    EvaluateRequest,
+    GenerateRequest,
+    LayersRequest,
+    PatchRequest,
+    ReachRequest,
+    Rewrite,
+)
+from editors.case import case_of
+from editors.chain_cases import case_of_chain
 from tests import conflicts
 
 REQUESTS = [
@@ -44,6 +58,8 @@ REQUESTS = [
     PatchRequest(prompt="a b in", subject="b", heads=("3.1", "4-7")),
     DriftsRequest(tasks=("relation",)),
     LayersRequest(facts=(Rewrite(prompt="{} is in", subject="a", target="b"),), layers=(1, 4)),
+    ReachRequest(cases=(case_of_chain(read_chains()[0], "second"),), methods=("ace",), thoughts=True),
+    EvaluateRequest(cases=(case_of(read_facts()[0], "x, y"),), methods=("ft",), mode="batch"),
     *conflicts.REQUESTS.values(),
 ]
 
