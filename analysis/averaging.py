@@ -57,12 +57,12 @@ def average(
     report: Report = silent,
     *,
     resume_from: AverageResult | None = None,
-    trace_one: Callable[..., TraceResult] = trace,
+    part: Callable[..., TraceResult] = trace,
 ) -> AverageResult:
     """Trace known facts one after another and average by role of the token.
 
     A fact counts when the right answer is the clean run's favourite with at least
-    `at_least`. `trace_one` may be a cached trace; `resume_from` is accepted for the shared
+    `at_least`. `part` may be a cached trace; `resume_from` is accepted for the shared
     interface and not needed, as cached traces are not run again.
     """
     started = time.perf_counter()
@@ -95,7 +95,7 @@ def average(
         try:
             if not _knows(lm, fact, request.at_least):
                 continue
-            traced = trace_one(lm, request.of(fact), lambda *a, **k: report(len(ids), request.facts, "facts"))
+            traced = part(lm, request.of(fact), lambda *a, **k: report(len(ids), request.facts, "facts"))
         except WorkbenchError as error:
             skipped.append(f"{fact.id}: {error}")
             continue

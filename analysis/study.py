@@ -60,8 +60,8 @@ class Study:
     """Whether `run` takes `stack`, the edits that are on, and applies them itself; they are applied for all others."""
     passing: bool = False
     """Whether its results are looked at once and need no place among the earlier runs."""
-    of_traces: bool = False
-    """Whether `run` takes `trace_one`, a function that traces a fact or finds its trace stored."""
+    parts: str = ""
+    """Study its parts are runs of, where it has any: `run` takes `part`, a function that runs one or finds it stored."""
     kept: bool = True
     """Whether results are stored and listed; not those that are files of their own."""
 

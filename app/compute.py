@@ -1,7 +1,7 @@
 """Running a study against the store: what was computed once is not computed again.
 
 Worker and command line share it. A stopped run is continued where its kind allows, and a study
-made of traces finds each of them stored.
+made of others finds each of them stored.
 """
 
 import logging
@@ -35,8 +35,8 @@ def compute(
     options: dict[str, Any] = {"stack": edits} if study.on_edits else {}
     if study.resumable:
         options["resume_from"] = store.load(study, key, stopped=True)
-    if study.of_traces:
-        options["trace_one"] = lambda lm, request, report: stored(STUDIES["trace"], request, lm, store, report, edits)
+    if study.parts:
+        options["part"] = lambda lm, request, report: stored(STUDIES[study.parts], request, lm, store, report, edits)
     result = study.run(lm, request, report, **options)
     if not study.kept:
         return result

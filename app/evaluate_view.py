@@ -29,6 +29,9 @@ PROTOCOL_WORDS: dict[Protocol, str] = {
     "likelihood_summed": "Likelier, whole",
     "agreement": "Next word kept",
     "kl": "Moved (KL)",
+    "dp": "The edit’s answer",
+    "cap": "The wanted answer",
+    "eos": "Not the edit’s",
 }
 
 

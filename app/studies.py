@@ -55,7 +55,7 @@ STUDIES: dict[str, Study] = {
     study.name: study
     for study in (
         Study("trace", TraceRequest, TraceResult, _later(analysis, "trace"), resumable=True),
-        Study("average", AverageRequest, AverageResult, _later(analysis, "average"), of_traces=True),
+        Study("average", AverageRequest, AverageResult, _later(analysis, "average"), parts="trace"),
         Study("lens", LensRequest, LensResult, _later(analysis, "logit_lens")),
         Study("edit", EditRequest, Edit, _later(editors, "write"), on_edits=True),
         Study("drift", DriftRequest, DriftResult, _later(editors, "drift"), on_edits=True),
@@ -63,7 +63,7 @@ STUDIES: dict[str, Study] = {
         Study("drifts", DriftsRequest, DriftsResult, _later(editors, "drifts"), on_edits=True),
         Study("neurons", NeuronsRequest, NeuronsResult, _later(analysis, "neurons")),
         Study("hops", HopsRequest, HopsResult, _later(analysis, "hops")),
-        Study("evaluate", EvaluateRequest, EvaluateResult, _later(editors, "evaluate")),
+        Study("evaluate", EvaluateRequest, EvaluateResult, _later(editors, "evaluate"), parts="evaluate"),
         Study("reach", ReachRequest, ReachResult, _later(editors, "reach"), on_edits=True),
         Study("layers", LayersRequest, LayersResult, _later(editors, "sweep_layers")),
         Study("generate", GenerateRequest, Generated, _later(editors, "generate"), on_edits=True),

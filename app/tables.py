@@ -29,7 +29,7 @@ from analysis.scores import TOP
 from app import conflict_tables
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult
 from editors.edit import Edit
-from editors.evaluate_result import PROTOCOLS, SHORT, EvaluateResult
+from editors.evaluate_result import PROTOCOLS, SHORT, EvaluateResult, Mean, mean_of
 from editors.generate_result import Generated
 from editors.layers_result import OUTCOMES, LayersResult
 from editors.reach_result import ReachResult
@@ -191,21 +191,27 @@ def _evaluate(result: EvaluateResult) -> pd.DataFrame:
                 if (own := result.mean(at, protocol, kind)) is None:
                     continue
                 change = result.paired(at, 0, protocol, kind) if at else None
-                rows.append(
-                    {
-                        "method": version,
-                        "protocol": protocol,
-                        "prompts": kind,
-                        "name": SHORT.get(kind, "") if protocol == "likelihood" else "",
-                        "value": own.value,
-                        "low": own.value - own.half_width,
-                        "high": own.value + own.half_width,
-                        "n": own.n,
-                        "change": change.value if change else np.nan,
-                        "change_half_width": change.half_width if change else np.nan,
-                    }
-                )
+                name = SHORT.get(kind, "") if protocol == "likelihood" else ""
+                rows.append(_scores(version, protocol, kind, name, own, change))
+        if (texts := mean_of(result.fluency[at])) is not None:
+            change = mean_of(result.fluency[at] - result.fluency[0]) if at else None
+            rows.append(_scores(version, "fluency", "texts", "GE", texts, change))
     return pd.DataFrame(rows)
+
+
+def _scores(method: str, protocol: str, prompts: str, name: str, own: Mean, change: Mean | None) -> dict[str, Any]:
+    return {
+        "method": method,
+        "protocol": protocol,
+        "prompts": prompts,
+        "name": name,
+        "value": own.value,
+        "low": own.value - own.half_width,
+        "high": own.value + own.half_width,
+        "n": own.n,
+        "change": change.value if change else np.nan,
+        "change_half_width": change.half_width if change else np.nan,
+    }
 
 
 @table.register

@@ -16,7 +16,18 @@ from editors.probes import WANT_NEW, Kind
 from editors.request import MethodName
 
 Protocol = Literal[
-    "likelihood", "likelihood_summed", "magnitude", "strict", "token_fraction", "starts", "contains", "agreement", "kl"
+    "likelihood",
+    "likelihood_summed",
+    "magnitude",
+    "strict",
+    "token_fraction",
+    "starts",
+    "contains",
+    "agreement",
+    "kl",
+    "dp",
+    "cap",
+    "eos",
 ]
 PROTOCOLS: dict[Protocol, str] = {
     "likelihood": "the wanted answer is likelier than the other, each the geometric mean over its tokens (CounterFact)",
@@ -28,8 +39,13 @@ PROTOCOLS: dict[Protocol, str] = {
     "contains": "the model goes on freely, and the wanted answer occurs",
     "agreement": "the likeliest next token is the one before the edit",
     "kl": "KL divergence of the next token from that before the edit, nats",
+    "dp": "probability of the edit's answer, geometric mean: what an overfit edit says to everything (EVOKE)",
+    "cap": "probability of the wanted answer, geometric mean (EVOKE)",
+    "eos": "the wanted answer is likelier than the edit's, where the edit's is wrong (EVOKE)",
 }
-"""Every number carries one of these; in percent all but magnitude and kl, which are means."""
+"""Every number carries one of these; in percent all but the means of magnitude and kl. EVOKE's AMS is likelihood."""
+FLUENCY = "entropy of the word pairs and triples of texts the model writes, bits × 100 (CounterFact's GE)"
+IN_PERCENT: tuple[Protocol, ...] = tuple(protocol for protocol in PROTOCOLS if protocol not in ("magnitude", "kl"))
 FREE: tuple[Protocol, ...] = ("starts", "contains")
 KEPT: tuple[Protocol, ...] = ("agreement", "kl")
 Mode = Literal["single", "batch"]
@@ -47,6 +63,7 @@ class EvaluateRequest(Request):
     mode: Mode = Field("single", description="single: each case by itself; batch: all cases in one edit")
     free: bool = Field(True, description="also let the model go on freely from prompts that want the new answer")
     words: int = Field(16, ge=1, le=64, description="tokens it may take for that")
+    fluency: bool = Field(False, description="also let it write texts about the subjects, for their fluency")
     sadr: float = Field(0.0, ge=0, description="weight of SADR in the methods that search for a value; 0 is off")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the texts the methods write")
 
@@ -72,6 +89,7 @@ class EvaluateResult:
     prompts: list[str]
     values: np.ndarray  # (V, protocols, P)
     texts: list[list[str]]  # V of P, what was said freely; empty where it was not asked
+    fluency: np.ndarray  # (V, cases) of texts about the subject; NaN where there are none
     seconds: np.ndarray  # (V, cases) of writing; NaN where refused
     faults: list[str]  # method, case and why it was refused
     left_out: list[str]  # prompts this tokenizer cannot read

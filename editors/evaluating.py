@@ -1,8 +1,8 @@
 """Writes the same cases with several methods and scores each by every protocol, side by side."""
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from editors.asking import answerable
 from editors.asking_whole import right, said_to
 from editors.case import Case
 from editors.edit import Edit
+from editors.evaluate_parts import joined, parts_of
 from editors.evaluate_result import FREE, PROTOCOLS, EvaluateRequest, EvaluateResult, wants_new
+from editors.fluency import fluency
 from editors.measuring import NEW, OLD, Measured, measured
 from editors.probes import Probe
 from editors.reach_result import NO_EDIT
@@ -25,19 +27,46 @@ if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
 WITH_SADR: tuple[MethodName, ...] = ("rome", "memit", "emmet", "alphaedit", "pmet", "ft")
+TEXTS = 3
+"""Texts of each case whose fluency is measured."""
 
 
-def evaluate(lm: "LanguageModel", request: EvaluateRequest, report: Report = silent) -> EvaluateResult:
+def evaluate(
+    lm: "LanguageModel",
+    request: EvaluateRequest,
+    report: Report = silent,
+    *,
+    part: Callable[..., EvaluateResult] | None = None,
+) -> EvaluateResult:
     """Write and score; the model is left as it was. A method that refuses a case leaves NaN there and says why.
 
-    Prompts this tokenizer cannot read are left out and listed; `BadRequest` when none is left.
+    Prompts this tokenizer cannot read are left out and listed; `BadRequest` when none is left. `part` may be a stored
+    evaluation of one case with one method.
     """
+    if request.mode == "batch" and (clash := _clash(request.cases)):
+        raise BadRequest(clash)
+    pieces = parts_of(request)
+    if len(pieces) == 1:
+        found = _scored(lm, request, report)
+    else:
+        done: list[EvaluateResult] = []
+        for number, piece in enumerate(pieces):
+
+            def inner(*_: Any, number: int = number, piece: EvaluateRequest = piece, **__: Any) -> None:
+                report(number, len(pieces), f"edits, {', '.join(piece.methods) or NO_EDIT}")
+
+            inner()
+            done.append((part or evaluate)(lm, piece, inner))
+        found = joined(request, done)
+    if not found.kinds and len(request.cases) > 1:
+        raise BadRequest(f"None of the cases' prompts can be asked of {lm.name}.")
+    report(len(pieces), len(pieces), "done")
+    return found
+
+
+def _scored(lm: "LanguageModel", request: EvaluateRequest, report: Report) -> EvaluateResult:
+    """All cases of the request written together, no edit and then each method."""
     started = time.perf_counter()
-    groups = [[number] for number in range(len(request.cases))]
-    if request.mode == "batch":
-        groups = [list(range(len(request.cases)))]
-        if clash := _clash(request.cases):
-            raise BadRequest(clash)
     probes = [answerable(lm, case.probes) for case in request.cases]
     left_out = [
         f"{case.id or number}: {probe.prompt}"
@@ -45,40 +74,39 @@ def evaluate(lm: "LanguageModel", request: EvaluateRequest, report: Report = sil
         for probe in case.probes
         if probe not in kept
     ]
-    every = [probe for own in probes for probe in own]
-    if not every:
-        raise BadRequest(f"None of the cases' prompts can be asked of {lm.name}.")
-    case_of = np.array([number for number, own in enumerate(probes) for _ in own])
+    asked = [probe for own in probes for probe in own]
+    case_of = np.array([number for number, own in enumerate(probes) for _ in own], dtype=int)
+    targets = [request.cases[number].rewrites[probe.fact].target for number, probe in zip(case_of, asked, strict=True)]
     versions = [NO_EDIT, *request.methods]
-    values = np.full((len(versions), len(PROTOCOLS), len(every)), np.nan)
-    texts = [[""] * len(every) for _ in versions]
-    seconds = np.full((len(versions), len(request.cases)), np.nan)
+    values = np.full((len(versions), len(PROTOCOLS), len(asked)), np.nan)
+    texts = [[""] * len(asked) for _ in versions]
+    fluent, seconds = (np.full((len(versions), len(request.cases)), np.nan) for _ in range(2))
     faults: list[str] = []
-    total = len(groups) * len(versions)
-    for done, group in enumerate(groups):
-        own = np.flatnonzero(np.isin(case_of, group))
-        asked = [every[at] for at in own]
-        before: Measured | None = None
-        for at, version in enumerate(versions):
-            report(done * len(versions) + at, total, f"edits, {version}")
-            began = time.perf_counter()
-            try:
-                edits = _write(lm, request, version, [request.cases[number] for number in group])
-            except WorkbenchError as error:
-                name = request.cases[group[0]].id or group[0]
-                faults.append(f"{version}, {name if len(group) == 1 else 'all cases'}: {error}")
-                continue
-            seconds[at, group] = (time.perf_counter() - began) / len(group) if edits else 0.0
-            with written_over(lm, edits):
+    before: Measured | None = None
+    for at, version in enumerate(versions):
+        report(at, len(versions), f"edits, {version}")
+        began = time.perf_counter()
+        try:
+            edits = _write(lm, request, version, report)
+        except WorkbenchError as error:
+            name = (request.cases[0].id or request.cases[0].rewrite.text) if len(request.cases) == 1 else "all cases"
+            faults.append(f"{version}, {name}: {error}")
+            continue
+        seconds[at] = (time.perf_counter() - began) / len(request.cases) if edits else 0.0
+        with written_over(lm, edits):
+            if asked:
                 found = measured(lm, asked, slots=True)
                 before = before or found
-                values[at][:, own] = _protocols(asked, found, before)
-                if request.free:
-                    _freely(lm, request, asked, own, values[at], texts[at])
-    report(total, total, "done")
+                values[at] = _protocols(asked, found, before, _of_target(lm, asked, targets, found))
+            if request.free:
+                _freely(lm, request, asked, values[at], texts[at])
+            if request.fluency:
+                for number, case in enumerate(request.cases):
+                    written = fluency(lm, case.generation[:TEXTS], request.seed)
+                    fluent[at, number] = 100 * np.mean(written) if written else np.nan
     return EvaluateResult(
-        request, lm.card(), versions, case_of, [probe.kind for probe in every], [probe.prompt for probe in every],
-        values, texts, seconds, faults, left_out, provenance(time.perf_counter() - started),
+        request, lm.card(), versions, case_of, [probe.kind for probe in asked], [probe.prompt for probe in asked],
+        values, texts, fluent, seconds, faults, left_out, provenance(time.perf_counter() - started),
     )  # fmt: skip
 
 
@@ -93,52 +121,68 @@ def _clash(cases: Sequence[Case]) -> str | None:
     return None
 
 
-def _write(lm: "LanguageModel", request: EvaluateRequest, version: str, cases: Sequence[Case]) -> list[Edit]:
+def _write(lm: "LanguageModel", request: EvaluateRequest, version: str, report: Report) -> list[Edit]:
     if version == NO_EDIT:
         return []
     method: MethodName = version  # type: ignore[assignment]
-    facts = tuple(dict.fromkeys(rewrite for case in cases for rewrite in case.rewrites))
+    facts = tuple(dict.fromkeys(rewrite for case in request.cases for rewrite in case.rewrites))
     sadr = request.sadr if method in WITH_SADR else 0.0
     made: list[Edit] = []
     for group in [(fact,) for fact in facts] if method in ONE_FACT else [facts]:
         edit = EditRequest(facts=group, method=method, sadr=sadr, seed=request.seed)
-        made.append(write(lm, edit, stack=made, glance=False))
+        made.append(write(lm, edit, report, stack=made, glance=False))
     return made
 
 
-def _protocols(probes: Sequence[Probe], now: Measured, before: Measured) -> np.ndarray:
-    """(protocols, P) of forced answers and of what was kept."""
+def _of_target(lm: "LanguageModel", probes: Sequence[Probe], targets: Sequence[str], found: Measured) -> np.ndarray:
+    """Mean log-probability of the edit's own answer at every prompt, (P,): it is the new one but where a hop follows.
+
+    NaN where this tokenizer cannot put it behind the prompt.
+    """
+    mean = found.mean[NEW].copy()
+    others = [at for at, (probe, target) in enumerate(zip(probes, targets, strict=True)) if probe.new != target]
+    asked = [Probe(probes[at].fact, probes[at].kind, probes[at].prompt, targets[at], "") for at in others]
+    kept = answerable(lm, asked)
+    mean[others] = np.nan
+    mean[[at for at, probe in zip(others, asked, strict=True) if probe in kept]] = measured(lm, kept).mean[NEW]
+    return mean
+
+
+def _protocols(probes: Sequence[Probe], now: Measured, before: Measured, target: np.ndarray) -> np.ndarray:
+    """(protocols, P) of forced answers and of what was kept; `target` is of `_of_target`."""
     new = np.array([wants_new(probe.kind) for probe in probes])
     wanted, other = np.where(new, NEW, OLD), np.where(new, OLD, NEW)
     every = np.arange(len(probes))
 
-    def compared(of: np.ndarray) -> np.ndarray:
-        mine, theirs = of[wanted, every], of[other, every]
+    def compared(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
         return np.where(np.isnan(mine) | np.isnan(theirs), np.nan, mine > theirs)
 
-    fraction = now.fraction[wanted, every]
+    fraction, mean = now.fraction[wanted, every], now.mean[wanted, every]
+    overfit = ~new | np.array([probe.kind == "portability" for probe in probes])
     assert now.slots is not None
     assert before.slots is not None
     kl = (now.slots.exp() * (now.slots - before.slots)).sum(-1).double().numpy()
     rows = {
-        "likelihood": compared(now.mean),
-        "likelihood_summed": compared(now.summed),
-        "magnitude": np.exp(now.mean[wanted, every]) - np.exp(now.mean[other, every]),
+        "likelihood": compared(mean, now.mean[other, every]),
+        "likelihood_summed": compared(now.summed[wanted, every], now.summed[other, every]),
+        "magnitude": np.exp(mean) - np.exp(now.mean[other, every]),
         "strict": np.where(np.isnan(fraction), np.nan, fraction == 1),
         "token_fraction": fraction,
         "agreement": np.where(new, np.nan, now.said == before.said),
         "kl": np.where(new, np.nan, np.maximum(kl, 0.0)),
+        "dp": np.exp(target),
+        "cap": np.exp(mean),
+        "eos": np.where(overfit, compared(mean, target), np.nan),
     }
     empty = np.full(len(probes), np.nan)
     return np.stack([rows.get(protocol, empty) for protocol in PROTOCOLS])
 
 
 def _freely(
-    lm: "LanguageModel", request: EvaluateRequest, probes: Sequence[Probe], own: np.ndarray, values: np.ndarray,
-    texts: list[str],
-) -> None:  # fmt: skip
+    lm: "LanguageModel", request: EvaluateRequest, probes: Sequence[Probe], values: np.ndarray, texts: list[str]
+) -> None:
     places = [list(PROTOCOLS).index(protocol) for protocol in FREE]
-    for at, probe in zip(own, probes, strict=True):
+    for at, probe in enumerate(probes):
         if wants_new(probe.kind):
             said = said_to(lm, probe.prompt, request.words, [probe.new, probe.old])
             texts[at] = said

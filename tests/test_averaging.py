@@ -107,7 +107,7 @@ def test_every_fact_is_traced_as_asked(tiny, known):
         seen.append(request)
         return trace(lm, request, report)
 
-    average(tiny, asked(noise=2.0, seed=5, window=2), trace_one=spy)
+    average(tiny, asked(noise=2.0, seed=5, window=2), part=spy)
     assert [(one.subject, one.noise, one.seed, one.window, one.kinds, one.samples) for one in seen] == [
         (fact.subject, 2.0, 5, 2, ("state", "mlp"), 2) for fact in known
     ]

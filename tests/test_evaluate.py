@@ -14,13 +14,20 @@ from analysis.generation import continuations
 from analysis.model import LanguageModel
 from analysis.tokens import answer_tokens
 from app.cli import flags, main
+from app.compute import stored
+from app.store import ResultStore
+from app.studies import STUDIES
+from app.tables import table
+from editors import evaluating
 from editors.applying import tensor_hash
 from editors.case import Case, distracting
+from editors.evaluate_parts import parts_of
 from editors.evaluate_result import PROTOCOLS, EvaluateRequest, EvaluateResult, Protocol, mean_of
 from editors.evaluating import evaluate
 from editors.measuring import NEW, OLD, measured
 from editors.probes import Kind, Probe
-from editors.request import Rewrite
+from editors.request import EditRequest, Rewrite
+from editors.writing import write
 
 TOWER = Rewrite(prompt="the old {} stands in a", subject="tower of Aldra", target="river")
 KINDS: tuple[Kind, ...] = ("paraphrase", "neighbour", "other", "portability", "locality")
@@ -108,6 +115,61 @@ def test_batched_is_one_by_one_and_forced_is_free_of_the_same_length(family: Lan
             wanted = answer_tokens(family.tokenizer, tokens, answer)
             said = [int(token) for token in continuations(family, tokens.tensor(), len(wanted))]
             assert (together.fraction[which, at] == 1) == (tuple(said) == tuple(wanted))
+
+
+def test_an_evaluation_is_its_parts_and_stored_parts_are_not_done_again(
+    result: EvaluateResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.conftest import cached
+
+    lm, store = cached("llama"), ResultStore(tmp_path)
+    assert [(len(one.cases), one.methods) for one in parts_of(result.request)] == [
+        (1, ("ft",)), (1, ("prune",)), (1, ("ft",)), (1, ("prune",))
+    ]  # fmt: skip
+    stored(STUDIES["evaluate"], result.request.model_copy(update={"methods": ("ft",)}), lm, store)
+    written: list[str] = []
+
+    def spy(lm: LanguageModel, request: EditRequest, *args: Any, **options: Any) -> Any:
+        written.append(request.method)
+        return write(lm, request, *args, **options)
+
+    monkeypatch.setattr(evaluating, "write", spy)
+    found = stored(STUDIES["evaluate"], result.request, lm, store)
+    assert written == ["prune", "prune"]  # what was refused before; fine-tuning was stored
+    assert np.array_equal(found.values, result.values, equal_nan=True)
+    assert (found.texts, found.prompts, found.kinds) == (result.texts, result.prompts, result.kinds)
+
+
+def test_overfitting_is_scored_as_evoke_does(result: EvaluateResult) -> None:
+    """The edit's own answer everywhere; where it is wrong, the right one should be likelier than it."""
+    kinds = np.array(result.kinds)
+    assert np.isnan(rows(result, 1, "eos")[np.isin(kinds, ("rewrite", "paraphrase"))]).all()
+    stay = np.isin(kinds, ("neighbour", "other", "distracting"))
+    assert (rows(result, 1, "eos")[stay] == rows(result, 1, "likelihood")[stay]).all()
+    assert np.allclose(
+        (rows(result, 1, "cap") - rows(result, 1, "dp"))[stay], rows(result, 1, "magnitude")[stay], atol=1e-6
+    )
+    direct = kinds == "rewrite"
+    assert (rows(result, 1, "cap") == rows(result, 1, "dp"))[direct].all()
+
+
+def test_a_hop_that_follows_is_held_against_the_edits_answer(tiny: LanguageModel) -> None:
+    probe = Probe(0, "portability", "near the river stands in a", "mother", "city")
+    one = Case((TOWER,), ("city",), (probe,))
+    found = evaluate(tiny, EvaluateRequest(cases=(one,), methods=(), free=False))
+    other = measured(tiny, [Probe(0, "rewrite", probe.prompt, TOWER.target, "")])
+    assert rows(found, 0, "dp")[0] == pytest.approx(np.exp(other.mean[NEW, 0]))
+    assert rows(found, 0, "eos")[0] == (rows(found, 0, "cap")[0] > rows(found, 0, "dp")[0])
+
+
+def test_fluency_is_of_each_cases_own_texts(tiny: LanguageModel) -> None:
+    spoken = Case(CASES[0].rewrites, CASES[0].olds, CASES[0].probes, ("the old tower",), "spoken")
+    asked = EvaluateRequest(cases=(spoken, CASES[1]), methods=("ft",), free=False, fluency=True)
+    found = evaluate(tiny, asked)
+    assert found.fluency.shape == (2, 2)
+    assert (found.fluency[:, 0] >= 0).all()
+    assert np.isnan(found.fluency[:, 1]).all()
+    assert table(found).query("protocol == 'fluency'")["n"].tolist() == [1, 1]
 
 
 def test_an_answer_that_is_not_known_scores_nothing(tiny: LanguageModel) -> None:

@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 
 from app.charts.palette import Palette
 from app.charts.words import percent
-from editors.evaluate_result import EvaluateResult, Protocol
+from editors.evaluate_result import IN_PERCENT, EvaluateResult, Protocol
 from editors.probes import Kind
 
 KIND_WORDS: dict[Kind, str] = {
@@ -17,9 +17,6 @@ KIND_WORDS: dict[Kind, str] = {
     "locality": "Something else",
 }
 """Plain words; those that should follow first, then those that should stay."""
-IN_PERCENT: tuple[Protocol, ...] = (
-    "likelihood", "likelihood_summed", "strict", "token_fraction", "starts", "contains", "agreement",
-)  # fmt: skip
 SEATS = (1, 0, 4, 3, 5, 2)
 
 

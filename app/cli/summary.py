@@ -23,7 +23,7 @@ from app.cli import conflict_summary
 from app.cli.terminal import columns, shades, word
 from app.tables import table
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
-from editors.evaluate_result import PROTOCOLS, SHORT, EvaluateResult, Mean
+from editors.evaluate_result import FLUENCY, IN_PERCENT, PROTOCOLS, SHORT, EvaluateResult, Mean, mean_of
 from editors.layers_result import LayersResult
 from editors.reach_result import ReachResult
 
@@ -191,6 +191,10 @@ def _evaluate(result: EvaluateResult) -> str:
     if any(score is not None for _, score in scores):
         said = ", ".join(f"{version} {100 * score:.1f}" for version, score in scores if score is not None)
         parts.append(f"S (harmonic mean of ES, PS, NS): {said}")
+    texts = [(version, mean_of(row)) for version, row in zip(result.versions, result.fluency, strict=True)]
+    rows = [(version, f"{one.value:.0f} ± {one.half_width:.0f}", one.n) for version, one in texts if one is not None]
+    if rows:
+        parts.append(f"fluency: {FLUENCY}\n{columns(rows, ('method', 'texts', 'cases'))}")
     if result.left_out:
         parts.append(f"{len(result.left_out)} prompts this tokenizer cannot read are left out.")
     return "\n\n".join([*parts, *result.faults])
@@ -199,7 +203,7 @@ def _evaluate(result: EvaluateResult) -> str:
 def _mean(mean: Mean | None, protocol: str) -> str:
     if mean is None:
         return "–"
-    times, digits = (1, 3) if protocol in ("magnitude", "kl") else (100, 1)
+    times, digits = (100, 1) if protocol in IN_PERCENT else (1, 3)
     return f"{times * mean.value:.{digits}f} ± {times * mean.half_width:.{digits}f}"
 
 
