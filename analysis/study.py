@@ -61,7 +61,7 @@ class Study:
     passing: bool = False
     """Whether its results are looked at once and need no place among the earlier runs."""
     parts: str = ""
-    """Study its parts are runs of, where it has any: `run` takes `part`, a function that runs one or finds it stored."""
+    """Study its parts are runs of; `run` then takes `part`, a function that runs one or finds it stored."""
     kept: bool = True
     """Whether results are stored and listed; not those that are files of their own."""
 

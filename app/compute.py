@@ -26,17 +26,22 @@ def compute(
     store: ResultStore,
     report: Report = silent,
     edits: Sequence[Edit] = (),
+    *,
+    fresh: bool = False,
 ) -> Any:
     """Run a study from where an earlier run left it, and store the result; a full disk does not lose it.
 
     `edits` are those that are on: for a study of edits to build on, for all others applied already.
+    `fresh`: from the beginning, and its parts too.
     """
     key = request.key(edited_hash(lm.own_hash, [edit.id for edit in edits]))
     options: dict[str, Any] = {"stack": edits} if study.on_edits else {}
-    if study.resumable:
+    if study.resumable and not fresh:
         options["resume_from"] = store.load(study, key, stopped=True)
     if study.parts:
-        options["part"] = lambda lm, request, report: stored(STUDIES[study.parts], request, lm, store, report, edits)
+        options["part"] = lambda lm, request, report: stored(
+            STUDIES[study.parts], request, lm, store, report, edits, fresh=fresh
+        )
     result = study.run(lm, request, report, **options)
     if not study.kept:
         return result
@@ -54,7 +59,10 @@ def stored(
     store: ResultStore,
     report: Report = silent,
     edits: Sequence[Edit] = (),
+    *,
+    fresh: bool = False,
 ) -> Any:
-    """The result in the store, computed first when it is not there."""
-    found = store.load(study, request.key(edited_hash(lm.own_hash, [edit.id for edit in edits])))
-    return compute(study, request, lm, store, report, edits) if found is None else found
+    """The result in the store, computed first when it is not there, or when it is wanted `fresh`."""
+    key = request.key(edited_hash(lm.own_hash, [edit.id for edit in edits]))
+    found = None if fresh else store.load(study, key)
+    return compute(study, request, lm, store, report, edits, fresh=fresh) if found is None else found

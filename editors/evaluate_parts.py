@@ -11,12 +11,13 @@ import numpy as np
 from analysis.study import provenance
 from editors.evaluate_result import PROTOCOLS, EvaluateRequest, EvaluateResult
 from editors.reach_result import NO_EDIT
+from editors.request import MethodName
 
 
 def parts_of(request: EvaluateRequest) -> list[EvaluateRequest]:
     """The smallest evaluations that make up this one, cases first; cases written in one edit stay together."""
     groups = [request.cases] if request.mode == "batch" else [(case,) for case in request.cases]
-    methods = [(method,) for method in dict.fromkeys(request.methods)] or [()]
+    methods: list[tuple[MethodName, ...]] = [(method,) for method in dict.fromkeys(request.methods)] or [()]
     return [
         request.model_copy(
             update={"cases": group, "methods": method, "mode": "single" if len(group) == 1 else request.mode}

@@ -89,7 +89,7 @@ def test_the_second_time_nothing_is_computed(specs, tmp_path, monkeypatch, capsy
 def test_fresh_computes_anew(specs, monkeypatch):
     ran: list[Any] = []
     compute = study.compute
-    monkeypatch.setattr(study, "compute", lambda *args: ran.append(args[1]) or compute(*args))
+    monkeypatch.setattr(study, "compute", lambda *args, **more: ran.append(args[1]) or compute(*args, **more))
     for extra in ([], [], ["--fresh"]):
         assert main([*TRACE, *extra]) == 0
     assert len(ran) == 2

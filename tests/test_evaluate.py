@@ -135,7 +135,10 @@ def test_an_evaluation_is_its_parts_and_stored_parts_are_not_done_again(
 
     monkeypatch.setattr(evaluating, "write", spy)
     found = stored(STUDIES["evaluate"], result.request, lm, store)
-    assert written == ["prune", "prune"]  # what was refused before; fine-tuning was stored
+    assert written == ["prune", "prune"]  # fine-tuning was stored
+    written.clear()
+    stored(STUDIES["evaluate"], result.request, lm, store, fresh=True)
+    assert written == ["ft", "prune", "ft", "prune"]
     assert np.array_equal(found.values, result.values, equal_nan=True)
     assert (found.texts, found.prompts, found.kinds) == (result.texts, result.prompts, result.kinds)
 

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from analysis.errors import BadRequest
-from analysis.study import Study, edited_hash
+from analysis.study import Study
 from app.cli.editing import stacked
 from app.cli.files import add_outputs, check_outputs, write_outputs
 from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
@@ -43,9 +43,7 @@ def run(study: Study, args: Namespace) -> int:
         args.source = edits[0].model["source"]
     with Bar() as bar:
         lm, store = loaded(args, bar), ResultStore()
-        if args.fresh:
-            store.discard(request.key(edited_hash(lm.own_hash, [edit.id for edit in edits])))
-        result = stored(study, request, lm, store, bar, edits)
+        result = stored(study, request, lm, store, bar, edits, fresh=args.fresh)
     write_outputs(
         args, {"json": partial(to_json, result), "csv": partial(to_csv, result), "html": partial(_html, result)}
     )

@@ -15,6 +15,7 @@ FORMS = {
     "json": "everything, as strict JSON",
     "csv": "the table, as CSV",
     "html": "the figures, as one file that needs nothing else",
+    "markdown": "the report, as Markdown",
 }
 
 

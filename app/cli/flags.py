@@ -45,11 +45,18 @@ def add_fields(
 
 def fields_of(args: Namespace, kind: type[BaseModel], **given: Any) -> Any:
     """The request said by the flags, and by `given`; raises `BadRequest` with every field at fault."""
+    return validated(kind, said(args, kind) | given)
+
+
+def said(args: Namespace, kind: type[BaseModel]) -> dict[str, Any]:
+    """The fields of `kind` the flags say, as they were typed; lists in their parts."""
     values = {name: getattr(args, name) for name in kind.model_fields if hasattr(args, name)}
-    for name, value in values.items():
-        if isinstance(value, list):
-            values[name] = [part.strip() for word in value for part in word.split(",") if part.strip()]
-    return validated(kind, values | given)
+    return {
+        name: [part.strip() for word in value for part in word.split(",") if part.strip()]
+        if isinstance(value, list)
+        else value
+        for name, value in values.items()
+    }
 
 
 def add_model_flags(parser: ArgumentParser) -> None:

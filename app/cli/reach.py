@@ -8,7 +8,6 @@ from typing import get_args
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.hops_result import HopsRequest
 from analysis.multihop import chosen
-from analysis.study import edited_hash
 from app.cli.editing import stacked
 from app.cli.files import add_outputs, check_outputs, write_outputs
 from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
@@ -46,9 +45,7 @@ def run(args: Namespace) -> int:
     edits = stacked(args.recipe)
     with Bar() as bar:
         lm, store = loaded(args, bar), ResultStore()
-        if args.fresh:
-            store.discard(request.key(edited_hash(lm.own_hash, [edit.id for edit in edits])))
-        result = stored(study, request, lm, store, bar, edits)
+        result = stored(study, request, lm, store, bar, edits, fresh=args.fresh)
     write_outputs(args, {"json": partial(to_json, result), "csv": partial(to_csv, result)})
     print(summary(result))
     return 0

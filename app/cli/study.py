@@ -53,9 +53,7 @@ def run(study: Study, args: Namespace) -> int:
 
 def _result(study: Study, request: Request, lm: LanguageModel, bar: Bar, *, fresh: bool) -> Any:
     store, key = ResultStore(), request.key(lm.weights_hash)
-    if fresh:
-        store.discard(key)
-    elif (found := store.load(study, key)) is not None:
+    if not fresh and (found := store.load(study, key)) is not None:
         return found
     latest: list[Any] = [None]
 
@@ -64,7 +62,7 @@ def _result(study: Study, request: Request, lm: LanguageModel, bar: Bar, *, fres
         bar(done, total, note, partial, share)
 
     try:
-        return compute(study, request, lm, store, report)
+        return compute(study, request, lm, store, report, fresh=fresh)
     except KeyboardInterrupt:
         bar.close()
         if study.resumable and latest[0] is not None:

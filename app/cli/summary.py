@@ -192,9 +192,9 @@ def _evaluate(result: EvaluateResult) -> str:
         said = ", ".join(f"{version} {100 * score:.1f}" for version, score in scores if score is not None)
         parts.append(f"S (harmonic mean of ES, PS, NS): {said}")
     texts = [(version, mean_of(row)) for version, row in zip(result.versions, result.fluency, strict=True)]
-    rows = [(version, f"{one.value:.0f} ± {one.half_width:.0f}", one.n) for version, one in texts if one is not None]
-    if rows:
-        parts.append(f"fluency: {FLUENCY}\n{columns(rows, ('method', 'texts', 'cases'))}")
+    told = [(version, f"{one.value:.0f} ± {one.half_width:.0f}", one.n) for version, one in texts if one is not None]
+    if told:
+        parts.append(f"fluency: {FLUENCY}\n{columns(told, ('method', 'texts', 'cases'))}")
     if result.left_out:
         parts.append(f"{len(result.left_out)} prompts this tokenizer cannot read are left out.")
     return "\n\n".join([*parts, *result.faults])
