@@ -17,7 +17,7 @@ STILL = {"displayModeBar": False}
 MARKS = {1.0: ":green[:material/check:]", 0.0: ":red[:material/close:]"}
 NAMES = {
     NO_EDIT: "No edit", "rome": "ROME", "memit": "MEMIT", "emmet": "EMMET", "pmet": "PMET", "alphaedit": "AlphaEdit",
-    "ace": "ACE", "ft": "Fine-tuning",
+    "ace": "ACE", "ft": "Fine-tuning", "rome+sadr": "ROME with SADR", "memit+sadr": "MEMIT with SADR",
 }  # fmt: skip
 PROTOCOL_WORDS: dict[Protocol, str] = {
     "likelihood": "Likelier",

@@ -11,13 +11,12 @@ import numpy as np
 from analysis.study import provenance
 from editors.evaluate_result import PROTOCOLS, EvaluateRequest, EvaluateResult
 from editors.reach_result import NO_EDIT
-from editors.request import MethodName
 
 
 def parts_of(request: EvaluateRequest) -> list[EvaluateRequest]:
     """The smallest evaluations that make up this one, cases first; cases written in one edit stay together."""
     groups = [request.cases] if request.mode == "batch" else [(case,) for case in request.cases]
-    methods: list[tuple[MethodName, ...]] = [(method,) for method in dict.fromkeys(request.methods)] or [()]
+    methods: list[tuple[str, ...]] = [(method,) for method in request.methods] or [()]
     return [
         request.model_copy(
             update={"cases": group, "methods": method, "mode": "single" if len(group) == 1 else request.mode}
@@ -29,8 +28,7 @@ def parts_of(request: EvaluateRequest) -> list[EvaluateRequest]:
 
 def joined(request: EvaluateRequest, parts: Sequence[EvaluateResult]) -> EvaluateResult:
     """The whole, from its parts in the order of `parts_of`. No edit is taken from each case's first part."""
-    methods = list(dict.fromkeys(request.methods))
-    versions, each = [NO_EDIT, *methods], max(1, len(methods))
+    versions, each = [NO_EDIT, *request.methods], max(1, len(request.methods))
     firsts = parts[::each]
     offsets = np.cumsum([0, *(len(part.request.cases) for part in firsts)])
     cases = len(request.cases)

@@ -26,7 +26,6 @@ from editors.writing import write
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
-WITH_SADR: tuple[MethodName, ...] = ("rome", "memit", "emmet", "alphaedit", "pmet", "ft")
 TEXTS = 3
 """Texts of each case whose fluency is measured."""
 
@@ -124,9 +123,10 @@ def _clash(cases: Sequence[Case]) -> str | None:
 def _write(lm: "LanguageModel", request: EvaluateRequest, version: str, report: Report) -> list[Edit]:
     if version == NO_EDIT:
         return []
-    method: MethodName = version  # type: ignore[assignment]
+    name, restrained, _ = version.partition("+")
+    method: MethodName = name  # type: ignore[assignment]
     facts = tuple(dict.fromkeys(rewrite for case in request.cases for rewrite in case.rewrites))
-    sadr = request.sadr if method in WITH_SADR else 0.0
+    sadr = request.sadr if restrained else 0.0
     made: list[Edit] = []
     for group in [(fact,) for fact in facts] if method in ONE_FACT else [facts]:
         edit = EditRequest(facts=group, method=method, sadr=sadr, seed=request.seed)

@@ -11,7 +11,7 @@ from app.take_away import table_twin
 from editors.evaluate_result import EvaluateRequest
 
 PAGE, STUDY = "evaluate", STUDIES["evaluate"]
-METHODS = ("rome", "memit", "emmet", "pmet", "alphaedit", "ace", "ft")
+METHODS = ("rome", "memit", "emmet", "pmet", "alphaedit", "rome+sadr", "ace", "ft")
 MOST = 100_000
 MODES = {"single": "One at a time", "batch": "All in one edit"}
 

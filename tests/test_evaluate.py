@@ -175,6 +175,22 @@ def test_fluency_is_of_each_cases_own_texts(tiny: LanguageModel) -> None:
     assert table(found).query("protocol == 'fluency'")["n"].tolist() == [1, 1]
 
 
+def test_methods_hold_attention_back_where_named(tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights: list[float] = []
+
+    def spy(lm: LanguageModel, request: EditRequest, *args: Any, **options: Any) -> Any:
+        weights.append(request.sadr)
+        return write(lm, request, *args, **options)
+
+    monkeypatch.setattr(evaluating, "write", spy)
+    found = evaluate(tiny, EvaluateRequest(cases=CASES[:1], methods=("ft", "ft+sadr", "ft"), free=False, sadr=0.5))
+    assert found.versions == ["none", "ft", "ft+sadr"]
+    assert weights == [0.0, 0.5]
+    for name in ("ft+", "ace+sadr", "nonsense", "ft+ridge"):
+        with pytest.raises(ValueError, match="no method"):
+            EvaluateRequest(cases=CASES, methods=(name,))
+
+
 def test_an_answer_that_is_not_known_scores_nothing(tiny: LanguageModel) -> None:
     bare = Case((TOWER,), ("",), (Probe(0, "rewrite", TOWER.text, "river", ""),))
     found = evaluate(tiny, EvaluateRequest(cases=(bare,), methods=(), free=False))

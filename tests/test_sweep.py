@@ -231,14 +231,14 @@ def test_reports_of_what_is_there(tiny: LanguageModel, tmp_path: Path, monkeypat
     from app.sweep_file import file_of
 
     study, store = STUDIES["evaluate"], ResultStore(tmp_path)
-    units, _ = planned(study, CASES[:3], FIELDS | {"free": False}, ["sadr=0,0.1"])
+    units, _ = planned(study, CASES[:3], FIELDS | {"free": False}, ["seed=1,2"])
     engine = InProcess(tiny)
     swept = sweep(study, units[:5], engine, store)  # the last case lacks its second setting
     keys = [unit.request.key(engine.own_hash) for unit in units]
     whole = file_of("evaluate", ModelSpec(), engine, units, type(swept)(keys, 0, 5, {}), [])
     each = evaluations(whole, store)
-    assert {name: len(one.request.cases) for name, one in each.items()} == {"sadr=0": 3, "sadr=0.1": 2}
-    assert set(whole_table(whole, store)["setting"]) == {"sadr=0", "sadr=0.1"}
+    assert {name: len(one.request.cases) for name, one in each.items()} == {"seed=1": 3, "seed=2": 2}
+    assert set(whole_table(whole, store)["setting"]) == {"seed=1", "seed=2"}
     lens, _ = planned(STUDIES["lens"], CASES[:2], {}, [])
     read = file_of("lens", ModelSpec(), engine, lens, sweep(STUDIES["lens"], lens, engine, store), [])
     assert set(whole_table(read, store)["case"]) == {unit.case for unit in lens}

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from app.bench.conflict import bench_conflict
 from app.bench.drift import attention
 from app.bench.editing import editing
+from app.bench.evaluate import evaluate_bench
 from app.bench.form import Bench
 from app.bench.neurons import neurons_bench
 from app.bench.tracing import tracing
@@ -15,4 +16,5 @@ BENCHES: dict[str, Callable[..., Bench]] = {
     "drift": attention,
     "conflict": bench_conflict,
     "neurons": neurons_bench,
+    "evaluate": evaluate_bench,
 }

@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from analysis.loading import DTYPES, pick_device
 from app.bench.conflict import PARTS, ConflictOptions
 from app.bench.drift import DriftOptions
 from app.bench.editing import EditOptions
+from app.bench.evaluate import EvaluateOptions
 from app.bench.form import Bench, Figure
 from app.bench.neurons import NeuronOptions
 from app.bench.random_model import SHAPES, random_model
@@ -20,6 +22,7 @@ from app.bench.tracing import FILLER, PROMPT, Options
 from app.cli.files import add_outputs, check_outputs, printed, write_outputs
 from app.cli.flags import add_model_flags, fields_of, loaded
 from app.cli.terminal import Bar, columns
+from editors.case_files import cases_of
 
 SHAPE_CELLS = 24
 """Cells of the plain reference that a random model is compared on."""
@@ -39,7 +42,7 @@ def configure(parser: ArgumentParser, name: str) -> None:
     numbers = {
         "--cells": "cells of the plain reference (default: all; 12 when quick)",
         "--repeats": "fast runs (default: 3; 1 when quick)",
-        "--single": "facts written one by one (default: editing 50, 4 when quick; drift 100, 2 when quick)",
+        "--single": "facts written one by one (default: editing 50, drift 100, evaluate 100; when quick 4, 2, 2)",
         "--prompts": "conflict: prompts patched both ways (default: 20; 1 when quick)",
         "--batch": "editing: facts written together (default: 50; 6 when quick)",
         "--tune": "drift: other facts the weight of the restraint is chosen on (default: 20; 1 when quick)",
@@ -55,6 +58,8 @@ def configure(parser: ArgumentParser, name: str) -> None:
     parser.add_argument(
         "--sequential", type=int, default=None, metavar="N", help="editing: facts in a row (default: 100; 0 when quick)"
     )
+    parser.add_argument("--data", type=Path, default=None, metavar="FILE", help="evaluate: a file of cases, too")
+    parser.add_argument("--ray", action="store_true", default=False, help="evaluate: also two workers of a Ray cluster")
     parser.add_argument("--shape", choices=list(SHAPES), help="random weights in this shape, instead of --model")
     add_outputs(parser, "json", bare=True)
     add_model_flags(parser)
@@ -95,6 +100,9 @@ def _options(args: Namespace) -> Any:
         if set(parts) - set(PARTS):
             raise BadRequest(f"--parts is “{args.parts}”; it may name {', '.join(PARTS)}.")
         return ConflictOptions(quick=args.quick, prompts=args.prompts, heads=args.cells, parts=parts)
+    if args.name == "evaluate":
+        cases = () if args.data is None else cases_of(args.data)
+        return EvaluateOptions(quick=args.quick, facts=args.single, cases=cases, ray=args.ray)
     if args.name == "neurons":
         return NeuronOptions(quick=args.quick, chains=args.chains)
     kinds = tuple(part.strip() for part in args.kinds.split(",") if part.strip())
