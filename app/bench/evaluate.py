@@ -1,0 +1,133 @@
+"""Methods side by side on the same cases, scoring in batches against one by one, and a cluster against this process.
+
+Evaluations go through the store, part by part: a bench that was ended goes on where it was. Scores do not depend on
+when they were computed; what is timed is computed anew.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from analysis import LanguageModel, ModelSpec
+from analysis.facts import another_object
+from analysis.study import Report, silent
+from app.bench.editing import known
+from app.bench.form import Bench
+from app.bench.machine import describe, wait
+from app.compute import stored
+from app.ray_engine import RayEngine
+from app.store import ResultStore
+from app.studies import STUDIES
+from app.sweep_plan import planned
+from app.sweeping import Engine, InProcess, sweep
+from editors.asking import answerable
+from editors.case import Case, case_of
+from editors.evaluate_result import IN_PERCENT, SHORT, EvaluateRequest, EvaluateResult, Protocol
+from editors.measuring import measured
+
+METHODS = ("ft", "rome", "memit", "emmet", "pmet", "alphaedit", "rome+sadr", "ace")
+TABLE: tuple[Protocol, ...] = ("likelihood", "strict", "starts", "agreement", "kl", "eos")
+"""Protocols of the table; a report has all."""
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """How much to measure."""
+
+    quick: bool = False
+    facts: int | None = None  # own facts; 100, 2 when quick
+    cases: tuple[Case, ...] = ()  # of a file
+    ray: bool = False  # also the same requests on two workers
+    methods: tuple[str, ...] = METHODS
+
+
+def evaluate_bench(lm: LanguageModel, options: EvaluateOptions, report: Report = silent) -> Bench:
+    """Measure scoring.*, own.METHOD.PROTOCOL.KIND, file.METHOD.PROTOCOL.KIND and ray.*."""
+    bench = Bench(describe(lm.device), lm.card())
+    count = options.facts or (2 if options.quick else 100)
+    own = tuple(case_of(fact, another_object(fact)) for fact in known(lm, count, report))
+    methods = ("ft", "rome") if options.quick else options.methods
+    _scoring(bench, lm, own[: max(2, count // 5)])
+    _table(bench, lm, "own", own, methods, report)
+    if options.cases:
+        _table(bench, lm, "file", options.cases[:count], methods, report)
+    if options.ray:
+        _cluster(bench, lm, own[:4], report)
+    return bench
+
+
+def _scoring(bench: Bench, lm: LanguageModel, cases: tuple[Case, ...]) -> None:
+    probes = answerable(lm, [probe for case in cases for probe in case.probes])
+    seconds, found = {}, {}
+    for rows in (1, 32):
+        began = time.perf_counter()
+        found[rows] = measured(lm, probes, slots=True, rows=rows)
+        wait(lm.device)
+        seconds[rows] = time.perf_counter() - began
+    bench.add("scoring.prompts", len(probes), "prompts, two answers each", len(cases))
+    bench.add("scoring.seconds", seconds[32], "s", len(probes))
+    bench.add("scoring.ratio", seconds[1] / seconds[32], "× one by one", len(probes))
+    far = [np.nanmax(np.abs(found[1].mean - found[32].mean)), np.nanmax(np.abs(found[1].summed - found[32].summed))]
+    assert found[1].slots is not None
+    assert found[32].slots is not None
+    far.append(float((found[1].slots - found[32].slots).abs().max()))
+    bench.add("scoring.max_abs_difference", max(map(float, far)), "nats", len(probes))
+
+
+def _table(
+    bench: Bench, lm: LanguageModel, name: str, cases: tuple[Case, ...], methods: tuple[str, ...], report: Report
+) -> None:
+    request = EvaluateRequest(cases=cases, methods=methods, fluency=True)
+    found: EvaluateResult = stored(STUDIES["evaluate"], request, lm, ResultStore(), report)
+    for at, version in enumerate(found.versions):
+        head = f"{name}.{version.replace('+', '_')}"
+        for protocol in TABLE:
+            times = 100 if protocol in IN_PERCENT else 1
+            for kind in found.there():
+                one = found.mean(at, protocol, kind)
+                if one is not None:
+                    label = SHORT.get(kind, kind) if protocol == "likelihood" else f"{protocol}.{kind}"
+                    bounds = (times * (one.value - one.half_width), times * (one.value + one.half_width))
+                    unit = "%" if times == 100 else "nats"
+                    bench.add(f"{head}.{label}", times * one.value, unit, one.n, bounds if one.n > 1 else None)
+        if (score := found.score(at)) is not None:
+            bench.add(f"{head}.S", 100 * score, "harmonic mean of ES, PS, NS", len(cases))
+        _mean(bench, f"{head}.fluency", found.fluency[at], "bits × 100")
+        if at:
+            _mean(bench, f"{head}.seconds", found.seconds[at], "s an edit, when it was computed")
+    bench.add(f"{name}.refused", len(found.faults), "edits", len(cases) * len(methods))
+
+
+def _mean(bench: Bench, name: str, values: np.ndarray, unit: str) -> None:
+    there = values[~np.isnan(values)]
+    if len(there):
+        bench.mean(name, there.tolist(), unit)
+
+
+def _cluster(bench: Bench, lm: LanguageModel, cases: tuple[Case, ...], report: Report) -> None:
+    """The same requests here and on two workers, from nothing each time."""
+    study = STUDIES["evaluate"]
+    units, _ = planned(study, cases, {"methods": ("rome",), "free": False}, [])
+    seconds, results = {}, {}
+
+    def run(name: str, engine: Engine) -> None:
+        with TemporaryDirectory() as place:
+            store = ResultStore(Path(place))
+            began = time.perf_counter()
+            swept = sweep(study, units, engine, store, report)
+            seconds[name] = time.perf_counter() - began
+            parts: list[Any] = [store.load(study, key) for key in swept.keys]
+            results[name] = [part.values for part in parts]
+
+    run("here", InProcess(lm))
+    spec = ModelSpec(source=lm.card()["source"], revision=lm.card()["revision"])
+    with RayEngine(spec, workers=2) as engine:
+        run("ray", engine)
+    far = max(float(np.nanmax(np.abs(a - b))) for a, b in zip(results["here"], results["ray"], strict=True))
+    bench.add("ray.seconds", seconds["ray"], "s, two workers", len(units))
+    bench.add("ray.here_seconds", seconds["here"], "s, this process", len(units))
+    bench.add("ray.max_abs_difference", far, "of any score", len(units))

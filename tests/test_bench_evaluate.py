@@ -1,0 +1,27 @@
+"""The parts of the evaluation benchmark, on a tiny model: its figures say what the study says."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from analysis.model import LanguageModel
+from app.bench.evaluate import _scoring, _table
+from app.bench.form import Bench
+from editors.evaluate_result import EvaluateRequest
+from editors.evaluating import evaluate
+from tests.test_evaluate import CASES
+
+
+def test_figures_are_those_of_the_study(tiny: LanguageModel, tmp_path: Path) -> None:
+    bench = Bench({}, {})
+    _scoring(bench, tiny, CASES)
+    _table(bench, tiny, "own", CASES, ("ft",), lambda *_, **__: None)
+    said = {figure.name: figure for figure in bench.figures}
+    assert said["scoring.max_abs_difference"].value < 1e-4
+    found = evaluate(tiny, EvaluateRequest(cases=CASES, methods=("ft",), fluency=True))
+    for at, version in enumerate(("none", "ft")):
+        assert said[f"own.{version}.ES"].value == pytest.approx(100 * found.mean(at, "likelihood", "rewrite").value)  # type: ignore[union-attr]
+        assert said[f"own.{version}.kl.neighbour"].n == 2
+    assert said["own.refused"].value == 0
+    json.dumps(bench.plain(), allow_nan=False)
