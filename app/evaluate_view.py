@@ -4,34 +4,25 @@ from functools import partial
 
 import streamlit as st
 
-from app.charts.evaluate_dots import KIND_WORDS, evaluate_alt, evaluate_dots
+from app.charts.evaluate_dots import evaluate_alt, evaluate_dots
 from app.charts.palette import live
 from app.components import theme_seen
+from app.evaluate_words import KIND_WORDS, NAMES, PROTOCOL_WORDS
 from app.exports import to_csv, to_json
 from app.flow import escape
+from app.gate_words import gate_said, verdict_said
 from app.report import markdown_report
-from editors.evaluate_result import PROTOCOLS, EvaluateResult, Protocol
-from editors.reach_result import NO_EDIT
+from app.report_html import html_report
+from editors.evaluate_result import PROTOCOLS, EvaluateResult
+from editors.gates import DEFAULT
+from editors.verdicts import Decision, verdicts
 
 STILL = {"displayModeBar": False}
 MARKS = {1.0: ":green[:material/check:]", 0.0: ":red[:material/close:]"}
-NAMES = {
-    NO_EDIT: "No edit", "rome": "ROME", "memit": "MEMIT", "emmet": "EMMET", "pmet": "PMET", "alphaedit": "AlphaEdit",
-    "ace": "ACE", "ft": "Fine-tuning", "rome+sadr": "ROME with SADR", "memit+sadr": "MEMIT with SADR",
-}  # fmt: skip
-PROTOCOL_WORDS: dict[Protocol, str] = {
-    "likelihood": "Likelier",
-    "strict": "Said, forced",
-    "token_fraction": "Tokens, forced",
-    "starts": "Said freely",
-    "contains": "Occurs freely",
-    "magnitude": "By how much",
-    "likelihood_summed": "Likelier, whole",
-    "agreement": "Next word kept",
-    "kl": "Moved (KL)",
-    "dp": "The edit’s answer",
-    "cap": "The wanted answer",
-    "eos": "Not the edit’s",
+VERDICT_MARKS: dict[Decision, str] = {
+    "admit": ":green[:material/check_circle:]",
+    "hold": ":orange[:material/pause_circle:]",
+    "reject": ":red[:material/cancel:]",
 }
 
 
@@ -61,12 +52,15 @@ def show(result: EvaluateResult) -> None:
         for label, text, name, kind in (
             ("CSV", to_csv, "csv", "text/csv"),
             ("JSON", to_json, "json", "application/json"),
+            ("HTML", partial(html_report, gate=DEFAULT), "html", "text/html"),
             ("Report", markdown_report, "md", "text/markdown"),
         ):
             st.download_button(
                 label, partial(text, result), f"palimpsest-evaluation.{name}", kind, type="tertiary",
                 on_click="ignore",
             )  # fmt: skip
+    if len(result.versions) > 1:
+        _verdicts(result)
     for fault in result.faults[:5]:
         st.markdown(f":orange[:material/info:] {escape(fault)}")
     if len(result.faults) > 5:
@@ -75,6 +69,15 @@ def show(result: EvaluateResult) -> None:
         st.markdown(f":gray[{len(result.left_out)} prompts this tokenizer cannot read were left out.]")
     if len(result.versions) > 1:
         _worst(result)
+
+
+def _verdicts(result: EvaluateResult) -> None:
+    for one in verdicts(result, DEFAULT):
+        st.markdown(f"{VERDICT_MARKS[one.decision]} {escape(verdict_said(one))}")
+    st.markdown(
+        f":gray[:small[By the {escape(gate_said(DEFAULT))}: admitted is what the worse end of the 95 % interval shows. "
+        "Thresholds of your own: palimpsest evaluate \\--gate FILE.]]"
+    )
 
 
 def _worst(result: EvaluateResult) -> None:

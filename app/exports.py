@@ -38,6 +38,8 @@ from editors.edit import Edit
 from editors.evaluate_result import PROTOCOLS, EvaluateResult
 from editors.generate_result import Generated
 from editors.layers_result import LayersResult
+from editors.lifelong_result import ASKED as SCORED
+from editors.lifelong_result import LifelongResult
 from editors.reach_result import ReachResult
 from editors.recipe import recipe_of
 
@@ -49,11 +51,11 @@ def to_csv(result: Any) -> str:
     return table(result).to_csv(index=False, lineterminator="\n")
 
 
-def to_json(result: Any) -> str:
-    """A result as strict JSON, one line a key."""
+def to_json(result: Any, more: dict[str, Any] | None = None) -> str:
+    """A result as strict JSON, one line a key; `more` is what else the file is to say."""
     lines = (
         f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
-        for key, value in plain(result).items()
+        for key, value in (plain(result) | _plain_data(more or {})).items()
     )
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -199,6 +201,17 @@ def _evaluate(result: EvaluateResult) -> dict[str, Any]:
     found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
     scores = table(result).astype(object).where(lambda frame: frame.notna(), None).to_dict("records")
     return {"study": "evaluate", "protocols": PROTOCOLS, "scores": scores} | found
+
+
+@_fields.register
+def _lifelong(result: LifelongResult) -> dict[str, Any]:
+    found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    ages = [{"from": young, "to": old} | dataclasses.asdict(mean) for young, old, mean in result.by_age()]
+    return (
+        {"study": "lifelong", "protocol": "strict", "kinds": SCORED, "by_age": ages}
+        | found
+        | {"drawdown": result.drawdown()}
+    )
 
 
 @_fields.register

@@ -21,7 +21,7 @@ def markdown_report(result: EvaluateResult) -> str:
         names = [f"{kind} ({SHORT[kind]})" if protocol == "likelihood" and kind in SHORT else kind for kind in shown]
         rows = [f"| method | {' | '.join(names)} |", f"|---|{'---|' * len(shown)}"]
         for at, version in enumerate(result.versions):
-            cells = [_cell(result.mean(at, protocol, kind), protocol) for kind in shown]
+            cells = [cell(result.mean(at, protocol, kind), protocol) for kind in shown]
             rows.append(f"| {version} | {' | '.join(cells)} |")
         parts += [f"## {protocol}", f"{meaning[0].upper()}{meaning[1:]}.", "\n".join(rows)]
     scores = [(version, result.score(at)) for at, version in enumerate(result.versions)]
@@ -35,7 +35,8 @@ def markdown_report(result: EvaluateResult) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _cell(mean: Mean | None, protocol: str) -> str:
+def cell(mean: Mean | None, protocol: str) -> str:
+    """A mean in its unit with half of its interval and n; a dash where there is none."""
     if mean is None:
         return "–"
     times, digits = (1, 3) if protocol in ("magnitude", "kl") else (100, 1)

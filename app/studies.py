@@ -37,6 +37,7 @@ from editors.edit import Edit
 from editors.evaluate_result import EvaluateRequest, EvaluateResult
 from editors.generate_result import Generated, GenerateRequest
 from editors.layers_result import LayersRequest, LayersResult
+from editors.lifelong_result import LifelongRequest, LifelongResult
 from editors.reach_result import ReachRequest, ReachResult
 from editors.request import EditRequest
 
@@ -64,6 +65,7 @@ STUDIES: dict[str, Study] = {
         Study("neurons", NeuronsRequest, NeuronsResult, _later(analysis, "neurons")),
         Study("hops", HopsRequest, HopsResult, _later(analysis, "hops")),
         Study("evaluate", EvaluateRequest, EvaluateResult, _later(editors, "evaluate"), parts="evaluate"),
+        Study("lifelong", LifelongRequest, LifelongResult, _later(editors, "lifelong")),
         Study("reach", ReachRequest, ReachResult, _later(editors, "reach"), on_edits=True),
         Study("layers", LayersRequest, LayersResult, _later(editors, "sweep_layers")),
         Study("generate", GenerateRequest, Generated, _later(editors, "generate"), on_edits=True),

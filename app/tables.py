@@ -32,6 +32,8 @@ from editors.edit import Edit
 from editors.evaluate_result import PROTOCOLS, SHORT, EvaluateResult, Mean, mean_of
 from editors.generate_result import Generated
 from editors.layers_result import OUTCOMES, LayersResult
+from editors.lifelong_result import ASKED as SCORED
+from editors.lifelong_result import LifelongResult
 from editors.reach_result import ReachResult
 
 
@@ -212,6 +214,29 @@ def _scores(method: str, protocol: str, prompts: str, name: str, own: Mean, chan
         "change": change.value if change else np.nan,
         "change_half_width": change.half_width if change else np.nan,
     }
+
+
+@table.register
+def _lifelong(result: LifelongResult) -> pd.DataFrame:
+    """One row per milestone: what is kept of the edits so far, and of the model."""
+    rows = []
+    drawdown = result.drawdown()
+    for at, count in enumerate(result.milestones):
+        row: dict[str, Any] = {"edits": count}
+        for kind in SCORED:
+            one = result.kept(at, kind)
+            row[kind] = one.value if one else np.nan
+            row[f"{kind}_half_width_95"] = one.half_width if one else np.nan
+            row[f"{kind}_n"] = one.n if one else 0
+        row |= {
+            "drawdown": drawdown[at],
+            "perplexity": result.perplexity[at],
+            "kl": result.kl[at],
+            "mute": result.mute[at],
+            "largest_change": result.change[at],
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 @table.register

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from editors.generating import generate
     from editors.layer_sweep import sweep_layers
     from editors.layers_result import LayersRequest, LayersResult
+    from editors.lifelong_editing import lifelong
+    from editors.lifelong_result import LifelongRequest, LifelongResult
     from editors.reach_result import ChainCase, ReachRequest, ReachResult
     from editors.reaching import reach
     from editors.recipe import read_recipe, write_recipe
@@ -43,6 +45,8 @@ _HOMES = {
     "evaluating": ("evaluate",),
     "generate_result": ("Generated", "GenerateRequest"),
     "generating": ("generate",),
+    "lifelong_editing": ("lifelong",),
+    "lifelong_result": ("LifelongRequest", "LifelongResult"),
     "reach_result": ("ChainCase", "ReachRequest", "ReachResult"),
     "reaching": ("reach",),
     "recipe": ("read_recipe", "write_recipe"),
@@ -67,6 +71,8 @@ __all__ = [
     "Generated",
     "LayersRequest",
     "LayersResult",
+    "LifelongRequest",
+    "LifelongResult",
     "PatchRequest",
     "PatchResult",
     "ReachRequest",
@@ -76,6 +82,7 @@ __all__ = [
     "drifts",
     "evaluate",
     "generate",
+    "lifelong",
     "patch",
     "reach",
     "read_recipe",

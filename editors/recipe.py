@@ -2,7 +2,8 @@
 
 Canonical JSON that a person can read, beside a safetensors file with the low-rank factors. The id is
 the hash of the JSON without it, the JSON holds the hash of the factors, so nothing can change
-unnoticed. Nothing in it is code.
+unnoticed. Nothing in it is code. A trail of what was done with it may lie beside it, under “audit” (see
+`editors.audit`); the id is not a hash of that.
 """
 
 import hashlib
@@ -19,6 +20,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from analysis.errors import BadFile
+from editors.audit import faults as trail_faults
+from editors.canonical import content_hash
 from editors.edit import Edit, Found, LayerChange
 from editors.probes import Answers, Glance, Kind, Probe
 from editors.request import EditRequest
@@ -29,18 +32,15 @@ LARGEST_JSON, LARGEST_PAYLOAD = 32 << 20, 4 << 30
 GROUPS = ("identity", "base", "request", "method", "artefact", "evaluation", "composition", "model")
 BASE = ("name", "source", "revision", "weights_hash", "architecture", "dtype")
 """What `base` repeats of `model`."""
+BESIDE = ("author", "audit")
+"""What an edit's provenance holds that a recipe keeps elsewhere."""
 UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, ValidationError, SafetensorError)
 """What reading a recipe raises that was made up or cut short."""
 
 
-def canonical(data: Any) -> str:
-    """JSON with one spelling: keys in order, no spaces, no NaN."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
 def recipe_id(recipe: dict[str, Any]) -> str:
-    """Hash of everything a recipe says but its id."""
-    return hashlib.sha256(canonical({k: v for k, v in recipe.items() if k != "id"}).encode()).hexdigest()[:24]
+    """Hash of everything a recipe says but its id, and of nothing that was done with it since."""
+    return content_hash({name: value for name, value in recipe.items() if name not in ("id", "audit")})
 
 
 def recipe_of(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
@@ -65,7 +65,7 @@ def recipe_of(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
         "request": edit.request.model_dump(mode="json"),
         "method": {
             "editor": edit.request.method,
-            "provenance": {name: value for name, value in edit.provenance.items() if name != "author"},
+            "provenance": {name: value for name, value in edit.provenance.items() if name not in BESIDE},
             "statistics": edit.found.statistics,
             "condition": _number(edit.found.condition),
             "key_ratio": [_number(x) for x in edit.found.key_ratio],
@@ -119,6 +119,9 @@ def recipe_of(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
         "model": model,
     }
     recipe["id"] = recipe_id(recipe)
+    trail = edit.provenance.get("audit")
+    if trail and not trail_faults(trail, recipe["id"]):  # under another author's name it is another recipe
+        recipe["audit"] = trail
     return recipe, payload
 
 
@@ -198,7 +201,7 @@ def _read(recipe: dict[str, Any], factors: dict[str, np.ndarray]) -> Edit:
         glance=_read_glance(recipe.get("glance")),
         warnings=list(method["warnings"]),
         built_on=list(recipe["composition"]["built_on"]),
-        provenance=dict(method["provenance"]),
+        provenance=dict(method["provenance"]) | ({"audit": recipe["audit"]} if recipe.get("audit") else {}),
     ).signed(recipe["identity"]["author"])
 
 
@@ -238,6 +241,7 @@ def faults(recipe: Any, payload: bytes) -> list[str]:
     try:
         if recipe.get("id") != (own := recipe_id(recipe)):
             found.append(f"The id {recipe.get('id')} is not that of the content, {own}: it was altered.")
+        found += trail_faults(recipe.get("audit", []), str(recipe.get("id")))
         EditRequest.model_validate(recipe["request"])
         if hashlib.sha256(payload).hexdigest() != recipe["artefact"]["sha256"]:
             return [*found, "The weights beside it are not those it was made with (hash mismatch)."]
@@ -306,10 +310,15 @@ def payload_place(place: Path) -> Path:
 def write_recipe(edit: Edit, place: Path, author: str = "") -> dict[str, Any]:
     """Write recipe and payload side by side, each whole or not at all; returns the recipe."""
     recipe, payload = recipe_of(edit, author)
-    text = json.dumps(recipe, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
     _put(payload_place(place), payload)
-    _put(place, text.encode())
+    write_again(recipe, place)
     return recipe
+
+
+def write_again(recipe: dict[str, Any], place: Path) -> None:
+    """Write the JSON of a recipe whose payload lies there already, whole or not at all."""
+    text = json.dumps(recipe, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    _put(place, text.encode())
 
 
 def _put(place: Path, data: bytes) -> None:

@@ -227,13 +227,13 @@ def test_a_link_to_a_file_stays_a_link(specs, tmp_path):
 def test_ctrl_c_keeps_what_was_computed(specs, tiny, monkeypatch, capsys):
     run = study.compute
 
-    def interrupted(what: Any, request: Any, lm: Any, store: Any, report: Any) -> Any:
+    def interrupted(what: Any, request: Any, lm: Any, store: Any, report: Any, **more: Any) -> Any:
         def once(done: int, *rest: Any, **named: Any) -> None:
             report(done, *rest, **named)
             if done >= 9:
                 raise KeyboardInterrupt
 
-        return run(what, request, lm, store, once)
+        return run(what, request, lm, store, once, **more)
 
     monkeypatch.setattr(study, "compute", interrupted)
     assert main(TRACE) == 130

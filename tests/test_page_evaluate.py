@@ -1,6 +1,7 @@
 """The page of evaluations, run in process on a tiny model: cases, scores, the worst, and the report."""
 
 import json
+import re
 
 import streamlit as st
 
@@ -10,6 +11,7 @@ from app.evaluate_view import NAMES, PROTOCOL_WORDS
 from app.report import markdown_report
 from editors.evaluate_result import PROTOCOLS, EvaluateRequest
 from editors.evaluating import evaluate
+from editors.gates import DEFAULT
 from tests.test_case_files import COUNTERFACT, TABLE
 from tests.test_evaluate import CASES
 from tests.test_pages import charts, fine, loader, press, ready, run, text, visit  # noqa: F401
@@ -25,6 +27,9 @@ def test_methods_side_by_side_on_our_facts(ready):  # noqa: F811
     assert len(result.request.cases) == 1
     assert charts(at)[0].alt.startswith("Scores by likelihood. The fact itself: No edit ")
     assert "Worst first" in text(at)
+    assert re.search("Fine-tuning: (hold|reject), ", text(at))  # one case admits nothing
+    assert DEFAULT.hash in text(at)
+    assert "HTML" in [button.label for button in at.get("download_button")]
     at.session_state["evaluate-protocol"] = "kl"
     assert charts(fine(at.run()))[0].alt.startswith("Scores by kl.")
     assert len(at.dataframe[-1].value) > 10

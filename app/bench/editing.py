@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 
 from analysis import KnownRequest, LanguageModel, known_facts, read_facts
 from analysis.averaging import in_turn
@@ -27,6 +26,7 @@ from editors.applying import apply, written_over
 from editors.asking import answerable, ask
 from editors.edit import Edit
 from editors.overlay import Overlay
+from editors.perplexity import perplexity
 from editors.probes import Answers, Probe, probes_of, score
 from editors.request import EditRequest, MethodName, Rewrite, settled
 from editors.rows import contexts, rows_of
@@ -74,17 +74,6 @@ def known(lm: LanguageModel, count: int, report: Report = silent) -> list[Fact]:
     """Facts the model knows with more than .3, relations in turn."""
     sure = set(known_facts(lm, KnownRequest(), report).known(0.3))
     return in_turn([fact for fact in read_facts() if fact.id in sure])[:count]
-
-
-@torch.no_grad()
-def perplexity(lm: LanguageModel, text: Corpus) -> float:
-    """Of the model on a text, each token after those before it in its piece."""
-    total, count = 0.0, 0
-    for ids in text.batches(2048):
-        logs = lm.logits(ids[:, :-1]).log_softmax(-1).cpu()
-        total -= float(logs.gather(2, ids[:, 1:, None]).sum())
-        count += ids[:, 1:].numel()
-    return float(np.exp(total / count))
 
 
 def _probes(lm: LanguageModel, facts: Sequence[Fact], rewrites: Sequence[Rewrite]) -> list[Probe]:

@@ -4,19 +4,10 @@ import plotly.graph_objects as go
 
 from app.charts.palette import Palette
 from app.charts.words import percent
+from app.evaluate_words import KIND_WORDS
 from editors.evaluate_result import IN_PERCENT, EvaluateResult, Protocol
 from editors.probes import Kind
 
-KIND_WORDS: dict[Kind, str] = {
-    "rewrite": "The fact itself",
-    "paraphrase": "In other words",
-    "portability": "What follows from it",
-    "neighbour": "Neighbours",
-    "distracting": "Neighbours, after the new fact",
-    "other": "The subject’s other facts",
-    "locality": "Something else",
-}
-"""Plain words; those that should follow first, then those that should stay."""
 SEATS = (1, 0, 4, 3, 5, 2)
 
 

@@ -37,6 +37,7 @@ COMMANDS = {
     "hops": ("app.cli.study", "ask chains of two facts, hop by hop and whole"),
     "reach": ("app.cli.reach", "write a fact of a chain with several methods and ask hop by hop and whole"),
     "evaluate": ("app.cli.evaluate", "compare methods on the same cases by every protocol of the field"),
+    "lifelong": ("app.cli.lifelong", "write facts one upon the other, and see how long they and the model last"),
     "sweep": ("app.cli.sweep", "run a study over every case of a file, here or on a cluster"),
     "report": ("app.cli.sweep", "read back what a sweep has computed"),
     "data": ("app.cli.data", "check a file of cases: its form, its faults row by row, conflicts, duplicates"),

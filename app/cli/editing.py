@@ -10,9 +10,12 @@ from typing import Any
 from analysis.errors import BadFile, BadRequest
 from analysis.moments_request import OWN
 from analysis.study import Request
+from app.cli.auditing import add_audit
 from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
 from app.cli.terminal import Bar, columns
 from app.links import validated
+from editors.audit import faults as trail_faults
+from editors.audit import head
 from editors.edit import Edit
 from editors.probes import score
 from editors.recipe import faults, read_files, read_recipe, write_recipe
@@ -181,6 +184,11 @@ def _recipe(parser: ArgumentParser) -> None:
         command = actions.add_parser(name, help=text)
         command.add_argument("recipes", type=Path, nargs=count, metavar="RECIPE")
         command.set_defaults(run=run)
+        if name == "verify":
+            command.add_argument(
+                "--head", default="", metavar="HASH", help="a head of its audit trail, noted elsewhere, to be reached"
+            )
+    add_audit(actions)
 
 
 def show(args: Namespace) -> int:
@@ -201,9 +209,14 @@ def verify(args: Namespace) -> int:
     """Check a recipe; 2 and its faults where it has some."""
     recipe, payload = read_files(args.recipes[0])
     found = faults(recipe, payload)
+    if args.head and isinstance(recipe, dict):
+        found += trail_faults(recipe.get("audit", []), str(recipe.get("id")), args.head)
+        found = list(dict.fromkeys(found))
     if found:
         raise BadFile(f"{args.recipes[0]} has {len(found)} faults.", tuple(found))
-    print(f"{args.recipes[0]} is whole: recipe {recipe['id']}, {len(payload) / 1e3:,.0f} kB of weights.")
+    trail = recipe.get("audit", [])
+    noted = f" Its audit trail holds, {len(trail)} events, head {head(trail, recipe['id'])}." if trail else ""
+    print(f"{args.recipes[0]} is whole: recipe {recipe['id']}, {len(payload) / 1e3:,.0f} kB of weights.{noted}")
     return 0
 
 

@@ -6,11 +6,13 @@ from functools import partial
 from app.cli.cases import add_cases, cases_said, some_of
 from app.cli.files import add_outputs, check_outputs, write_outputs
 from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
+from app.cli.gating import DatedStore, add_gate, gate_block, gate_fixed, print_gate
 from app.cli.summary import summary
 from app.cli.terminal import Bar
 from app.compute import stored
 from app.exports import to_csv, to_json
-from app.store import ResultStore
+from app.report import markdown_report
+from app.report_html import html_report
 from app.studies import STUDIES
 from editors.evaluate_result import EvaluateRequest
 
@@ -20,19 +22,30 @@ def configure(parser: ArgumentParser, _: str) -> None:
     add_cases(parser)
     add_fields(parser, EvaluateRequest, leave_out={"cases"})
     parser.add_argument("--fresh", action="store_true", default=False, help="compute anew what is stored")
-    add_outputs(parser, "json", "csv")
+    add_gate(parser)
+    add_outputs(parser, "json", "csv", "html", "markdown")
     add_model_flags(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
-    """Write, score, show."""
+    """Write, score, show; with a gate the status is its verdict."""
     check_outputs(args)
+    fixed = gate_fixed(args)
     cases, study = cases_said(args), STUDIES["evaluate"]
     with Bar() as bar:
-        lm, store = loaded(args, bar), ResultStore()
+        lm, store = loaded(args, bar), DatedStore()
         request = fields_of(args, EvaluateRequest, cases=some_of(args, cases, lm))
         result = stored(study, request, lm, store, bar, fresh=args.fresh)
-    write_outputs(args, {"json": partial(to_json, result), "csv": partial(to_csv, result)})
+    block = gate_block(result, fixed, store.oldest)
+    write_outputs(
+        args,
+        {
+            "json": partial(to_json, result, block),
+            "csv": partial(to_csv, result),
+            "html": partial(html_report, result, fixed.gate if fixed else None),
+            "markdown": partial(markdown_report, result),
+        },
+    )
     print(summary(result))
-    return 0
+    return print_gate(result, fixed, store.oldest) if fixed else 0

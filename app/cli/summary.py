@@ -25,6 +25,8 @@ from app.tables import table
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
 from editors.evaluate_result import FLUENCY, IN_PERCENT, PROTOCOLS, SHORT, EvaluateResult, Mean, mean_of
 from editors.layers_result import LayersResult
+from editors.lifelong_result import ASKED as SCORED
+from editors.lifelong_result import LifelongResult
 from editors.reach_result import ReachResult
 
 STRONGEST = 5
@@ -205,6 +207,25 @@ def _mean(mean: Mean | None, protocol: str) -> str:
         return "–"
     times, digits = (100, 1) if protocol in IN_PERCENT else (1, 3)
     return f"{times * mean.value:.{digits}f} ± {times * mean.half_width:.{digits}f}"
+
+
+@summary.register
+def _lifelong(result: LifelongResult) -> str:
+    drawdown, rows = result.drawdown(), []
+    for at, count in enumerate(result.milestones):
+        kept = [_mean(result.kept(at, kind), "strict") for kind in SCORED]
+        lost = "–" if np.isnan(drawdown[at]) else f"{100 * drawdown[at]:.1f}"
+        told = (f"{result.perplexity[at]:.2f}", f"{result.kl[at]:.3f}", f"{100 * result.mute[at]:.0f}")
+        rows.append((count, *kept, lost, *told, f"{result.change[at]:.3f}"))
+    head = ("edits", *(f"{kind} %" for kind in SCORED), "drawdown %", "perplexity", "KL", "mute %", "‖ΔW‖/‖W‖")
+    title = f"{_model(result.model)}, {len(result.request.cases)} cases in a row with {result.request.method}"
+    parts = [f"{title}\nstrict: {PROTOCOLS['strict']}\n{columns(rows, head)}"]
+    if (first := result.at_once()) is not None:
+        parts.append(f"Right after its own edit a fact is said in {_mean(first, 'strict')} % ({first.n} cases).")
+    ages = [(f"{young} to {old}", _mean(mean, "strict"), mean.n) for young, old, mean in result.by_age()]
+    if ages:
+        parts.append(f"At the end, by age\n{columns(ages, ('edits since', 'still said %', 'cases'))}")
+    return "\n\n".join([*parts, *result.faults])
 
 
 @summary.register

@@ -1,0 +1,85 @@
+"""What is left of the first edit after the hundredth? What a stream of edits asks and what it answers: plain data.
+
+Edits are written one upon the other and never taken back. At milestones all of them are asked again, and the model is
+held against itself without any (retention and drawdown after 2410.18785).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from analysis.study import Request
+from editors.case import Case
+from editors.evaluate_result import Mean, mean_of
+from editors.request import MethodName
+
+ASKED = ("rewrite", "paraphrase", "neighbour")
+"""Kinds of prompts that are scored, each by the strict protocol: every token of the wanted answer the likeliest."""
+STEPS = (1, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+class LifelongRequest(Request):
+    """Write cases one after another with one method, and look back at milestones."""
+
+    cases: tuple[Case, ...] = Field(min_length=1, description="facts to write, in this order")
+    method: MethodName = Field("rome", description="editor, with its own defaults")
+    milestones: tuple[int, ...] = Field(STEPS, description="numbers of edits after which all are asked again")
+    words: int = Field(8, ge=1, le=64, description="tokens of the texts that show whether it still speaks")
+    seed: int = Field(1, ge=0, lt=2**32, description="seed of the texts the method writes")
+
+    def stops(self) -> tuple[int, ...]:
+        """No edit, the milestones within the stream, and its end."""
+        inside = {one for one in self.milestones if 0 < one < len(self.cases)}
+        return (0, *sorted(inside), len(self.cases))
+
+
+@dataclass(frozen=True)
+class LifelongResult:
+    """M milestones, N cases; NaN where a case is not written yet, was refused, or has no such prompts."""
+
+    request: LifelongRequest
+    model: dict[str, Any]
+    milestones: list[int]
+    immediate: np.ndarray  # (kinds, N) share as wished, right after the case's own edit
+    later: np.ndarray  # (M, kinds, N) at each milestone
+    perplexity: np.ndarray  # (M,) of held-out text
+    kl: np.ndarray  # (M,) mean KL of the next token from that without edits, nats, on held-out prompts
+    mute: np.ndarray  # (M,) share of held-out prompts that are gone on with by nothing
+    change: np.ndarray  # (M,) largest ‖ΔW‖ / ‖W‖ of any matrix
+    faults: list[str]  # cases that were refused, and why
+    seconds: np.ndarray  # (N,) of writing
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def kept(self, milestone: int, kind: str = "rewrite") -> Mean | None:
+        """Mean over the cases written so far; `milestone` counts rows."""
+        return mean_of(self.later[milestone, ASKED.index(kind)])
+
+    def at_once(self, kind: str = "rewrite") -> Mean | None:
+        """Mean right after each edit."""
+        return mean_of(self.immediate[ASKED.index(kind)])
+
+    def by_age(self, bins: int = 5, kind: str = "rewrite") -> list[tuple[int, int, Mean]]:
+        """At the end of the stream: youngest and oldest age of a group, in edits since, and its mean."""
+        last, count = self.later[-1, ASKED.index(kind)], len(self.request.cases)
+        groups = np.array_split(np.arange(count)[::-1], min(bins, count))
+        found = [(count - 1 - int(own[0]), count - 1 - int(own[-1]), mean_of(last[own])) for own in groups]
+        return [(young, old, mean) for young, old, mean in found if mean is not None]
+
+    def drawdown(self) -> np.ndarray:
+        """Loss of what should have stayed: 1 - neighbours kept over neighbours kept without edits, (M,).
+
+        Over the cases written by then; NaN where there are none.
+        """
+        now, bare = self.later[:, ASKED.index("neighbour")], self.bare()[ASKED.index("neighbour")]
+        found = np.full(len(now), np.nan)
+        for row, own in enumerate(now):
+            there = ~np.isnan(own) & ~np.isnan(bare)
+            if there.any() and bare[there].sum() > 0:
+                found[row] = 1 - own[there].sum() / bare[there].sum()
+        return found
+
+    def bare(self) -> np.ndarray:
+        """Scores of all cases without any edit, (kinds, N)."""
+        return self.later[0]

@@ -1,0 +1,145 @@
+"""Streams of edits: the model at the beginning is itself, what comes later changes nothing before, nothing stays."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis import ModelSpec
+from analysis.errors import BadRequest, Cancelled
+from analysis.model import LanguageModel
+from analysis.study import pack, unpack
+from app.cli import flags, main
+from app.exports import to_json
+from app.tables import table
+from editors import lifelong_editing
+from editors.applying import tensor_hash
+from editors.case import Case
+from editors.lifelong_editing import lifelong
+from editors.lifelong_result import LifelongRequest, LifelongResult
+from editors.probes import Probe
+from editors.request import Rewrite
+
+SUBJECTS = ("tower of Aldra", "mother", "city", "Brin Corvo")
+
+
+def case(subject: str) -> Case:
+    fact = Rewrite(prompt="the old {} stands in a", subject=subject, target="river")
+    probes = (Probe(0, "rewrite", fact.text, "river", "city"), Probe(0, "neighbour", "near the", "river", "city"))
+    return Case((fact,), ("city",), probes, (), subject)
+
+
+CASES = tuple(case(subject) for subject in SUBJECTS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short(request: pytest.FixtureRequest) -> Any:
+    """Little held-out text."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lifelong_editing, "TEXT_TOKENS", 256)
+        yield
+
+
+@pytest.fixture
+def held_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prompts in the tiny tokenizer's words."""
+    words = [Probe(0, "other", text, "river", "") for text in ("the old tower", "mother wrote near", "a city stands")]
+    monkeypatch.setattr(lifelong_editing, "answerable", lambda lm, probes: words if not probes else list(probes))
+    monkeypatch.setattr(lifelong_editing, "read_facts", tuple)
+
+
+def asked(count: int = 4, **fields: Any) -> LifelongRequest:
+    return LifelongRequest(cases=CASES[:count], method="ft", milestones=(1, 2, 100), words=3, **fields)
+
+
+def test_a_stream_begins_with_the_model_itself_and_leaves_it(tiny: LanguageModel, held_out: None) -> None:
+    before = [tensor_hash(parameter) for parameter in tiny.model.parameters()]
+    found = lifelong(tiny, asked())
+    assert [tensor_hash(parameter) for parameter in tiny.model.parameters()] == before
+    assert found.milestones == [0, 1, 2, 4]
+    assert found.kl[0] == 0
+    assert found.change[0] == 0
+    assert (np.diff(found.change) >= 0).sum() >= 2
+    assert (found.kl[1:] > 0).all()
+    assert np.isfinite(found.perplexity).all()
+    assert found.drawdown()[0] == 0 or np.isnan(found.drawdown()[0])
+    assert not np.isnan(found.later[0, 0]).any()  # without edits all cases are asked
+    assert np.isnan(found.later[1, 0, 1:]).all()
+    assert found.immediate[0, 0] == found.later[1, 0, 0]  # after one edit both are the same question
+
+
+def test_a_cut_stream_is_the_beginning_of_the_longer_one(tiny: LanguageModel, held_out: None) -> None:
+    long, short = lifelong(tiny, asked()), lifelong(tiny, asked(2))
+    assert short.milestones == long.milestones[:3]
+    assert np.array_equal(short.later[1:], long.later[1:3, :, :2], equal_nan=True)
+    for name in ("perplexity", "kl", "mute", "change"):
+        assert np.array_equal(getattr(short, name), getattr(long, name)[:3])
+
+
+def test_a_cancelled_stream_leaves_no_trace(tiny: LanguageModel, held_out: None) -> None:
+    before = [tensor_hash(parameter) for parameter in tiny.model.parameters()]
+
+    def cancel(done: int, *_: Any, **__: Any) -> None:
+        if done == 2:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        lifelong(tiny, asked(), cancel)
+    assert [tensor_hash(parameter) for parameter in tiny.model.parameters()] == before
+
+
+def test_a_refused_case_is_told_of_and_passed_over(tiny: LanguageModel, held_out: None) -> None:
+    found = lifelong(tiny, asked(2).model_copy(update={"method": "prune"}))
+    assert len(found.faults) == 2
+    assert np.isnan(found.immediate).all()
+    assert found.kl[-1] == 0
+    assert found.kept(-1) is None
+    assert found.by_age() == []
+
+
+def test_a_model_that_only_ends_is_mute(tiny: LanguageModel, held_out: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifelong_editing, "continued", lambda *_, **__: iter(()))
+    found = lifelong(tiny, asked(1))
+    assert (found.mute == 1).all()
+    assert np.isfinite(found.perplexity).all()  # what is forced does not see it
+
+
+def test_ages_and_drawdown_are_read_off_the_cases() -> None:
+    later = np.full((2, 3, 4), np.nan)
+    later[0], later[1] = 1.0, [[0, 1, 1, 1], [1] * 4, [0.5] * 4]
+    nothing = np.zeros(2)
+    found = LifelongResult(
+        asked(), {}, [0, 4], later[1], later, nothing, nothing, nothing, nothing, [], np.zeros(4), {}
+    )
+    assert [(young, old, mean.value) for young, old, mean in found.by_age(2)] == [(0, 1, 1.0), (2, 3, 0.5)]
+    assert found.drawdown().tolist() == [0, 0.5]
+    back = unpack(LifelongResult, *pack(found))
+    assert np.array_equal(back.later, found.later)
+    assert back.request == found.request
+
+
+def test_prompts_nobody_can_ask_are_refused(tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifelong_editing, "answerable", lambda lm, probes: [])
+    with pytest.raises(BadRequest, match="None of the cases"):
+        lifelong(tiny, asked(1))
+
+
+def test_the_command_shows_what_is_left(
+    tmp_path: Path, tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch, capsys: Any, held_out: None
+) -> None:
+    def load(spec: ModelSpec, report: Any) -> Any:
+        return tiny
+
+    monkeypatch.setattr(flags, "load", load)
+    data = tmp_path / "cases.csv"
+    lines = [f"the old {subject} stands in a,{subject},river,city,near the" for subject in SUBJECTS[:2]]
+    data.write_text("\n".join(["prompt,subject,target,old,neighbours", *lines]), encoding="utf-8")
+    out = tmp_path / "out.json"
+    assert main(["lifelong", "--data", str(data), "--method", "ft", "--words", "2", "--json", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "At the end, by age" in said
+    assert "perplexity" in said
+    found = lifelong(tiny, asked(2))
+    assert len(table(found)) == 3
+    assert '"drawdown"' in to_json(found)
