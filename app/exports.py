@@ -33,6 +33,7 @@ from analysis.study import Request
 from app import conflict_tables
 from app.studies import STUDIES
 from app.tables import table
+from editors.abilities_result import CHANCE, AbilitiesResult
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
 from editors.edit import Edit
 from editors.evaluate_result import PROTOCOLS, EvaluateResult
@@ -204,13 +205,21 @@ def _evaluate(result: EvaluateResult) -> dict[str, Any]:
 
 
 @_fields.register
+def _abilities(result: AbilitiesResult) -> dict[str, Any]:
+    found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    shares = {group: result.share(group) for group in result.there()} | {"all": result.share()}
+    scores = {group: dataclasses.asdict(share) for group, share in shares.items() if share is not None}
+    return {"study": "abilities", "protocol": "likelihood", "chance": CHANCE, "scores": scores} | found
+
+
+@_fields.register
 def _lifelong(result: LifelongResult) -> dict[str, Any]:
     found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
     ages = [{"from": young, "to": old} | dataclasses.asdict(mean) for young, old, mean in result.by_age()]
     return (
         {"study": "lifelong", "protocol": "strict", "kinds": SCORED, "by_age": ages}
         | found
-        | {"drawdown": result.drawdown()}
+        | {"drawdown": result.drawdown(), "retention": result.retention()}
     )
 
 

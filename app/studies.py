@@ -32,6 +32,7 @@ from analysis import (
     TransferResult,
 )
 from analysis.study import Study
+from editors.abilities_result import AbilitiesRequest, AbilitiesResult
 from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest, PatchResult
 from editors.edit import Edit
 from editors.evaluate_result import EvaluateRequest, EvaluateResult
@@ -66,6 +67,7 @@ STUDIES: dict[str, Study] = {
         Study("hops", HopsRequest, HopsResult, _later(analysis, "hops")),
         Study("evaluate", EvaluateRequest, EvaluateResult, _later(editors, "evaluate"), parts="evaluate"),
         Study("lifelong", LifelongRequest, LifelongResult, _later(editors, "lifelong")),
+        Study("abilities", AbilitiesRequest, AbilitiesResult, _later(editors, "abilities")),
         Study("reach", ReachRequest, ReachResult, _later(editors, "reach"), on_edits=True),
         Study("layers", LayersRequest, LayersResult, _later(editors, "sweep_layers")),
         Study("generate", GenerateRequest, Generated, _later(editors, "generate"), on_edits=True),

@@ -27,6 +27,7 @@ from analysis.average_result import ROWS
 from analysis.hops_result import ASKED
 from analysis.scores import TOP
 from app import conflict_tables
+from editors.abilities_result import AbilitiesResult
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult
 from editors.edit import Edit
 from editors.evaluate_result import PROTOCOLS, SHORT, EvaluateResult, Mean, mean_of
@@ -217,6 +218,20 @@ def _scores(method: str, protocol: str, prompts: str, name: str, own: Mean, chan
 
 
 @table.register
+def _abilities(result: AbilitiesResult) -> pd.DataFrame:
+    """One row per question."""
+    return pd.DataFrame(
+        {
+            "group": result.groups,
+            "prompt": result.prompts,
+            "answer": result.answers,
+            "right": result.right,
+            "margin": _floats(result.margin),
+        }
+    )
+
+
+@table.register
 def _lifelong(result: LifelongResult) -> pd.DataFrame:
     """One row per milestone: what is kept of the edits so far, and of the model."""
     rows = []
@@ -229,6 +244,7 @@ def _lifelong(result: LifelongResult) -> pd.DataFrame:
             row[f"{kind}_half_width_95"] = one.half_width if one else np.nan
             row[f"{kind}_n"] = one.n if one else 0
         row |= {
+            **{f"ability_{group}": result.abilities[at, place] for place, group in enumerate(result.groups)},
             "drawdown": drawdown[at],
             "perplexity": result.perplexity[at],
             "kl": result.kl[at],

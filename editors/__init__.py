@@ -15,6 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from editors.abilities_result import AbilitiesRequest, AbilitiesResult
+    from editors.ability_probes import abilities
     from editors.applying import written_over
     from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest, PatchResult
     from editors.drifting import drift, drifts, patch
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from editors.writing import write
 
 _HOMES = {
+    "ability_probes": ("abilities",),
+    "abilities_result": ("AbilitiesRequest", "AbilitiesResult"),
     "applying": ("written_over",),
     "drift_result": ("DriftRequest", "DriftResult", "DriftsRequest", "DriftsResult", "PatchRequest", "PatchResult"),
     "drifting": ("drift", "drifts", "patch"),
@@ -57,6 +61,8 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AbilitiesRequest",
+    "AbilitiesResult",
     "ChainCase",
     "DriftRequest",
     "DriftResult",
@@ -78,6 +84,7 @@ __all__ = [
     "ReachRequest",
     "ReachResult",
     "Rewrite",
+    "abilities",
     "drift",
     "drifts",
     "evaluate",

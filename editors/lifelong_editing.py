@@ -13,6 +13,8 @@ from analysis.errors import BadRequest, WorkbenchError
 from analysis.facts import read_facts
 from analysis.generation import continued
 from analysis.study import Report, provenance, silent
+from editors.abilities_result import AbilitiesRequest
+from editors.ability_probes import abilities
 from editors.applying import written_over
 from editors.asking import answerable
 from editors.case import Case
@@ -47,6 +49,7 @@ def lifelong(lm: "LanguageModel", request: LifelongRequest, report: Report = sil
     immediate = np.full((len(ASKED), count), np.nan)
     later = np.full((len(stops), len(ASKED), count), np.nan)
     perplexity, kl, mute, change = (np.full(len(stops), np.nan) for _ in range(4))
+    able: list[dict[str, float]] = []
     seconds = np.full(count, np.nan)
     made: list[Edit] = []
     faults: list[str] = []
@@ -58,6 +61,7 @@ def lifelong(lm: "LanguageModel", request: LifelongRequest, report: Report = sil
             for number in asked:
                 later[row, :, number] = stream.scores(number)
             perplexity[row], kl[row], mute[row] = stream.held_out()
+            able.append(stream.abilities())
         change[row] = _largest(made)
 
     look_back(0, 0)
@@ -75,9 +79,11 @@ def lifelong(lm: "LanguageModel", request: LifelongRequest, report: Report = sil
         if number + 1 in stops:
             look_back(stops.index(number + 1), number + 1)
     report(count, count, "done")
+    groups = list(able[0])
+    abled = np.array([[one[group] for group in groups] for one in able]).reshape(len(stops), len(groups))
     return LifelongResult(
-        request, lm.card(), list(stops), immediate, later, perplexity, kl, mute, change, faults, seconds,
-        provenance(time.perf_counter() - started),
+        request, lm.card(), list(stops), immediate, later, perplexity, kl, mute, groups, abled, change, faults,
+        seconds, provenance(time.perf_counter() - started),
     )  # fmt: skip
 
 
@@ -85,7 +91,7 @@ class _Stream:
     """What is asked again and again, and what the model says to it without edits."""
 
     def __init__(self, lm: "LanguageModel", request: LifelongRequest):
-        self.lm, self.words = lm, request.words
+        self.lm, self.words, self.able = lm, request.words, request.abilities
         self.probes = [
             answerable(lm, [probe for probe in case.probes if probe.kind in ASKED]) for case in request.cases
         ]
@@ -119,6 +125,16 @@ class _Stream:
             kl = max(0.0, float((slots.exp() * (slots - self.before)).sum(-1).double().mean()))
             mute = float(np.mean([self._mute(probe.prompt) for probe in self.prompts]))
         return perplexity(self.lm, self.text), kl, mute
+
+    def abilities(self) -> dict[str, float]:
+        """Share right of each group; none where they are not asked for, or this tokenizer reads none."""
+        if not self.able:
+            return {}
+        try:
+            found = abilities(self.lm, AbilitiesRequest())
+        except BadRequest:
+            return {}
+        return {group: share.value for group in found.there() if (share := found.share(group)) is not None}
 
     def _mute(self, prompt: str) -> bool:
         """Whether nothing but blanks follows."""

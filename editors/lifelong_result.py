@@ -27,6 +27,7 @@ class LifelongRequest(Request):
     method: MethodName = Field("rome", description="editor, with its own defaults")
     milestones: tuple[int, ...] = Field(STEPS, description="numbers of edits after which all are asked again")
     words: int = Field(8, ge=1, le=64, description="tokens of the texts that show whether it still speaks")
+    abilities: bool = Field(True, description="also ask the small questions that no edit should touch")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the texts the method writes")
 
     def stops(self) -> tuple[int, ...]:
@@ -47,6 +48,8 @@ class LifelongResult:
     perplexity: np.ndarray  # (M,) of held-out text
     kl: np.ndarray  # (M,) mean KL of the next token from that without edits, nats, on held-out prompts
     mute: np.ndarray  # (M,) share of held-out prompts that are gone on with by nothing
+    groups: list[str]  # of abilities; none where they were not asked for, or cannot be read
+    abilities: np.ndarray  # (M, groups) share of questions right, by likelihood
     change: np.ndarray  # (M,) largest ‖ΔW‖ / ‖W‖ of any matrix
     faults: list[str]  # cases that were refused, and why
     seconds: np.ndarray  # (N,) of writing
@@ -67,18 +70,25 @@ class LifelongResult:
         found = [(count - 1 - int(own[0]), count - 1 - int(own[-1]), mean_of(last[own])) for own in groups]
         return [(young, old, mean) for young, old, mean in found if mean is not None]
 
-    def drawdown(self) -> np.ndarray:
-        """Loss of what should have stayed: 1 - neighbours kept over neighbours kept without edits, (M,).
+    def retention(self) -> np.ndarray:
+        """R: what is left of each thing that should stay over what there was without edits, (M, 1 + groups).
 
-        Over the cases written by then; NaN where there are none.
+        First the neighbours of the cases written by then, then each group of abilities; NaN where there was none.
         """
         now, bare = self.later[:, ASKED.index("neighbour")], self.bare()[ASKED.index("neighbour")]
-        found = np.full(len(now), np.nan)
+        found = np.full((len(now), 1 + len(self.groups)), np.nan)
         for row, own in enumerate(now):
             there = ~np.isnan(own) & ~np.isnan(bare)
             if there.any() and bare[there].sum() > 0:
-                found[row] = 1 - own[there].sum() / bare[there].sum()
+                found[row, 0] = own[there].sum() / bare[there].sum()
+        at_first = np.where(self.abilities[0] > 0, self.abilities[0], np.nan) if self.groups else self.abilities[0]
+        found[:, 1:] = self.abilities / at_first
         return found
+
+    def drawdown(self) -> np.ndarray:
+        """The worst loss of what should have stayed, max (1 - R), (M,); NaN where nothing can be told."""
+        lost = np.nan_to_num(1 - self.retention(), nan=-np.inf).max(1)
+        return np.where(np.isinf(lost), np.nan, lost)
 
     def bare(self) -> np.ndarray:
         """Scores of all cases without any edit, (kinds, N)."""

@@ -110,10 +110,25 @@ def test_ages_and_drawdown_are_read_off_the_cases() -> None:
     later[0], later[1] = 1.0, [[0, 1, 1, 1], [1] * 4, [0.5] * 4]
     nothing = np.zeros(2)
     found = LifelongResult(
-        asked(), {}, [0, 4], later[1], later, nothing, nothing, nothing, nothing, [], np.zeros(4), {}
+        asked(),
+        {},
+        [0, 4],
+        later[1],
+        later,
+        nothing,
+        nothing,
+        nothing,
+        ["sums", "none"],
+        np.array([[0.8, 0.0], [0.2, 0.0]]),
+        nothing,
+        [],
+        np.zeros(4),
+        {},
     )
     assert [(young, old, mean.value) for young, old, mean in found.by_age(2)] == [(0, 1, 1.0), (2, 3, 0.5)]
-    assert found.drawdown().tolist() == [0, 0.5]
+    assert found.retention()[:, :2].tolist() == [[1, 1], [0.5, 0.25]]
+    assert np.isnan(found.retention()[:, 2]).all()  # what was not there cannot be kept
+    assert found.drawdown().tolist() == [0, 0.75]
     back = unpack(LifelongResult, *pack(found))
     assert np.array_equal(back.later, found.later)
     assert back.request == found.request

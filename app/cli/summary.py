@@ -22,6 +22,7 @@ from analysis.hops_result import ASKED, PLACES
 from app.cli import conflict_summary
 from app.cli.terminal import columns, shades, word
 from app.tables import table
+from editors.abilities_result import CHANCE, AbilitiesResult
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
 from editors.evaluate_result import FLUENCY, IN_PERCENT, PROTOCOLS, SHORT, EvaluateResult, Mean, mean_of
 from editors.layers_result import LayersResult
@@ -210,14 +211,37 @@ def _mean(mean: Mean | None, protocol: str) -> str:
 
 
 @summary.register
+def _abilities(result: AbilitiesResult) -> str:
+    rows = []
+    for group in (*result.there(), None):
+        share = result.share(group)
+        rows.append((group or "all", _mean(share, "likelihood"), share.n if share else 0))
+    title = f"{_model(result.model)}, right by likelihood; chance is {100 * CHANCE:.0f} %"
+    parts = [f"{title}\n{columns(rows, ('group', 'right %', 'questions'))}"]
+    if result.left_out:
+        parts.append(f"{len(result.left_out)} questions this tokenizer cannot read were left out.")
+    return "\n\n".join(parts)
+
+
+@summary.register
 def _lifelong(result: LifelongResult) -> str:
     drawdown, rows = result.drawdown(), []
     for at, count in enumerate(result.milestones):
         kept = [_mean(result.kept(at, kind), "strict") for kind in SCORED]
         lost = "–" if np.isnan(drawdown[at]) else f"{100 * drawdown[at]:.1f}"
         told = (f"{result.perplexity[at]:.2f}", f"{result.kl[at]:.3f}", f"{100 * result.mute[at]:.0f}")
-        rows.append((count, *kept, lost, *told, f"{result.change[at]:.3f}"))
-    head = ("edits", *(f"{kind} %" for kind in SCORED), "drawdown %", "perplexity", "KL", "mute %", "‖ΔW‖/‖W‖")
+        able = "–" if np.isnan(result.abilities[at]).all() else f"{100 * np.nanmean(result.abilities[at]):.1f}"
+        rows.append((count, *kept, able, lost, *told, f"{result.change[at]:.3f}"))
+    head = (
+        "edits",
+        *(f"{kind} %" for kind in SCORED),
+        "abilities %",
+        "drawdown %",
+        "perplexity",
+        "KL",
+        "mute %",
+        "‖ΔW‖/‖W‖",
+    )
     title = f"{_model(result.model)}, {len(result.request.cases)} cases in a row with {result.request.method}"
     parts = [f"{title}\nstrict: {PROTOCOLS['strict']}\n{columns(rows, head)}"]
     if (first := result.at_once()) is not None:

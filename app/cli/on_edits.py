@@ -1,6 +1,7 @@
-"""`palimpsest drift`, `patch`, `drifts`: what edits do to attention, from the terminal."""
+"""`palimpsest drift`, `patch`, `drifts`, `abilities`: studies of a model with edits on it, from the terminal."""
 
 from argparse import ArgumentParser, Namespace
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from app.exports import to_csv, to_json
 from app.store import ResultStore
 from app.studies import STUDIES
 
+NEEDS = ("drift", "patch", "drifts")
+"""Studies that compare with the model without edits, and so say nothing where there are none."""
+CHARTED = ("drift", "drifts")
+
 
 def configure(parser: ArgumentParser, name: str) -> None:
     """Give the command its flags."""
@@ -25,25 +30,28 @@ def configure(parser: ArgumentParser, name: str) -> None:
         "--recipe", type=Path, action="append", default=[], metavar="FILE", help="edits that are on, lowest first"
     )
     parser.add_argument("--fresh", action="store_true", default=False, help="compute anew what is stored")
-    add_outputs(parser, "json", "csv", *(["html"] if name != "patch" else []))
+    add_outputs(parser, "json", "csv", *(["html"] if name in CHARTED else []))
     add_model_flags(parser)
     parser.set_defaults(run=partial(run, study))
 
 
 def run(study: Study, args: Namespace) -> int:
-    """Run a study of drift on the edits of some recipes, and show it."""
+    """Run a study on a model with the edits of some recipes, and show it."""
     request = fields_of(args, study.request)
     check_outputs(args)
     edits = stacked(args.recipe)
-    if not edits:
+    if not edits and study.name in NEEDS:
         raise BadRequest(
             "--recipe must be given: drift is what an edit does to attention. `palimpsest edit` writes one."
         )
-    if not hasattr(args, "source"):
+    if edits and not hasattr(args, "source"):
         args.source = edits[0].model["source"]
+    from editors.applying import written_over
+
     with Bar() as bar:
         lm, store = loaded(args, bar), ResultStore()
-        result = stored(study, request, lm, store, bar, edits, fresh=args.fresh)
+        with nullcontext() if study.on_edits else written_over(lm, edits):
+            result = stored(study, request, lm, store, bar, edits, fresh=args.fresh)
     write_outputs(
         args, {"json": partial(to_json, result), "csv": partial(to_csv, result), "html": partial(_html, result)}
     )
