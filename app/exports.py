@@ -41,6 +41,7 @@ from editors.generate_result import Generated
 from editors.layers_result import LayersResult
 from editors.lifelong_result import ASKED as SCORED
 from editors.lifelong_result import LifelongResult
+from editors.quiz_result import DIMENSIONS, PROTOCOL, QuizResult
 from editors.reach_result import ReachResult
 from editors.recipe import recipe_of
 
@@ -210,6 +211,13 @@ def _abilities(result: AbilitiesResult) -> dict[str, Any]:
     shares = {group: result.share(group) for group in result.there()} | {"all": result.share()}
     scores = {group: dataclasses.asdict(share) for group, share in shares.items() if share is not None}
     return {"study": "abilities", "protocol": "likelihood", "chance": CHANCE, "scores": scores} | found
+
+
+@_fields.register
+def _quiz(result: QuizResult) -> dict[str, Any]:
+    found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    scores = table(result).astype(object).where(lambda frame: frame.notna(), None).to_dict("records")
+    return {"study": "quiz", "protocol": PROTOCOL, "dimensions": DIMENSIONS, "scores": scores} | found
 
 
 @_fields.register

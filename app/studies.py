@@ -39,6 +39,7 @@ from editors.evaluate_result import EvaluateRequest, EvaluateResult
 from editors.generate_result import Generated, GenerateRequest
 from editors.layers_result import LayersRequest, LayersResult
 from editors.lifelong_result import LifelongRequest, LifelongResult
+from editors.quiz_result import QuizRequest, QuizResult
 from editors.reach_result import ReachRequest, ReachResult
 from editors.request import EditRequest
 
@@ -66,6 +67,7 @@ STUDIES: dict[str, Study] = {
         Study("neurons", NeuronsRequest, NeuronsResult, _later(analysis, "neurons")),
         Study("hops", HopsRequest, HopsResult, _later(analysis, "hops")),
         Study("evaluate", EvaluateRequest, EvaluateResult, _later(editors, "evaluate"), parts="evaluate"),
+        Study("quiz", QuizRequest, QuizResult, _later(editors, "quiz")),
         Study("lifelong", LifelongRequest, LifelongResult, _later(editors, "lifelong")),
         Study("abilities", AbilitiesRequest, AbilitiesResult, _later(editors, "abilities")),
         Study("reach", ReachRequest, ReachResult, _later(editors, "reach"), on_edits=True),

@@ -31,6 +31,7 @@ FROM_CASE: dict[str, dict[str, Taken]] = {
     },
     "edit": FACTS,
     "layers": FACTS,
+    "quiz": {"cases": lambda case: (case,)},
     "evaluate": {"cases": lambda case: (case,), "mode": lambda case: "single"},
 }
 """Studies that can be asked of a case, and the fields they take from it."""

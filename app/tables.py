@@ -35,6 +35,7 @@ from editors.generate_result import Generated
 from editors.layers_result import OUTCOMES, LayersResult
 from editors.lifelong_result import ASKED as SCORED
 from editors.lifelong_result import LifelongResult
+from editors.quiz_result import DIMENSIONS, PROTOCOL, QuizResult
 from editors.reach_result import ReachResult
 
 
@@ -229,6 +230,21 @@ def _abilities(result: AbilitiesResult) -> pd.DataFrame:
             "margin": _floats(result.margin),
         }
     )
+
+
+@table.register
+def _quiz(result: QuizResult) -> pd.DataFrame:
+    """One row per method and dimension, then per method and form: mean over cases, 95 % interval, n."""
+    rows = []
+    for at, version in enumerate(result.versions):
+        for name in DIMENSIONS:
+            if (own := result.mean(at, name)) is not None:
+                rows.append(_scores(version, PROTOCOL, name, "", own, result.paired(at, 0, name) if at else None))
+        for form in result.there():
+            if (own := result.form_mean(at, form)) is not None:
+                change = mean_of(result.by_case(at, form) - result.by_case(0, form)) if at else None
+                rows.append(_scores(version, PROTOCOL, form, "", own, change))
+    return pd.DataFrame(rows)
 
 
 @table.register

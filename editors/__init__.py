@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from editors.layers_result import LayersRequest, LayersResult
     from editors.lifelong_editing import lifelong
     from editors.lifelong_result import LifelongRequest, LifelongResult
+    from editors.quiz_result import QuizRequest, QuizResult
+    from editors.quizzing import quiz
     from editors.reach_result import ChainCase, ReachRequest, ReachResult
     from editors.reaching import reach
     from editors.recipe import read_recipe, write_recipe
@@ -51,6 +53,8 @@ _HOMES = {
     "generating": ("generate",),
     "lifelong_editing": ("lifelong",),
     "lifelong_result": ("LifelongRequest", "LifelongResult"),
+    "quiz_result": ("QuizRequest", "QuizResult"),
+    "quizzing": ("quiz",),
     "reach_result": ("ChainCase", "ReachRequest", "ReachResult"),
     "reaching": ("reach",),
     "recipe": ("read_recipe", "write_recipe"),
@@ -81,6 +85,8 @@ __all__ = [
     "LifelongResult",
     "PatchRequest",
     "PatchResult",
+    "QuizRequest",
+    "QuizResult",
     "ReachRequest",
     "ReachResult",
     "Rewrite",
@@ -91,6 +97,7 @@ __all__ = [
     "generate",
     "lifelong",
     "patch",
+    "quiz",
     "reach",
     "read_recipe",
     "sweep_layers",

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from analysis.study import Request
-from editors.case import Case
+from editors.comparison import Comparison
 from editors.probes import WANT_NEW, Kind
-from editors.request import MethodName
 
 Protocol = Literal[
     "likelihood",
@@ -46,8 +44,6 @@ PROTOCOLS: dict[Protocol, str] = {
 """Every number carries one of these; in percent all but the means of magnitude and kl. EVOKE's AMS is likelihood."""
 FLUENCY = "entropy of the word pairs and triples of texts the model writes, bits × 100 (CounterFact's GE)"
 IN_PERCENT: tuple[Protocol, ...] = tuple(protocol for protocol in PROTOCOLS if protocol not in ("magnitude", "kl"))
-WITH_SADR: tuple[MethodName, ...] = ("rome", "memit", "emmet", "alphaedit", "pmet", "ft")
-"""Methods that can hold attention back."""
 FREE: tuple[Protocol, ...] = ("starts", "contains")
 KEPT: tuple[Protocol, ...] = ("agreement", "kl")
 Mode = Literal["single", "batch"]
@@ -55,31 +51,13 @@ SHORT = {"rewrite": "ES", "paraphrase": "PS", "neighbour": "NS", "other": "RS", 
 """The field's names for the likelihood protocol."""
 
 
-class EvaluateRequest(Request):
+class EvaluateRequest(Comparison):
     """Write the same cases with several methods, and score them by every protocol."""
 
-    cases: tuple[Case, ...] = Field(min_length=1, description="facts to write and the prompts that test them")
-    methods: tuple[str, ...] = Field(
-        ("rome", "memit"), description="editors to compare, each with its own defaults; with SADR as in rome+sadr"
-    )
     mode: Mode = Field("single", description="single: each case by itself; batch: all cases in one edit")
     free: bool = Field(True, description="also let the model go on freely from prompts that want the new answer")
     words: int = Field(16, ge=1, le=64, description="tokens it may take for that")
     fluency: bool = Field(False, description="also let it write texts about the subjects, for their fluency")
-    sadr: float = Field(0.1, gt=0, description="weight of SADR where a method is to have it")
-    seed: int = Field(1, ge=0, lt=2**32, description="seed of the texts the methods write")
-
-    @field_validator("methods")
-    @classmethod
-    def _known(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
-        for one in methods:
-            method, mark, extra = one.partition("+")
-            if method not in get_args(MethodName) or (mark and (extra != "sadr" or method not in WITH_SADR)):
-                raise ValueError(
-                    f"there is no method {one}; take {', '.join(get_args(MethodName))}, or one of "
-                    f"{', '.join(WITH_SADR)} with +sadr"
-                )
-        return tuple(dict.fromkeys(methods))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from editors.applying import written_over
 from editors.asking import answerable
 from editors.asking_whole import right, said_to
 from editors.case import Case
+from editors.comparison import Comparison
 from editors.edit import Edit
 from editors.evaluate_parts import joined, parts_of
 from editors.evaluate_result import FREE, PROTOCOLS, EvaluateRequest, EvaluateResult, wants_new
@@ -86,7 +87,7 @@ def _scored(lm: "LanguageModel", request: EvaluateRequest, report: Report) -> Ev
         report(at, len(versions), f"edits, {version}")
         began = time.perf_counter()
         try:
-            edits = _write(lm, request, version, report)
+            edits = edits_of(lm, request, version, report)
         except WorkbenchError as error:
             name = (request.cases[0].id or request.cases[0].rewrite.text) if len(request.cases) == 1 else "all cases"
             faults.append(f"{version}, {name}: {error}")
@@ -120,7 +121,8 @@ def _clash(cases: Sequence[Case]) -> str | None:
     return None
 
 
-def _write(lm: "LanguageModel", request: EvaluateRequest, version: str, report: Report) -> list[Edit]:
+def edits_of(lm: "LanguageModel", request: Comparison, version: str, report: Report) -> list[Edit]:
+    """All cases written together with one version's method; nothing for no edit."""
     if version == NO_EDIT:
         return []
     name, restrained, _ = version.partition("+")

@@ -28,6 +28,7 @@ from editors.evaluate_result import FLUENCY, IN_PERCENT, PROTOCOLS, SHORT, Evalu
 from editors.layers_result import LayersResult
 from editors.lifelong_result import ASKED as SCORED
 from editors.lifelong_result import LifelongResult
+from editors.quiz_result import DIMENSIONS, QuizResult
 from editors.reach_result import ReachResult
 
 STRONGEST = 5
@@ -221,6 +222,25 @@ def _abilities(result: AbilitiesResult) -> str:
     if result.left_out:
         parts.append(f"{len(result.left_out)} questions this tokenizer cannot read were left out.")
     return "\n\n".join(parts)
+
+
+@summary.register
+def _quiz(result: QuizResult) -> str:
+    asked = len(result.request.cases) - len(result.skipped)
+    title = f"{_model(result.model)}, {asked} cases; answered freely, matched word for word"
+    dimensions = [
+        (version, *(_mean(result.mean(at, name), "strict") for name in DIMENSIONS))
+        for at, version in enumerate(result.versions)
+    ]
+    forms = [
+        (form, *(_mean(result.form_mean(at, form), "strict") for at in range(len(result.versions))))
+        for form in result.there()
+    ]
+    parts = [f"{title}\n{columns(dimensions, ('method', *(f'{name} %' for name in DIMENSIONS)))}"]
+    parts.append(f"Form by form, %\n{columns(forms, ('form', *result.versions))}")
+    if result.skipped:
+        parts.append(f"{len(result.skipped)} cases were not asked: " + "; ".join(result.skipped[:3]) + ".")
+    return "\n\n".join([*parts, *result.faults])
 
 
 @summary.register

@@ -1,8 +1,9 @@
-"""`palimpsest lifelong`: a stream of edits, and what is left of each and of the model as it goes on."""
+"""`palimpsest lifelong`, `quiz`: studies of cases, with nothing more to them than their tables."""
 
 from argparse import ArgumentParser, Namespace
 from functools import partial
 
+from analysis.study import Study
 from app.cli.cases import add_cases, cases_said, some_of
 from app.cli.files import add_outputs, check_outputs, write_outputs
 from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
@@ -12,26 +13,26 @@ from app.compute import stored
 from app.exports import to_csv, to_json
 from app.store import ResultStore
 from app.studies import STUDIES
-from editors.lifelong_result import LifelongRequest
 
 
-def configure(parser: ArgumentParser, _: str) -> None:
+def configure(parser: ArgumentParser, name: str) -> None:
     """Give the command its flags."""
+    study = STUDIES[name]
     add_cases(parser)
-    add_fields(parser, LifelongRequest, leave_out={"cases"})
+    add_fields(parser, study.request, leave_out={"cases"})
     parser.add_argument("--fresh", action="store_true", default=False, help="compute anew what is stored")
     add_outputs(parser, "json", "csv")
     add_model_flags(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=partial(run, study))
 
 
-def run(args: Namespace) -> int:
-    """Write the stream, show what is left."""
+def run(study: Study, args: Namespace) -> int:
+    """Run the study on the cases named, show it."""
     check_outputs(args)
-    cases, study = cases_said(args), STUDIES["lifelong"]
+    cases = cases_said(args)
     with Bar() as bar:
         lm = loaded(args, bar)
-        request = fields_of(args, LifelongRequest, cases=some_of(args, cases, lm))
+        request = fields_of(args, study.request, cases=some_of(args, cases, lm))
         result = stored(study, request, lm, ResultStore(), bar, fresh=args.fresh)
     write_outputs(args, {"json": partial(to_json, result), "csv": partial(to_csv, result)})
     print(summary(result))
