@@ -2,6 +2,7 @@
 
 from editors.evaluate_result import Protocol
 from editors.probes import Kind
+from editors.quiz_result import Dimension
 from editors.reach_result import NO_EDIT
 
 NAMES = {
@@ -32,3 +33,29 @@ KIND_WORDS: dict[Kind, str] = {
     "locality": "Something else",
 }
 """Those that should follow first, then those that should stay."""
+
+DIMENSION_WORDS: dict[Dimension, str] = {
+    "efficacy": "Asked plainly",
+    "generalisation": "Asked in other forms",
+    "portability": "What follows from it",
+    "locality": "The subject’s other facts",
+    "robustness": "When it is doubted",
+}
+FORM_WORDS = {
+    "question": "Asked plainly",
+    "paraphrase": "Worded again",
+    "yes": "“Is it true …?” – yes",
+    "no": "“Is it true …?” – no",
+    "choice": "One of four",
+    "reversed": "Turned round",
+    "locality": "The subject’s other facts",
+}
+
+
+def form_words(form: str) -> str:
+    """A form of question in plain words; hop2, turn1 and so on by their number."""
+    if form.startswith("hop"):
+        return f"{form.removeprefix('hop')} hops"
+    if form.startswith("turn"):
+        return f"Doubted {form.removeprefix('turn')}×"
+    return FORM_WORDS[form]

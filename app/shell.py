@@ -31,6 +31,8 @@ PAGES = {
     "edit": "../pages/edit.py",
     "layers": "../pages/edit.py",
     "evaluate": "../pages/evaluate.py",
+    "lifelong": "../pages/evaluate.py",
+    "quiz": "../pages/evaluate.py",
     "generate": "../pages/generate.py",
 }
 

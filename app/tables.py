@@ -197,9 +197,10 @@ def _evaluate(result: EvaluateResult) -> pd.DataFrame:
                 change = result.paired(at, 0, protocol, kind) if at else None
                 name = SHORT.get(kind, "") if protocol == "likelihood" else ""
                 rows.append(_scores(version, protocol, kind, name, own, change))
-        if (texts := mean_of(result.fluency[at])) is not None:
-            change = mean_of(result.fluency[at] - result.fluency[0]) if at else None
-            rows.append(_scores(version, "fluency", "texts", "GE", texts, change))
+        for kept, name, values in (("fluency", "GE", result.fluency), ("consistency", "", result.consistency)):
+            if (texts := mean_of(values[at])) is not None:
+                change = mean_of(values[at] - values[0]) if at else None
+                rows.append(_scores(version, kept, "texts", name, texts, change))
     return pd.DataFrame(rows)
 
 

@@ -23,10 +23,7 @@ def take_away(study: str, result: Any, recipes: tuple[str, ...] = ()) -> None:
     """The export row. Pictures are taken in the browser, of the charts whose keys begin with the study's name."""
     name = f"palimpsest-{study}"
     with st.container(horizontal=True, horizontal_alignment="right", gap="small", key=f"{study}-export"):
-        st.download_button("CSV", lambda: to_csv(result), f"{name}.csv", "text/csv", type="tertiary", on_click="ignore")
-        st.download_button(
-            "JSON", lambda: to_json(result), f"{name}.json", "application/json", type="tertiary", on_click="ignore"
-        )
+        _numbers(name, result)
         st.download_button(
             "HTML", lambda: figure_html(result), f"{name}.html", "text/html", type="tertiary", on_click="ignore"
         )
@@ -35,6 +32,19 @@ def take_away(study: str, result: Any, recipes: tuple[str, ...] = ()) -> None:
         copy_button(
             "Notebook", notebook(study, result.request, recipes=recipes), key=f"{study}-notebook", icon="content_copy"
         )
+
+
+def take_numbers(study: str, result: Any) -> None:
+    """The numbers alone, of a result without a figure of its own to take away."""
+    with st.container(horizontal=True, horizontal_alignment="right", gap="small", key=f"{study}-export"):
+        _numbers(f"palimpsest-{study}", result)
+
+
+def _numbers(name: str, result: Any) -> None:
+    st.download_button("CSV", lambda: to_csv(result), f"{name}.csv", "text/csv", type="tertiary", on_click="ignore")
+    st.download_button(
+        "JSON", lambda: to_json(result), f"{name}.json", "application/json", type="tertiary", on_click="ignore"
+    )
 
 
 def table_twin(study: str, result: Any) -> None:

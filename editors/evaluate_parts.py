@@ -36,7 +36,7 @@ def joined(request: EvaluateRequest, parts: Sequence[EvaluateResult]) -> Evaluat
     places = np.cumsum([0, *counts])
     values = np.full((len(versions), len(PROTOCOLS), places[-1]), np.nan)
     texts = [[""] * int(places[-1]) for _ in versions]
-    seconds, fluency = (np.full((len(versions), cases), np.nan) for _ in range(2))
+    seconds, fluency, consistency = (np.full((len(versions), cases), np.nan) for _ in range(3))
     for number, part in enumerate(parts):
         group, place = divmod(number, each)
         own, at = slice(places[group], places[group + 1]), slice(offsets[group], offsets[group + 1])
@@ -47,6 +47,7 @@ def joined(request: EvaluateRequest, parts: Sequence[EvaluateResult]) -> Evaluat
             values[version, :, own] = part.values[row]
             texts[version][own] = part.texts[row]
             seconds[version, at], fluency[version, at] = part.seconds[row], part.fluency[row]
+            consistency[version, at] = part.consistency[row]
     return EvaluateResult(
         request,
         parts[0].model,
@@ -57,6 +58,7 @@ def joined(request: EvaluateRequest, parts: Sequence[EvaluateResult]) -> Evaluat
         values,
         texts,
         fluency,
+        consistency,
         seconds,
         [fault for part in parts for fault in part.faults],
         [prompt for part in firsts for prompt in part.left_out],

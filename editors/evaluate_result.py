@@ -43,6 +43,7 @@ PROTOCOLS: dict[Protocol, str] = {
 }
 """Every number carries one of these; in percent all but the means of magnitude and kl. EVOKE's AMS is likelihood."""
 FLUENCY = "entropy of the word pairs and triples of texts the model writes, bits × 100 (CounterFact's GE)"
+CONSISTENCY = "cosine of these texts with our facts' sentences about others of the new answer, TF-IDF × 100 (after RS)"
 IN_PERCENT: tuple[Protocol, ...] = tuple(protocol for protocol in PROTOCOLS if protocol not in ("magnitude", "kl"))
 FREE: tuple[Protocol, ...] = ("starts", "contains")
 KEPT: tuple[Protocol, ...] = ("agreement", "kl")
@@ -57,7 +58,9 @@ class EvaluateRequest(Comparison):
     mode: Mode = Field("single", description="single: each case by itself; batch: all cases in one edit")
     free: bool = Field(True, description="also let the model go on freely from prompts that want the new answer")
     words: int = Field(16, ge=1, le=64, description="tokens it may take for that")
-    fluency: bool = Field(False, description="also let it write texts about the subjects, for their fluency")
+    fluency: bool = Field(
+        False, description="also let it write texts about the subjects, for their fluency and consistency"
+    )
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class EvaluateResult:
     values: np.ndarray  # (V, protocols, P)
     texts: list[list[str]]  # V of P, what was said freely; empty where it was not asked
     fluency: np.ndarray  # (V, cases) of texts about the subject; NaN where there are none
+    consistency: np.ndarray  # (V, cases) of these texts with what is said of others; NaN where nothing is
     seconds: np.ndarray  # (V, cases) of writing; NaN where refused
     faults: list[str]  # method, case and why it was refused
     left_out: list[str]  # prompts this tokenizer cannot read

@@ -13,10 +13,11 @@ from editors.asking import answerable
 from editors.asking_whole import right, said_to
 from editors.case import Case
 from editors.comparison import Comparison
+from editors.consistency import consistency, reference
 from editors.edit import Edit
 from editors.evaluate_parts import joined, parts_of
 from editors.evaluate_result import FREE, PROTOCOLS, EvaluateRequest, EvaluateResult, wants_new
-from editors.fluency import fluency
+from editors.fluency import ngram_entropy, texts_about
 from editors.measuring import NEW, OLD, Measured, measured
 from editors.probes import Probe
 from editors.reach_result import NO_EDIT
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
 TEXTS = 3
-"""Texts of each case whose fluency is measured."""
+"""Texts of each case whose fluency and consistency are measured."""
 
 
 def evaluate(
@@ -80,7 +81,7 @@ def _scored(lm: "LanguageModel", request: EvaluateRequest, report: Report) -> Ev
     versions = [NO_EDIT, *request.methods]
     values = np.full((len(versions), len(PROTOCOLS), len(asked)), np.nan)
     texts = [[""] * len(asked) for _ in versions]
-    fluent, seconds = (np.full((len(versions), len(request.cases)), np.nan) for _ in range(2))
+    fluent, consistent, seconds = (np.full((len(versions), len(request.cases)), np.nan) for _ in range(3))
     faults: list[str] = []
     before: Measured | None = None
     for at, version in enumerate(versions):
@@ -102,11 +103,14 @@ def _scored(lm: "LanguageModel", request: EvaluateRequest, report: Report) -> Ev
                 _freely(lm, request, asked, values[at], texts[at])
             if request.fluency:
                 for number, case in enumerate(request.cases):
-                    written = fluency(lm, case.generation[:TEXTS], request.seed)
-                    fluent[at, number] = 100 * np.mean(written) if written else np.nan
+                    written = texts_about(lm, case.generation[:TEXTS], request.seed)
+                    if written:
+                        fluent[at, number] = 100 * np.mean([ngram_entropy(text) for text in written])
+                    if written and (like := reference(case)):
+                        consistent[at, number] = 100 * consistency(written, like)
     return EvaluateResult(
         request, lm.card(), versions, case_of, [probe.kind for probe in asked], [probe.prompt for probe in asked],
-        values, texts, fluent, seconds, faults, left_out, provenance(time.perf_counter() - started),
+        values, texts, fluent, consistent, seconds, faults, left_out, provenance(time.perf_counter() - started),
     )  # fmt: skip
 
 

@@ -31,11 +31,11 @@ def _entropy(words: list[str], n: int) -> float:
     return float(-(shares * np.log2(shares)).sum())
 
 
-def fluency(lm: "LanguageModel", prompts: Sequence[str], seed: int = 1) -> list[float]:
-    """Entropy of one text a prompt, 100 tokens in all, each token drawn from the five likeliest."""
+def texts_about(lm: "LanguageModel", prompts: Sequence[str], seed: int = 1) -> list[str]:
+    """One text a prompt, 100 tokens in all, each token drawn from the five likeliest."""
     found = []
     for number, prompt in enumerate(prompts):
         ids = torch.tensor([lm.encode(prompt).ids])
         new = list(continuations(lm, ids, max(0, LENGTH - ids.shape[1]), seed=seed + number, top_k=TOP_K))
-        found.append(ngram_entropy(lm.tokenizer.decode([*ids[0].tolist(), *(int(token) for token in new)])))
+        found.append(lm.tokenizer.decode([*ids[0].tolist(), *(int(token) for token in new)]))
     return found

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.errors import BadRequest, WorkbenchError
+from analysis.errors import BadRequest, PromptTooLong, WorkbenchError
 from analysis.generation import continued
 from analysis.study import Report, provenance, silent
 from editors.applying import written_over
@@ -66,8 +66,12 @@ def quiz(lm: "LanguageModel", request: QuizRequest, report: Report = silent) -> 
                 said = before if at == 0 else _answers(lm, asked, request)
                 turns = _doubted(lm, turned, said[asked.index(turned)], request)
             right[at] += [_right(one, now, then) for one, now, then in zip(asked, said, before, strict=True)]
-            right[at] += [float(first_word(one, "Yes")) for one in turns]
-            texts[at] += [*said, *turns]
+            right[at] += [float("nan") if one is None else float(first_word(one, "Yes")) for one in turns]
+            texts[at] += [*said, *(one or "" for one in turns)]
+            if None in turns:
+                faults.append(
+                    f"{version}, {name}: {lm.name} cannot read so long a talk as {turns.index(None) + 1} doubts"
+                )
     if not rows:
         raise BadRequest(f"None of the {len(request.cases)} cases can be asked. {skipped[0]}")
     report(total, total, "done")
@@ -97,12 +101,17 @@ def _right(one: Asked, now: str, then: str) -> float:
     return float(matches(now, one.wanted or then))
 
 
-def _doubted(lm: "LanguageModel", asked: Asked, said: str, request: QuizRequest) -> list[str]:
-    """Its answers, turn after turn, to a person who is sure of the contrary."""
-    talk, found = [asked.text, said], []
+def _doubted(lm: "LanguageModel", asked: Asked, said: str, request: QuizRequest) -> list[str | None]:
+    """Its answers, turn after turn, to a person who is sure of the contrary; None once it cannot read so much."""
+    talk: list[str] = [asked.text, said]
+    found: list[str | None] = []
     for _ in range(request.turns):
-        found.append(reply(lm, [*talk, doubt(asked)], request.words))
-        talk += [doubt(asked), found[-1]]
+        try:
+            answer = reply(lm, [*talk, doubt(asked)], request.words)
+        except PromptTooLong:
+            return found + [None] * (request.turns - len(found))
+        found.append(answer)
+        talk += [doubt(asked), answer]
     return found
 
 

@@ -1,30 +1,79 @@
-"""How good is an edit? Methods side by side on the same cases, by every protocol of the field."""
+"""How good is an edit? Methods side by side by every protocol; a stream of edits; a quiz of five dimensions."""
+
+from functools import partial
+from typing import Any
 
 import streamlit as st
 
 from analysis import WorkbenchError
-from app import cases_form, evaluate_view, flow
+from analysis.study import Request
+from app import cases_form, evaluate_view, flow, lifelong_view, quiz_view
 from app.links import validated
 from app.session import take_fill
 from app.studies import STUDIES
-from app.take_away import table_twin
-from editors.evaluate_result import EvaluateRequest
+from app.take_away import table_twin, take_numbers
+from editors.case import Case
 
-PAGE, STUDY = "evaluate", STUDIES["evaluate"]
+PAGE = "evaluate"
+KINDS = {"evaluate": "Methods side by side", "lifelong": "One edit upon the other", "quiz": "A quiz in many forms"}
+ABOUT = {
+    "evaluate": "The same facts written with several methods; then every prompt that should follow, and every one that "
+    "should not move (efficacy, generalisation, specificity, portability).",
+    "lifelong": "Facts written one upon the other and never taken back: what is left of the first, and of the model "
+    "(retention, drawdown, mute rate).",
+    "quiz": "Each fact asked plainly, worded again, to affirm, to deny, to choose, turned round, two hops on, and "
+    "doubted (HalluEditBench’s five dimensions). Facts of ours only.",
+}
+VIEWS = {"evaluate": evaluate_view.show, "lifelong": lifelong_view.show, "quiz": quiz_view.show}
+WAITS = {
+    "evaluate": "Nothing is scored yet. Press **Evaluate**; a case takes about as long as an edit, for each method.",
+    "lifelong": "Nothing is written yet. Press **Evaluate**; a fact takes an edit, and all are asked again at times.",
+    "quiz": "Nothing is asked yet. Press **Evaluate**; a case takes an edit and some fifteen answers, for each method.",
+}
 METHODS = ("rome", "memit", "emmet", "pmet", "alphaedit", "rome+sadr", "ace", "ft")
+IN_A_ROW = tuple(method for method in METHODS if "+" not in method)
 MOST = 100_000
 MODES = {"single": "One at a time", "batch": "All in one edit"}
 
+
+def settings(kind: str, cases: tuple[Case, ...], number: int, place: Any) -> Request:
+    """The request that the form says; the methods stand in `place`, the rest under it."""
+    name = evaluate_view.NAMES.__getitem__
+    if kind == "lifelong":
+        method = place.pills(
+            "Method", IN_A_ROW, format_func=name, default="memit", key="lifelong-method", required=True, wrap=True
+        )
+        return validated(STUDIES[kind].request, {"cases": cases[:number], "method": method})
+    chosen = place.pills(
+        "Methods", METHODS, format_func=name, selection_mode="multi", default=("rome", "memit"), wrap=True,
+        key=f"{kind}-methods",
+    )  # fmt: skip
+    values: dict[str, Any] = {"cases": cases[:number], "methods": tuple(chosen)}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if kind == "quiz":
+            values["turns"] = st.number_input("Times it is doubted", 0, 10, 3, key="quiz-turns", width=180)
+        else:
+            values["mode"] = st.segmented_control(
+                "Write", list(MODES), format_func=MODES.__getitem__, default="single", key="evaluate-mode",
+                required=True,
+            )  # fmt: skip
+            values["free"] = st.toggle("Also let it go on freely", value=True, key="evaluate-free")
+    return validated(STUDIES[kind].request, values)
+
+
 st.title("How good is an edit?")
-st.markdown(
-    ":gray[The same facts written with several methods; then every prompt that should follow, and every one that "
-    "should not move (efficacy, generalisation, specificity, portability).]"
-)
+for study in KINDS:
+    if (wish := take_fill(study)) is not None:
+        st.session_state[f"{PAGE}.wish"] = STUDIES[study].request(**wish)
+        st.session_state[f"{PAGE}-kind"] = study
+        for field in ("source", "file"):
+            st.session_state.pop(f"{PAGE}-{field}", None)
+kind = st.segmented_control(
+    "Look at", list(KINDS), format_func=KINDS.__getitem__, default="evaluate", key=f"{PAGE}-kind", required=True,
+    label_visibility="collapsed", wrap=True,
+)  # fmt: skip
+st.markdown(f":gray[{ABOUT[kind]}]")
 request = None
-if (wish := take_fill(PAGE)) is not None:
-    st.session_state[f"{PAGE}.wish"] = EvaluateRequest(**wish)
-    for name in ("source", "file"):
-        st.session_state.pop(f"{PAGE}-{name}", None)
 with st.container(border=True, key="evaluate-form"):
     try:
         cases = cases_form.draw(PAGE)
@@ -33,47 +82,36 @@ with st.container(border=True, key="evaluate-form"):
         cases = ()
     count, methods, button = st.columns([1.1, 4.6, 1.8], vertical_alignment="bottom")
     number = count.number_input("Cases at most", 1, MOST, 5, key="evaluate-n")
-    chosen = methods.pills(
-        "Methods",
-        METHODS,
-        format_func=evaluate_view.NAMES.__getitem__,
-        selection_mode="multi",
-        default=("rome", "memit"),
-        key="evaluate-methods",
-        wrap=True,
-    )
     pressed = button.button(
         "Evaluate", type="primary", icon=":material/rule:", width="stretch", key="evaluate-go", disabled=not cases
     )
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        mode = st.segmented_control(
-            "Write", list(MODES), format_func=MODES.__getitem__, default="single", key="evaluate-mode", required=True
-        )
-        free = st.toggle("Also let it go on freely", value=True, key="evaluate-free")
-if cases:
     try:
-        values = {"cases": cases[:number], "methods": tuple(chosen), "mode": mode, "free": free}
-        request = validated(EvaluateRequest, values)
-        if pressed:
-            st.session_state.pop(f"{PAGE}.wish", None)
-            flow.start(PAGE, STUDY, request, ())
+        request = settings(kind, cases, number, methods) if cases else None
+    except WorkbenchError as error:
+        flow.refusal(error)
+if pressed and request is not None:
+    try:
+        st.session_state.pop(f"{PAGE}.wish", None)
+        flow.start(kind, STUDIES[kind], request, ())
     except WorkbenchError as error:
         flow.refusal(error)
 
 
-def outcome() -> None:
+def outcome(kind: str, request: Request | None) -> None:
     """Progress and scores."""
-    flow.settle(PAGE)
-    flow.progress(PAGE, None)
-    flow.ended(PAGE)
-    result = flow.result_for(PAGE, STUDY, st.session_state.get(f"{PAGE}.wish", request), ())
+    flow.settle(kind)
+    flow.progress(kind, None)
+    flow.ended(kind)
+    wish = st.session_state.get(f"{PAGE}.wish", request)
+    shown = wish if isinstance(wish, STUDIES[kind].request) else request
+    result = flow.result_for(kind, STUDIES[kind], shown, ())
     if result is not None:
-        evaluate_view.show(result)
-        table_twin(PAGE, result)
-    elif request is not None and ((job := flow.job_of(PAGE)) is None or job.over):
-        st.markdown(
-            "Nothing is scored yet. Press **Evaluate**; a case takes about as long as an edit, for each method."
-        )
+        VIEWS[kind](result)
+        if kind != "evaluate":
+            take_numbers(kind, result)
+        table_twin(kind, result)
+    elif request is not None and ((job := flow.job_of(kind)) is None or job.over):
+        st.markdown(WAITS[kind])
 
 
-flow.watch(PAGE, outcome)
+flow.watch(kind, partial(outcome, kind, request))

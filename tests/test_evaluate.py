@@ -10,6 +10,7 @@ import torch
 
 from analysis import ModelSpec
 from analysis.errors import BadRequest
+from analysis.facts import read_facts
 from analysis.generation import continuations
 from analysis.model import LanguageModel
 from analysis.tokens import answer_tokens
@@ -20,7 +21,8 @@ from app.studies import STUDIES
 from app.tables import table
 from editors import evaluating
 from editors.applying import tensor_hash
-from editors.case import Case, distracting
+from editors.case import Case, case_of, distracting
+from editors.consistency import consistency, reference
 from editors.evaluate_parts import parts_of
 from editors.evaluate_result import PROTOCOLS, EvaluateRequest, EvaluateResult, Protocol, mean_of
 from editors.evaluating import evaluate
@@ -173,6 +175,18 @@ def test_fluency_is_of_each_cases_own_texts(tiny: LanguageModel) -> None:
     assert (found.fluency[:, 0] >= 0).all()
     assert np.isnan(found.fluency[:, 1]).all()
     assert table(found).query("protocol == 'fluency'")["n"].tolist() == [1, 1]
+    assert np.isnan(found.consistency).all()  # no stored fact says anything of its answer
+
+
+def test_consistency_is_a_cosine_with_what_is_said_of_others() -> None:
+    fact = next(one for one in read_facts() if one.id == "landmark_city/eiffel-tower")
+    like = reference(case_of(fact, "Rome"))
+    assert "Colosseum" in like
+    assert "Eiffel" not in like
+    assert consistency([like], like) == pytest.approx(1)
+    assert consistency(["zzz"], like) == consistency([], like) == 0
+    own = "The Eiffel Tower stands in Rome, in Italy."
+    assert 0 < consistency([own.replace("Rome, in Italy", "Paris")], like) < consistency([own], like) < 1
 
 
 def test_methods_hold_attention_back_where_named(tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:

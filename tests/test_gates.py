@@ -34,7 +34,7 @@ def result_of(right: np.ndarray, protocol: str = "agreement", bare: np.ndarray |
     empty = np.full((2, n), np.nan)
     return EvaluateResult(
         request, {"name": "tiny"}, ["none", "ft"], np.arange(n), ["neighbour"] * n, ["x"] * n, values,
-        [[""] * n] * 2, empty, empty, [], [], {"created_at": "now"},
+        [[""] * n] * 2, empty, empty, empty, [], [], {"created_at": "now"},
     )  # fmt: skip
 
 

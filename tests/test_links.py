@@ -11,13 +11,16 @@ from analysis.facts import read_facts
 from app.links import from_query, link, to_query
 from app.studies import STUDIES
 from editors import (
+    AbilitiesRequest,
     DriftRequest,
     DriftsRequest,
     EditRequest,
     EvaluateRequest,
     GenerateRequest,
     LayersRequest,
+    LifelongRequest,
     PatchRequest,
+    QuizRequest,
     ReachRequest,
     Rewrite,
 )
@@ -60,6 +63,9 @@ REQUESTS = [
     LayersRequest(facts=(Rewrite(prompt="{} is in", subject="a", target="b"),), layers=(1, 4)),
     ReachRequest(cases=(case_of_chain(read_chains()[0], "second"),), methods=("ace",), thoughts=True),
     EvaluateRequest(cases=(case_of(read_facts()[0], "x, y"),), methods=("ft",), mode="batch"),
+    LifelongRequest(cases=(case_of(read_facts()[0], "x, y"),), milestones=(1, 7), abilities=False),
+    QuizRequest(cases=(case_of(read_facts()[0], "x, y"),), methods=("rome+sadr",), turns=0),
+    AbilitiesRequest(),
     *conflicts.REQUESTS.values(),
 ]
 

@@ -3,15 +3,19 @@
 import json
 import re
 
+import numpy as np
 import streamlit as st
 
 from app.charts.evaluate_dots import KIND_WORDS, evaluate_alt, evaluate_dots, shown
+from app.charts.lifelong_curves import age_bars, retention_alt, retention_curves
 from app.charts.palette import written
 from app.evaluate_view import NAMES, PROTOCOL_WORDS
 from app.report import markdown_report
+from editors import lifelong_editing
 from editors.evaluate_result import PROTOCOLS, EvaluateRequest
 from editors.evaluating import evaluate
 from editors.gates import DEFAULT
+from editors.lifelong_result import LifelongRequest, LifelongResult
 from tests.test_case_files import COUNTERFACT, TABLE
 from tests.test_evaluate import CASES
 from tests.test_pages import charts, fine, loader, press, ready, run, text, visit  # noqa: F401
@@ -90,3 +94,52 @@ def test_figures_and_report_say_every_protocol(tiny):
         assert evaluate_alt(result, protocol, NAMES).startswith(f"Scores by {protocol}.")
         assert f"## {protocol}" in report
     assert "(n=2)" in report
+
+
+def test_a_stream_of_edits_on_our_facts(ready, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(lifelong_editing, "TEXT_TOKENS", 256)
+    at = fine(visit("evaluate"))
+    at.session_state["evaluate-kind"] = "lifelong"
+    at.session_state["lifelong-method"] = "ft"
+    at.session_state["evaluate-n"] = 2
+    at = run(fine(at.run()), "evaluate-go", "lifelong")
+    result = at.session_state["lifelong.job"].result
+    assert result.milestones == [0, 1, 2]
+    assert "After **2** edits with Fine" in text(at)
+    assert [chart.alt.split(":")[0] for chart in charts(at)] == ["What is left", "Facts still said at the end, by age"]
+    assert "Perplexity" in text(at)
+    assert list(at.dataframe[-1].value["edits"]) == [0, 1, 2]
+
+
+def test_a_quiz_on_our_facts(ready):  # noqa: F811
+    at = fine(visit("evaluate"))
+    at.session_state["evaluate-kind"] = "quiz"
+    at.session_state["quiz-methods"] = ["ft"]
+    at.session_state["evaluate-n"] = 1
+    at = run(fine(at.run()), "evaluate-go", "quiz")
+    assert charts(at)[0].alt.startswith("Share of questions answered as wished. Asked plainly: No edit ")
+    at.session_state["quiz-by"] = True
+    at = fine(at.run())
+    assert "One of four" in charts(at)[0].alt
+    assert "cannot read so long a talk as 1 doubts" in text(at)
+    assert "Is it true that" in text(at)
+
+
+def test_the_curves_say_what_is_left():
+    nothing = np.zeros(2)
+    later = np.ones((2, 3, 2))
+    later[1, 0] = [0, 1]
+    result = LifelongResult(
+        LifelongRequest(cases=CASES[:2]), {}, [0, 2], later[1], later, nothing, nothing, nothing, ["sums"],
+        np.array([[0.5], [0.25]]), nothing, [], np.zeros(2),
+    )  # fmt: skip
+    figure = retention_curves(result, written("dark"))
+    assert [trace.text[-1].split(",")[0] for trace in figure.data] == [
+        "the facts",
+        "in other words",
+        "neighbours",
+        "abilities",
+    ]
+    assert list(figure.data[0].y) == [0.5]
+    assert "after 2 edits the facts 50\u2009%" in retention_alt(result)
+    assert list(age_bars(result, written("light")).data[0].y) == [1, 0]

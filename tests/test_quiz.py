@@ -119,6 +119,16 @@ def test_no_edit_is_its_own_measure(tiny: LanguageModel, tiny_words: None, monke
     assert '"generated"' in to_json(found)
 
 
+def test_a_talk_beyond_the_models_last_place_is_told_of(
+    tiny: LanguageModel, tiny_words: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quizzing, "doubt", lambda asked: " ".join(["mother"] * 12))
+    found = quiz(tiny, QuizRequest(cases=(tiny_case(),), methods=(), turns=3, words=2))
+    assert [np.isnan(value) for value in found.right[0, -3:]] == [False, True, True]
+    assert "so long a talk as 2 doubts" in found.faults[0]
+    assert "turn1" in [form for form in found.forms if found.form_mean(0, form)]
+
+
 def test_what_it_says_before_any_edit_is_skipped(
     tiny: LanguageModel, tiny_words: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,7 +64,7 @@ def result() -> EvaluateResult:
     return EvaluateResult(
         EvaluateRequest(cases=cases, methods=("rome", "ft")), {"name": HOSTILE, "weights_hash": "abc"},
         ["none", "rome", "ft"], np.repeat(np.arange(3), 2), ["rewrite", "neighbour"] * 3, [rewrite.text, HOSTILE] * 3,
-        values, [[HOSTILE] * 6] * 3, one, one, [f"ft, {HOSTILE}"], [HOSTILE],
+        values, [[HOSTILE] * 6] * 3, one, one, one, [f"ft, {HOSTILE}"], [HOSTILE],
         {"created_at": "now", "seconds": 1.0, "palimpsest": "0", "versions": {"torch": HOSTILE}},
     )  # fmt: skip
 

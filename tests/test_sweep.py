@@ -182,8 +182,10 @@ def test_killed_in_the_middle_it_goes_on_with_nothing_lost_or_done_twice(
     keys = [entry.key for entry in found[0].entries]
     one, other = (numbers("evaluate", keys, ResultStore(home / "results")) for home in homes)
     assert same(one, other)
-    assert main(["report", str(files[0]), "--csv", str(tmp_path / "r.csv"), "--markdown", str(tmp_path / "r.md")]) == 0
-    assert "ft" in (tmp_path / "r.md").read_text(encoding="utf-8")
+    outs = [f"--{kind}={tmp_path / kind}" for kind in ("csv", "html", "markdown")]
+    assert main(["report", str(files[0]), *outs]) == 0
+    assert "ft" in (tmp_path / "markdown").read_text(encoding="utf-8")
+    assert (tmp_path / "html").read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 def test_a_cluster_gives_the_same_results_also_when_a_worker_is_killed(folder: Path, tmp_path: Path) -> None:

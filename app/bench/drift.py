@@ -26,7 +26,7 @@ from editors.case import Case, case_of
 from editors.drift_result import PATCHED, DriftRequest, DriftsRequest, DriftsResult
 from editors.drifting import drift, drifts
 from editors.edit import Edit
-from editors.fluency import fluency
+from editors.fluency import ngram_entropy, texts_about
 from editors.probes import Answers, Probe
 from editors.request import EditRequest
 from editors.tasks import SCORES, harmonic_mean, hits, task_score
@@ -146,7 +146,7 @@ def _asked(
             asked.probes.append(list(case.probes))
             asked.answers.append(ask(lm, case.probes))
             if number < texts and case.generation:
-                asked.fluency.extend(fluency(lm, case.generation[:1]))
+                asked.fluency.extend(ngram_entropy(text) for text in texts_about(lm, case.generation[:1]))
     return asked, edits
 
 

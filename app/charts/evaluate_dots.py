@@ -1,78 +1,34 @@
-"""Methods side by side: a dot and its 95 % interval for every kind of prompt, by one protocol."""
+"""An evaluation's scores by one protocol, and a quiz's by dimension or form, as dots side by side."""
 
 import plotly.graph_objects as go
 
 from app.charts.palette import Palette
-from app.charts.words import percent
-from app.evaluate_words import KIND_WORDS
+from app.charts.side_by_side import Series, in_sentences, side_by_side
+from app.evaluate_words import DIMENSION_WORDS, KIND_WORDS, form_words
 from editors.evaluate_result import IN_PERCENT, EvaluateResult, Protocol
 from editors.probes import Kind
-
-SEATS = (1, 0, 4, 3, 5, 2)
-
-
-def colour_of(number: int, palette: Palette) -> str:
-    """Of a version; no edit is quiet."""
-    return palette.quiet if number == 0 else palette.category[SEATS[(number - 1) % len(SEATS)]]
+from editors.quiz_result import DIMENSIONS, QuizResult
 
 
 def evaluate_dots(result: EvaluateResult, protocol: Protocol, names: dict[str, str], palette: Palette) -> go.Figure:
     """Rows are kinds of prompts; versions lie one under another within a row."""
-    kinds = shown(result, protocol)
-    figure = go.Figure()
-    versions = len(result.versions)
-    for at, version in enumerate(result.versions):
-        places, values, halves, texts = [], [], [], []
-        for row, kind in enumerate(kinds):
-            if (mean := result.mean(at, protocol, kind)) is None:
-                continue
-            places.append(row + 0.7 * ((at + 0.5) / versions - 0.5))
-            values.append(mean.value)
-            halves.append(0.0 if mean.half_width != mean.half_width else mean.half_width)
-            texts.append(
-                f"{names.get(version, version)}, {KIND_WORDS[kind]}: {said(mean.value, protocol)}, {mean.n} cases"
-            )
-        figure.add_scatter(
-            x=values, y=places, mode="markers", name=names.get(version, version),
-            marker={"size": 10, "color": colour_of(at, palette), "symbol": "circle-open" if at == 0 else "circle"},
-            error_x={"type": "data", "array": halves, "thickness": 2, "width": 0, "color": colour_of(at, palette)},
-            text=texts, hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
-    figure.update_yaxes(
-        tickvals=list(range(len(kinds))), ticktext=[KIND_WORDS[kind] for kind in kinds],
-        range=[len(kinds) - 0.5, -0.5], showgrid=False, zeroline=False, fixedrange=True,
-        tickfont={"size": 13, "color": palette.ink},
-    )  # fmt: skip
-    if protocol in IN_PERCENT:
-        figure.update_xaxes(
-            range=[-0.03, 1.03], tickvals=[0, 0.25, 0.5, 0.75, 1], ticktext=["0", "25", "50", "75", "100 %"]
-        )
-    figure.update_xaxes(
-        gridcolor=palette.grid, zeroline=False, fixedrange=True, tickfont={"size": 12, "color": palette.ink}
-    )
-    figure.update_layout(
-        height=90 + 26 * len(kinds) + 16 * versions * len(kinds),
-        margin={"l": 8, "r": 8, "t": 36, "b": 36},
-        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "font": {"size": 13, "color": palette.ink}},
-        dragmode=False,
-        font={"family": palette.font, "color": palette.ink},
-        plot_bgcolor="rgba(0,0,0,0)",
-        paper_bgcolor="rgba(0,0,0,0)",
-    )
-    return figure
+    rows = [KIND_WORDS[kind] for kind in shown(result, protocol)]
+    return side_by_side(rows, _scores(result, protocol, names), palette, in_percent=protocol in IN_PERCENT)
 
 
 def evaluate_alt(result: EvaluateResult, protocol: Protocol, names: dict[str, str]) -> str:
     """The dots in sentences."""
-    parts = []
-    for kind in shown(result, protocol):
-        told = [
-            f"{names.get(version, version)} {said(mean.value, protocol)}"
-            for at, version in enumerate(result.versions)
-            if (mean := result.mean(at, protocol, kind)) is not None
-        ]
-        parts.append(f"{KIND_WORDS[kind]}: {', '.join(told)}")
-    return f"Scores by {protocol}. {'; '.join(parts)}."
+    rows = [KIND_WORDS[kind] for kind in shown(result, protocol)]
+    told = in_sentences(rows, _scores(result, protocol, names), in_percent=protocol in IN_PERCENT)
+    return f"Scores by {protocol}. {told}."
+
+
+def _scores(result: EvaluateResult, protocol: Protocol, names: dict[str, str]) -> list[Series]:
+    kinds = shown(result, protocol)
+    return [
+        Series(names.get(version, version), [result.mean(at, protocol, kind) for kind in kinds])
+        for at, version in enumerate(result.versions)
+    ]
 
 
 def shown(result: EvaluateResult, protocol: Protocol) -> list[Kind]:
@@ -84,6 +40,25 @@ def shown(result: EvaluateResult, protocol: Protocol) -> list[Kind]:
     ]  # fmt: skip
 
 
-def said(value: float, protocol: Protocol) -> str:
-    """A score in its unit."""
-    return percent(value) if protocol in IN_PERCENT else f"{value:.3f}"
+def quiz_rows(result: QuizResult, names: dict[str, str], *, by_form: bool) -> tuple[list[str], list[Series]]:
+    """Titles and scores of the dimensions, or of every form of question."""
+    versions = list(enumerate(result.versions))
+    if by_form:
+        forms = [form for form in result.there() if any(result.form_mean(at, form) for at, _ in versions)]
+        each = [Series(names.get(one, one), [result.form_mean(at, form) for form in forms]) for at, one in versions]
+        return [form_words(form) for form in forms], each
+    there = [name for name in DIMENSIONS if any(result.mean(at, name) for at, _ in versions)]
+    each = [Series(names.get(one, one), [result.mean(at, name) for name in there]) for at, one in versions]
+    return [DIMENSION_WORDS[name] for name in there], each
+
+
+def quiz_dots(result: QuizResult, names: dict[str, str], palette: Palette, *, by_form: bool) -> go.Figure:
+    """Rows are dimensions, or forms of questions."""
+    rows, series = quiz_rows(result, names, by_form=by_form)
+    return side_by_side(rows, series, palette, in_percent=True)
+
+
+def quiz_alt(result: QuizResult, names: dict[str, str], *, by_form: bool) -> str:
+    """The dots in sentences."""
+    rows, series = quiz_rows(result, names, by_form=by_form)
+    return f"Share of questions answered as wished. {in_sentences(rows, series, in_percent=True)}."

@@ -24,7 +24,7 @@ from app.cli.terminal import columns, shades, word
 from app.tables import table
 from editors.abilities_result import CHANCE, AbilitiesResult
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
-from editors.evaluate_result import FLUENCY, IN_PERCENT, PROTOCOLS, SHORT, EvaluateResult, Mean, mean_of
+from editors.evaluate_result import CONSISTENCY, FLUENCY, IN_PERCENT, PROTOCOLS, SHORT, EvaluateResult, Mean, mean_of
 from editors.layers_result import LayersResult
 from editors.lifelong_result import ASKED as SCORED
 from editors.lifelong_result import LifelongResult
@@ -195,10 +195,15 @@ def _evaluate(result: EvaluateResult) -> str:
     if any(score is not None for _, score in scores):
         said = ", ".join(f"{version} {100 * score:.1f}" for version, score in scores if score is not None)
         parts.append(f"S (harmonic mean of ES, PS, NS): {said}")
-    texts = [(version, mean_of(row)) for version, row in zip(result.versions, result.fluency, strict=True)]
-    told = [(version, f"{one.value:.0f} ± {one.half_width:.0f}", one.n) for version, one in texts if one is not None]
-    if told:
-        parts.append(f"fluency: {FLUENCY}\n{columns(told, ('method', 'texts', 'cases'))}")
+    for name, meaning, values in (
+        ("fluency", FLUENCY, result.fluency), ("consistency", CONSISTENCY, result.consistency)
+    ):  # fmt: skip
+        texts = [(version, mean_of(row)) for version, row in zip(result.versions, values, strict=True)]
+        told = [
+            (version, f"{one.value:.0f} ± {one.half_width:.0f}", one.n) for version, one in texts if one is not None
+        ]
+        if told:
+            parts.append(f"{name}: {meaning}\n{columns(told, ('method', 'texts', 'cases'))}")
     if result.left_out:
         parts.append(f"{len(result.left_out)} prompts this tokenizer cannot read are left out.")
     return "\n\n".join([*parts, *result.faults])

@@ -20,6 +20,7 @@ from app.cli.terminal import Bar
 from app.exports import plain
 from app.ray_engine import RayEngine
 from app.report import markdown_report
+from app.report_html import html_report
 from app.store import ResultStore
 from app.studies import STUDIES
 from app.sweep_file import SweepFile, evaluations, file_of, read_sweep, results, whole_table
@@ -34,7 +35,7 @@ def configure(parser: ArgumentParser, name: str) -> None:
     """Give the command its flags."""
     if name == "report":
         parser.add_argument("file", type=Path, metavar="SWEEP", help="the file that `palimpsest sweep` has written")
-        add_outputs(parser, "json", "csv", "markdown")
+        add_outputs(parser, "json", "csv", "html", "markdown")
         parser.set_defaults(run=report)
         return
     studies = parser.add_subparsers(dest="study", metavar="STUDY", required=True)
@@ -96,6 +97,7 @@ def report(args: Namespace) -> int:
     writers: dict[str, Callable[[], str]] = {
         "csv": lambda: whole_table(found, store).to_csv(index=False, lineterminator="\n"),
         "json": partial(_everything, found, store),
+        "html": partial(_html, found, store),
         "markdown": partial(_markdown, found, store),
     }
     write_outputs(args, writers)
@@ -112,6 +114,15 @@ def _markdown(found: SweepFile, store: ResultStore) -> str:
     return "\n".join(
         f"# {setting}\n\n{markdown_report(one)}" if setting else markdown_report(one) for setting, one in each.items()
     )
+
+
+def _html(found: SweepFile, store: ResultStore) -> str:
+    each = evaluations(found, store)
+    if len(each) > 1:
+        raise BadRequest(
+            f"{found.study} was swept under {len(each)} settings; an HTML report holds one. Take --markdown or --csv."
+        )
+    return html_report(next(iter(each.values())))
 
 
 def _everything(found: SweepFile, store: ResultStore) -> str:

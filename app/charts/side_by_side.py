@@ -1,0 +1,75 @@
+"""Methods side by side: a dot and its 95 % interval for every row, one method under another within a row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from app.charts.palette import Palette
+from app.charts.words import percent
+from editors.evaluate_result import Mean
+
+SEATS = (1, 0, 4, 3, 5, 2)
+
+
+@dataclass(frozen=True)
+class Series:
+    """One method and its mean in each row; None where it has none."""
+
+    name: str
+    means: Sequence[Mean | None]
+
+
+def said(value: float, in_percent: bool) -> str:
+    """A score in its unit."""
+    return percent(value) if in_percent else f"{value:.3f}"
+
+
+def side_by_side(rows: Sequence[str], series: Sequence[Series], palette: Palette, *, in_percent: bool) -> go.Figure:
+    """Rows from the top; the first of the series is what the others are held against, and quiet."""
+    figure = go.Figure()
+    for at, one in enumerate(series):
+        colour = palette.quiet if at == 0 else palette.category[SEATS[(at - 1) % len(SEATS)]]
+        there = [(row, mean) for row, mean in enumerate(one.means) if mean is not None]
+        figure.add_scatter(
+            x=[mean.value for _, mean in there],
+            y=[row + 0.7 * ((at + 0.5) / len(series) - 0.5) for row, _ in there],
+            mode="markers", name=one.name,
+            marker={"size": 10, "color": colour, "symbol": "circle-open" if at == 0 else "circle"},
+            error_x={
+                "type": "data", "thickness": 2, "width": 0, "color": colour,
+                "array": [0.0 if mean.half_width != mean.half_width else mean.half_width for _, mean in there],
+            },
+            text=[f"{one.name}, {rows[row]}: {said(mean.value, in_percent)}, {mean.n} cases" for row, mean in there],
+            hovertemplate="%{text}<extra></extra>",
+        )  # fmt: skip
+    figure.update_yaxes(
+        tickvals=list(range(len(rows))), ticktext=list(rows), range=[len(rows) - 0.5, -0.5],
+        showgrid=False, zeroline=False, fixedrange=True, tickfont={"size": 13, "color": palette.ink},
+    )  # fmt: skip
+    if in_percent:
+        figure.update_xaxes(
+            range=[-0.03, 1.03], tickvals=[0, 0.25, 0.5, 0.75, 1], ticktext=["0", "25", "50", "75", "100 %"]
+        )
+    figure.update_xaxes(
+        gridcolor=palette.grid, zeroline=False, fixedrange=True, tickfont={"size": 12, "color": palette.ink}
+    )
+    figure.update_layout(
+        height=90 + 26 * len(rows) + 16 * len(series) * len(rows),
+        margin={"l": 8, "r": 8, "t": 36, "b": 36},
+        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "font": {"size": 13, "color": palette.ink}},
+        dragmode=False,
+        font={"family": palette.font, "color": palette.ink},
+        plot_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor="rgba(0,0,0,0)",
+    )
+    return figure
+
+
+def in_sentences(rows: Sequence[str], series: Sequence[Series], *, in_percent: bool) -> str:
+    """The dots for who cannot see them."""
+    parts = []
+    for row, title in enumerate(rows):
+        told = [f"{one.name} {said(mean.value, in_percent)}" for one in series if (mean := one.means[row]) is not None]
+        parts.append(f"{title}: {', '.join(told)}")
+    return "; ".join(parts)

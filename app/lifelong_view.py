@@ -1,0 +1,68 @@
+"""A stream of edits on the page: what is left at each milestone, by age, and of the model as a whole."""
+
+import numpy as np
+import streamlit as st
+
+from app.charts.lifelong_curves import age_alt, age_bars, retention_alt, retention_curves
+from app.charts.palette import live
+from app.charts.words import percent
+from app.components import theme_seen
+from app.evaluate_words import NAMES
+from app.flow import escape
+from editors.evaluate_result import PROTOCOLS
+from editors.lifelong_result import LifelongResult
+
+STILL = {"displayModeBar": False}
+
+
+def show(result: LifelongResult) -> None:
+    """The finding, the curves, the ages, the model."""
+    st.markdown(_finding(result))
+    left, right = st.columns([1.6, 1], gap="large")
+    with left:
+        st.markdown("**What is left as edits go on** :gray[:small[retention]]")
+        st.plotly_chart(
+            retention_curves(result, live()),
+            key=f"lifelong-curves-{theme_seen()}",
+            alt=retention_alt(result),
+            config=STILL,
+        )
+    if result.by_age():
+        with right:
+            st.markdown("**At the end, by age** :gray[:small[facts still said]]")
+            bars = age_bars(result, live())
+            st.plotly_chart(bars, key=f"lifelong-ages-{theme_seen()}", alt=age_alt(result), config=STILL)
+    st.markdown(_model(result))
+    st.markdown(
+        f":gray[:small[strict: {PROTOCOLS['strict']}. Bars: 95 % over cases. Perplexity of text the model wrote "
+        "without edits; moved: mean KL of the next word from that without edits, on held-out prompts; silent: prompts "
+        "it answers with nothing (mute rate); worst loss: the largest share lost of its neighbours or of one ability "
+        "(drawdown); largest change: ‖ΔW‖ / ‖W‖, Frobenius.]]"
+    )
+    for fault in result.faults[:5]:
+        st.markdown(f":orange[:material/info:] {escape(fault)}")
+    if len(result.faults) > 5:
+        st.markdown(f":gray[… and {len(result.faults) - 5} more, in the JSON.]")
+
+
+def _finding(result: LifelongResult) -> str:
+    name = NAMES.get(result.request.method, result.request.method)
+    first, last = result.at_once(), result.kept(-1)
+    if first is None or last is None:
+        return f"{escape(name)} wrote none of the facts."
+    lost = result.drawdown()[-1]
+    told = f"After **{last.n}** edits with {escape(name)}, **{percent(last.value)}** of the facts are still said"
+    told += f"; right after its own edit it was {percent(first.value)}."
+    return told if np.isnan(lost) else f"{told} Of what should have stayed, up to **{percent(float(lost))}** is lost."
+
+
+def _model(result: LifelongResult) -> str:
+    rows = ["| Edits | Perplexity | Moved | Silent | Worst loss | Largest change |", "|---:|---:|---:|---:|---:|---:|"]
+    drawdown = result.drawdown()
+    for at, count in enumerate(result.milestones):
+        cells = (
+            f"{result.perplexity[at]:.2f}", f"{result.kl[at]:.3f}", percent(float(result.mute[at])),
+            "–" if np.isnan(drawdown[at]) else percent(max(0.0, float(drawdown[at]))), f"{result.change[at]:.3f}",
+        )  # fmt: skip
+        rows.append(f"| {count} | {' | '.join(cells)} |")
+    return "\n".join(rows)

@@ -1,0 +1,68 @@
+"""A quiz on the page: five dimensions side by side, or form by form, and every question with its answers."""
+
+import streamlit as st
+
+from app.charts.evaluate_dots import quiz_alt, quiz_dots
+from app.charts.palette import live
+from app.components import theme_seen
+from app.evaluate_words import NAMES, form_words
+from app.flow import escape
+from editors.quiz_result import QuizResult
+
+STILL = {"displayModeBar": False}
+BY = {False: "By dimension", True: "By form"}
+MARKS = {1.0: ":green[:material/check:]", 0.0: ":red[:material/close:]"}
+SHOWN = 10
+
+
+def show(result: QuizResult) -> None:
+    """The dots, then the questions themselves."""
+    by_form = st.segmented_control(
+        "Show", list(BY), format_func=BY.__getitem__, default=False, key="quiz-by", required=True
+    )
+    st.plotly_chart(
+        quiz_dots(result, NAMES, live(), by_form=bool(by_form)),
+        key=f"quiz-dots-{by_form}-{theme_seen()}",
+        alt=quiz_alt(result, NAMES, by_form=bool(by_form)),
+        config=STILL,
+    )
+    asked = len(result.request.cases) - len(result.skipped)
+    st.markdown(
+        f":gray[:small[Answered freely, matched word for word; no second model judges. Bars: 95 % over {asked} cases. "
+        "Asked are only facts the model does not answer so before any edit. "
+        "efficacy, generalisation, portability, locality, robustness; after HalluEditBench, 2410.16251]]"
+    )
+    if result.skipped:
+        with st.expander(f":gray[{len(result.skipped)} facts were not asked]"):
+            st.markdown("\n".join(f"- {escape(one)}" for one in result.skipped))
+    for fault in result.faults[:5]:
+        st.markdown(f":orange[:material/info:] {escape(fault)}")
+    st.markdown("### Questions and answers")
+    for number in dict.fromkeys(int(case) for case in result.case[: len(result.forms)]):
+        if number >= SHOWN:
+            st.markdown(":gray[… the rest is in the JSON.]")
+            break
+        case = result.request.cases[number]
+        with st.expander(f"{escape(case.rewrite.text)} → **{escape(case.rewrite.target)}**"):
+            st.markdown(_answers(result, number))
+
+
+def _answers(result: QuizResult, number: int) -> str:
+    names = [escape(NAMES.get(version, version)) for version in result.versions]
+    rows = [f"| | Question | {' | '.join(names)} |", f"|---|---|{'---|' * len(names)}"]
+    for at in range(len(result.forms)):
+        if result.case[at] != number:
+            continue
+        cells = [
+            f"{MARKS.get(float(result.right[version, at]), '–')} {_cell(result.texts[version][at])}"
+            for version in range(len(result.versions))
+        ]
+        rows.append(
+            f"| :gray[:small[{form_words(result.forms[at])}]] | {_cell(result.prompts[at])} | {' | '.join(cells)} |"
+        )
+    return "\n".join(rows)
+
+
+def _cell(text: str) -> str:
+    """Text within a table's cell, which no line break may end."""
+    return escape(" / ".join(text.split("\n")))
