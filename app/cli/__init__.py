@@ -40,6 +40,7 @@ COMMANDS = {
     "quiz": ("app.cli.on_cases", "write facts and ask about them in every form: five dimensions, answered freely"),
     "lifelong": ("app.cli.on_cases", "write facts one upon the other, and see how long they and the model last"),
     "abilities": ("app.cli.on_edits", "ask small questions that no edit should touch, with edits or without"),
+    "lm-eval": ("app.cli.harness", "a second opinion on general ability, by lm-eval (an extra)"),
     "sweep": ("app.cli.sweep", "run a study over every case of a file, here or on a cluster"),
     "report": ("app.cli.sweep", "read back what a sweep has computed"),
     "data": ("app.cli.data", "check a file of cases: its form, its faults row by row, conflicts, duplicates"),
