@@ -6,11 +6,11 @@ from typing import Any
 import streamlit as st
 
 from app import written
-from app.components import rail
+from app.components import rail, remember
 from app.edit_form import METHOD_WORDS
 from app.flow import escape, opened
 from app.history import Run
-from app.services import rail_owner, services
+from app.services import public, rail_owner, services
 from app.session import fill, session_id, spec
 from app.studies import STUDIES
 from editors.stack import Layer
@@ -59,6 +59,8 @@ def written_over() -> None:
         _written_row(layer, place, len(layers))
     if refusal := st.session_state.get("written.refusal"):
         st.markdown(f":red[:small[:material/error: {escape(refusal)}]]")
+    if layers and public():
+        remember(written.name())
     if layers or written.can("undo") or written.can("redo"):
         with st.container(horizontal=True, key="written-steps"):
             st.button(

@@ -1,26 +1,30 @@
 """The edits of one visitor: their stack, what can be undone, and where it is kept.
 
-The stack is a value in the session; whatever changes it puts the old one on the pile of undo. On a
-workbench of one's own it is also written down, so a reload or a lost connection finds it again.
+The stack is a value in the session; whatever changes it puts the old one on the pile of undo. It is also written
+down, so a reload or a lost connection finds it again: on a public server under the visitor's own name.
 """
 
 import json
+import time
 from contextlib import suppress
 from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from analysis.cache_home import cache_home
 from analysis.errors import BadRequest
+from app.components.visitor_name import DAYS, visitor
 from app.services import public, services
-from app.session import spec
+from app.session import session_id, spec
 from app.studies import STUDIES
 from editors.edit import Edit
 from editors.request import EditRequest
 from editors.stack import EditStack, Layer
 
-PLACE = "stack.json"
+PLACE, VISITORS = "stack.json", "visitors"
 
 
 def stack() -> EditStack:
@@ -129,22 +133,35 @@ def attempt(change: Any) -> None:
 
 def _take(new: EditStack) -> None:
     st.session_state["written"] = new
-    if public():
-        return
     kept = [{"edit": layer.edit.id, "on": layer.on} for layer in new.layers]
     with suppress(OSError):
-        place = cache_home() / PLACE
+        place = _place()
+        place.parent.mkdir(parents=True, exist_ok=True)
         fresh = place.with_suffix(".new")
         fresh.write_text(json.dumps(kept), encoding="utf-8")
         fresh.replace(place)
 
 
+def name() -> str:
+    """The name a visitor of a public server is known by."""
+    return visitor(session_id())
+
+
+def _place() -> Path:
+    """Where this visitor's stack is kept; those nobody came back to are cleared away."""
+    if not public():
+        return cache_home() / PLACE
+    folder, long_ago = cache_home() / VISITORS, time.time() - DAYS * 24 * 3600
+    for old in folder.glob("*.json"):
+        if old.stat().st_mtime < long_ago:
+            old.unlink(missing_ok=True)
+    return folder / f"{sha256(name().encode()).hexdigest()[:32]}.json"
+
+
 def _recovered() -> EditStack:
-    if public():
-        return EditStack()
     found = EditStack()
     with suppress(OSError, ValueError, KeyError, TypeError, BadRequest):
-        for entry in json.loads((cache_home() / PLACE).read_text(encoding="utf-8")):
+        for entry in json.loads(_place().read_text(encoding="utf-8")):
             edit = services().store.load(STUDIES["edit"], entry["edit"])
             if edit is not None:
                 found = replace(found, layers=(*found.layers, Layer(edit, bool(entry["on"]))))

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from analysis import ModelSpec, TraceResult, trace
 from analysis.errors import ModelTooLarge
 from app import services as shared
+from app.components.visitor_name import visitor
 from app.models import ModelSlot
 from app.session import slot
 from app.studies import STUDIES
@@ -57,8 +59,9 @@ def loader(monkeypatch, tiny) -> Iterator[list[ModelSpec]]:
 
 
 @pytest.fixture
-def ready(loader) -> shared.Services:
-    """The same process with its model loaded."""
+def ready(loader, monkeypatch) -> shared.Services:
+    """The same process with its model loaded; visitors bring no cookie, of which the harness has only a mock."""
+    monkeypatch.setattr("app.written.visitor", lambda fresh: fresh)
     made = shared.services()
     made.begin()
     until(lambda: ModelSpec() in made.models.cards)
@@ -421,6 +424,23 @@ def test_each_visitor_of_a_public_server_has_a_rail(ready, monkeypatch):
     one, other = run(fine(visit("trace", **LINK))), fine(visit("trace"))
     assert "Earlier runs" in text(fine(one.run()))
     assert "Earlier runs" not in text(other)
+
+
+def test_a_visitor_of_a_public_server_finds_their_edits_again(ready, monkeypatch):
+    monkeypatch.setenv("PALIMPSEST_PUBLIC", "1")
+    monkeypatch.setattr("app.written.visitor", lambda fresh: "a" * 32)
+    wrote(fine(visit("edit", **FACT)))
+    assert "1 of 1 on" in text(fine(visit("edit")))
+    monkeypatch.setattr("app.written.visitor", lambda fresh: "b" * 32)
+    assert "the model is as it was trained" in text(fine(visit("edit")))
+
+
+def test_a_name_that_is_none_is_not_taken(monkeypatch):
+    for said, name in (("0123456789abcdef" * 2, "0123456789abcdef" * 2), ("../../x", "new"), ("", "new")):
+        monkeypatch.setattr(
+            "app.components.visitor_name.st.context", SimpleNamespace(cookies={"palimpsest_visitor": said})
+        )
+        assert visitor("new") == name
 
 
 @pytest.mark.parametrize(
