@@ -70,7 +70,7 @@ STUDIES: dict[str, Study] = {
         Study("quiz", QuizRequest, QuizResult, _later(editors, "quiz")),
         Study("lifelong", LifelongRequest, LifelongResult, _later(editors, "lifelong")),
         Study("abilities", AbilitiesRequest, AbilitiesResult, _later(editors, "abilities")),
-        Study("reach", ReachRequest, ReachResult, _later(editors, "reach"), on_edits=True),
+        Study("reach", ReachRequest, ReachResult, _later(editors, "reach"), on_edits=True, parts="reach"),
         Study("layers", LayersRequest, LayersResult, _later(editors, "sweep_layers")),
         Study("generate", GenerateRequest, Generated, _later(editors, "generate"), on_edits=True),
         Study("heads", HeadsRequest, HeadsResult, _later(analysis, "heads_on_prompt")),

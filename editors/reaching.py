@@ -6,7 +6,7 @@ directly and with chain of thought. Methods stand side by side on the same cases
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from analysis.study import Report, provenance, silent
 from editors.applying import written_over
 from editors.asking_whole import right, said_to, thought_to
 from editors.edit import Edit
+from editors.reach_parts import joined, parts_of
 from editors.reach_result import NO_EDIT, ChainCase, ReachRequest, ReachResult
 from editors.request import EditRequest, MethodName
 from editors.writing import write
@@ -42,13 +43,32 @@ def writer(method: MethodName) -> Make:
 
 
 def reach(
-    lm: "LanguageModel", request: ReachRequest, report: Report = silent, *, stack: Sequence[Edit] = ()
+    lm: "LanguageModel",
+    request: ReachRequest,
+    report: Report = silent,
+    *,
+    stack: Sequence[Edit] = (),
+    part: Callable[..., ReachResult] | None = None,
 ) -> ReachResult:
     """Write each case with each method on top of `stack`, one at a time, and ask; the model is left as it was.
 
-    A method that refuses a case leaves NaN there and says why in `faults`.
+    A method that refuses a case leaves NaN there and says why in `faults`. `part` may find one case with one method
+    stored.
     """
-    return reached(lm, request, {method: writer(method) for method in request.methods}, report, stack=stack)
+    pieces = parts_of(request)
+    if part is None or len(pieces) == 1:
+        return reached(lm, request, {method: writer(method) for method in request.methods}, report, stack=stack)
+    done: list[ReachResult] = []
+    for number, piece in enumerate(pieces):
+        note = f"chains, {', '.join(piece.methods) or NO_EDIT}"
+
+        def inner(*_: Any, number: int = number, note: str = note, **__: Any) -> None:
+            report(number, len(pieces), note)
+
+        inner()
+        done.append(part(lm, piece, inner))
+    report(len(pieces), len(pieces), "done")
+    return joined(request, done)
 
 
 def reached(

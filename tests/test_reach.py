@@ -12,12 +12,16 @@ from analysis.chains import read_chains
 from analysis.errors import BadFile, BadRequest
 from analysis.model import LanguageModel
 from app.cli import flags, main
+from app.compute import stored
+from app.store import ResultStore
+from app.studies import STUDIES
 from editors.applying import tensor_hash
 from editors.asking_whole import demonstrations, right, said_to, thought_to
 from editors.chain_cases import case_of_chain, read_chain_cases
 from editors.edit import Edit
+from editors.reach_parts import parts_of
 from editors.reach_result import NO_EDIT, ReachRequest
-from editors.reaching import reached
+from editors.reaching import reach, reached
 from editors.request import EditRequest, Rewrite
 from editors.writing import write
 
@@ -147,6 +151,33 @@ def test_a_record_is_read_and_faults_are_all_named(tmp_path: Path) -> None:
         read_chain_cases(path)
 
 
+def test_parts_stored_one_by_one_make_the_same_whole(tiny: LanguageModel, tmp_path: Path) -> None:
+    (tmp_path / "cases.json").write_text(json.dumps([_readable(RECORD)]), encoding="utf-8")
+    (first,) = read_chain_cases(tmp_path / "cases.json")
+    shorter = first.model_copy(update={"id": "short", "hops": first.hops[:1], "questions": ("mother wrote near",)})
+    unreadable = first.model_copy(update={"id": "none", "questions": ("",)})
+    for thoughts in (False, True):
+        request = ReachRequest(cases=(first, shorter, unreadable), methods=("ft", "ace"), words=2, thoughts=thoughts)
+        store, whole = ResultStore(tmp_path / f"store{thoughts}"), reach(tiny, request)
+        found = stored(STUDIES["reach"], request, tiny, store)
+        for name in ("held", "hops", "whole", "old", "thoughts"):
+            assert np.array_equal(getattr(found, name), getattr(whole, name), equal_nan=True), name
+        assert (found.hops_said, found.whole_said, found.thoughts_said) == (
+            whole.hops_said, whole.whole_said, whole.thoughts_said,
+        )  # fmt: skip
+        assert set(found.faults) == set(whole.faults)
+        assert len(found.faults) == len(whole.faults) > 0
+        more = request.model_copy(update={"methods": ("ft",)})
+        one_by_one = [store.load(STUDIES["reach"], part.key(tiny.own_hash)) for part in parts_of(more)]
+        assert all(part is not None for part in one_by_one)  # fewer methods cost nothing new
+
+
+def _readable(record: dict[str, Any]) -> dict[str, Any]:
+    """A record in words that the tiny tokenizer has."""
+    rewrite = record["requested_rewrite"][0] | {"prompt": "the old {} stands in"}
+    return record | {"requested_rewrite": [rewrite], "questions": ["The river is the"]}
+
+
 def test_the_command_says_every_metric(
     tmp_path: Path, tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
@@ -155,9 +186,7 @@ def test_the_command_says_every_metric(
 
     monkeypatch.setattr(flags, "load", load)
     data, out = tmp_path / "cases.json", tmp_path / "out.csv"
-    record = RECORD | {"requested_rewrite": [RECORD["requested_rewrite"][0] | {"prompt": "the old {} stands in"}]}
-    record |= {"questions": ["The river is the"]}
-    data.write_text(json.dumps([record]), encoding="utf-8")
+    data.write_text(json.dumps([_readable(RECORD)]), encoding="utf-8")
     words = ["reach", "--data", str(data), "--methods", "ft", "--words", "2", "--csv", str(out)]
     assert main(words) == 0
     said = capsys.readouterr().out

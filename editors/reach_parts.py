@@ -1,0 +1,47 @@
+"""A question of reach is made of smaller ones: one case, one method. Each is stored by itself, as in an evaluation."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis.study import provenance
+from editors.reach_result import NO_EDIT, ReachRequest, ReachResult
+
+ROWS = ("hops", "whole", "old", "thoughts")
+SAID = ("hops_said", "whole_said", "thoughts_said")
+
+
+def parts_of(request: ReachRequest) -> list[ReachRequest]:
+    """The smallest questions that make up this one, cases first."""
+    methods = [(method,) for method in request.methods] or [()]
+    return [request.model_copy(update={"cases": (case,), "methods": one}) for case in request.cases for one in methods]
+
+
+def joined(request: ReachRequest, parts: Sequence[ReachResult]) -> ReachResult:
+    """The whole, from its parts in the order of `parts_of`. No edit is taken from each case's first part."""
+    versions, each, n = [NO_EDIT, *request.methods], max(1, len(request.methods)), len(request.cases)
+    held = np.full((len(versions), n), np.nan)
+    widths = {name: max(getattr(part, name).shape[-1] for part in parts) for name in ROWS}
+    rows = {name: np.full((len(versions), n, width), np.nan) for name, width in widths.items()}
+    said: dict[str, list[list[list[str]]]] = {name: [[[] for _ in range(n)] for _ in versions] for name in SAID}
+    for number, part in enumerate(parts):
+        case, place = divmod(number, each)
+        for row in range(len(part.versions)):
+            if row == 0 and place:
+                continue
+            version = place + 1 if row else 0
+            held[version, case] = part.held[row, 0]
+            for name in ROWS:
+                own = getattr(part, name)
+                if own.size:
+                    rows[name][version, case, : own.shape[-1]] = own[row, 0]
+            for name in SAID:
+                said[name][version][case] = getattr(part, name)[row][0]
+    firsts = {fault for part in parts[::each] for fault in part.faults}
+    later = [fault for part in parts for fault in part.faults if fault in firsts or not fault.startswith(f"{NO_EDIT},")]
+    return ReachResult(
+        request, parts[0].model, versions, held, rows["hops"], rows["whole"],
+        rows["thoughts"] if request.thoughts else np.zeros((0, 0, 0)), rows["old"], said["hops_said"],
+        said["whole_said"], said["thoughts_said"], list(dict.fromkeys(later)),
+        provenance(sum(part.provenance["seconds"] for part in parts)),
+    )  # fmt: skip
