@@ -6,6 +6,7 @@ import numpy as np
 
 from analysis.study import provenance
 from editors.reach_result import NO_EDIT, ReachRequest, ReachResult
+from editors.request import MethodName
 
 ROWS = ("hops", "whole", "old", "thoughts")
 SAID = ("hops_said", "whole_said", "thoughts_said")
@@ -13,7 +14,7 @@ SAID = ("hops_said", "whole_said", "thoughts_said")
 
 def parts_of(request: ReachRequest) -> list[ReachRequest]:
     """The smallest questions that make up this one, cases first."""
-    methods = [(method,) for method in request.methods] or [()]
+    methods: list[tuple[MethodName, ...]] = [(method,) for method in request.methods] or [()]
     return [request.model_copy(update={"cases": (case,), "methods": one}) for case in request.cases for one in methods]
 
 
