@@ -29,8 +29,8 @@ def show(result: QuizResult) -> None:
     asked = len(result.request.cases) - len(result.skipped)
     st.markdown(
         f":gray[:small[Answered freely, matched word for word; no second model judges. Bars: 95 % over {asked} cases. "
-        "Asked are only facts the model does not answer so before any edit. "
-        "efficacy, generalisation, portability, locality, robustness; after HalluEditBench, 2410.16251]]"
+        "Facts the model answers so before any edit are left out. "
+        "Its terms: efficacy, generalisation, portability, locality, robustness (after HalluEditBench, 2410.16251).]]"
     )
     if result.skipped:
         with st.expander(f":gray[{len(result.skipped)} facts were not asked]"):

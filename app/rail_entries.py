@@ -22,11 +22,14 @@ from app.charts.head_maps import heads_thumbnail, knockout_thumbnail
 from app.charts.lens_map import lens_thumbnail
 from app.charts.trace_maps import thumbnail
 from app.history import Run, now
+from editors.abilities_result import AbilitiesResult
 from editors.drift_result import DriftResult, DriftsResult
 from editors.edit import Edit
 from editors.evaluate_result import EvaluateResult
 from editors.generate_result import Generated
 from editors.layers_result import LayersResult
+from editors.lifelong_result import LifelongResult
+from editors.quiz_result import QuizResult
 from editors.reach_result import ReachResult
 
 SHORT_KIND = {
@@ -86,6 +89,12 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
             return several if len(result.chains) > 1 else result.chains[0].whole(), "hop by hop", None
         case EvaluateResult():
             return f"{len(result.request.cases)} cases, {len(result.versions) - 1} methods", "evaluation", None
+        case QuizResult():
+            return f"{len(result.request.cases)} cases, {len(result.versions) - 1} methods", "quiz", None
+        case LifelongResult():
+            return f"{len(result.request.cases)} facts in a row", f"lifelong, {result.request.method}", None
+        case AbilitiesResult():
+            return f"{int(result.right.sum())} of {len(result.right)} right", "abilities", None
         case ReachResult():
             several = f"{len(result.request.cases)} chains"
             title = several if len(result.request.cases) > 1 else result.request.cases[0].rewrites[0].text

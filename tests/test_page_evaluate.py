@@ -10,7 +10,9 @@ from app.charts.evaluate_dots import KIND_WORDS, evaluate_alt, evaluate_dots, sh
 from app.charts.lifelong_curves import age_bars, retention_alt, retention_curves
 from app.charts.palette import written
 from app.evaluate_view import NAMES, PROTOCOL_WORDS
+from app.rail_entries import run_of
 from app.report import markdown_report
+from app.studies import STUDIES
 from editors import lifelong_editing
 from editors.evaluate_result import PROTOCOLS, EvaluateRequest
 from editors.evaluating import evaluate
@@ -105,6 +107,7 @@ def test_a_stream_of_edits_on_our_facts(ready, monkeypatch):  # noqa: F811
     at = run(fine(at.run()), "evaluate-go", "lifelong")
     result = at.session_state["lifelong.job"].result
     assert result.milestones == [0, 1, 2]
+    assert run_of(STUDIES["lifelong"], "key", result).title == "2 facts in a row"
     assert "After **2** edits with Fine" in text(at)
     assert [chart.alt.split(":")[0] for chart in charts(at)] == ["What is left", "Facts still said at the end, by age"]
     assert "Perplexity" in text(at)
@@ -117,6 +120,7 @@ def test_a_quiz_on_our_facts(ready):  # noqa: F811
     at.session_state["quiz-methods"] = ["ft"]
     at.session_state["evaluate-n"] = 1
     at = run(fine(at.run()), "evaluate-go", "quiz")
+    assert run_of(STUDIES["quiz"], "key", at.session_state["quiz.job"].result).note == "quiz"
     assert charts(at)[0].alt.startswith("Share of questions answered as wished. Asked plainly: No edit ")
     at.session_state["quiz-by"] = True
     at = fine(at.run())
