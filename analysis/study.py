@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from types import UnionType
-from typing import Any, Protocol, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Protocol, get_args, get_origin, get_type_hints
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -24,10 +24,13 @@ class Request(BaseModel):
     """Base of all requests: frozen, hashable, JSON both ways; a mistyped field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    edition: ClassVar[int] = 0
+    """Raised when the same request has come to mean other numbers: what was stored before is then computed anew."""
 
     def key(self, model: str) -> str:
         """Content hash of this request on the model with weights hash `model`."""
-        content = json.dumps([type(self).__name__, model, self.model_dump(mode="json")], sort_keys=True)
+        said = [type(self).__name__, model, self.model_dump(mode="json"), *([self.edition] if self.edition else [])]
+        content = json.dumps(said, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:24]
 
     def given(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ held against itself without any (retention and drawdown after 2410.18785).
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -23,6 +23,7 @@ STEPS = (1, 5, 10, 20, 50, 100, 200, 500, 1000)
 class LifelongRequest(Request):
     """Write cases one after another with one method, and look back at milestones."""
 
+    edition: ClassVar[int] = 1  # the layers of methods that write to one
     cases: tuple[Case, ...] = Field(min_length=1, description="facts to write, in this order")
     method: MethodName = Field("rome", description="editor, with its own defaults")
     milestones: tuple[int, ...] = Field(STEPS, description="numbers of edits after which all are asked again")

@@ -1,7 +1,7 @@
 """How far does an edit reach along a chain of facts? What is asked and what is answered: plain data, no model."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -39,6 +39,7 @@ class ChainCase(_Plain):
 class ReachRequest(Request):
     """Write facts with several methods, and ask hop by hop and whole."""
 
+    edition: ClassVar[int] = 1  # the layers of methods that write to one
     cases: tuple[ChainCase, ...] = Field(min_length=1, description="chains with the facts to write")
     methods: tuple[MethodName, ...] = Field(
         ("rome", "memit", "pmet", "ace", "ifmet"), description="editors to compare, each with its own defaults"

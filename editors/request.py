@@ -4,7 +4,7 @@ One request serves all methods, so that pages, commands and recipes say the same
 left out takes the method's default, which `settled` fills in from the model's structure.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -64,6 +64,7 @@ class Rewrite(BaseModel):
 class EditRequest(Request):
     """Write these facts over what the model says now."""
 
+    edition: ClassVar[int] = 1  # the layers of methods that write to one
     facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
     method: MethodName = Field("rome", description="editor: rome, memit, …; ft tunes, prune silences heads")
     layers: tuple[int, ...] | None = Field(None, description="layers to write to; the method's own when left out")

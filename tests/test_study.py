@@ -32,6 +32,15 @@ def test_a_key_names_request_and_model():
     assert LensRequest(prompt="a").key("m") != LensRequest(prompt="b").key("m")
 
 
+def test_a_later_edition_is_another_key(monkeypatch):
+    before = LensRequest(prompt="a").key("m")
+    monkeypatch.setattr(LensRequest, "edition", 1)
+    first = LensRequest(prompt="a").key("m")
+    monkeypatch.setattr(LensRequest, "edition", 2)
+    assert len({before, first, LensRequest(prompt="a").key("m")}) == 3
+    assert LensRequest(prompt="a").given() == {"prompt": "a"}
+
+
 def test_a_key_does_not_change_from_one_version_to_the_next():
     """Stored results are found by it; a change of its rule makes all of them unfindable."""
     assert LensRequest(prompt="the old").key("m") == "f50d5773d96c2d33295e99c4"
