@@ -16,8 +16,8 @@ PROMPT = behind(FACT, "The Louvre is a famous landmark in the city of")
 
 @pytest.fixture(scope="module")
 def edits(smol) -> tuple[Edit, Edit]:
-    """The same fact written as it is, and with attention held back."""
-    return tuple(write(smol, EditRequest(facts=(FACT,), sadr=gamma), glance=False) for gamma in (0.0, 0.1))
+    """The same fact written as it is, and with attention held back; at layer 6, where it breaks more than earlier."""
+    return tuple(write(smol, EditRequest(facts=(FACT,), layers=(6,), sadr=gamma), glance=False) for gamma in (0, 0.1))
 
 
 @pytest.fixture(scope="module")
