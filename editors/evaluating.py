@@ -21,9 +21,8 @@ from editors.fluency import ngram_entropy, texts_about
 from editors.measuring import NEW, OLD, Measured, measured
 from editors.probes import Probe
 from editors.reach_result import NO_EDIT
-from editors.reaching import ONE_FACT
 from editors.request import EditRequest, MethodName
-from editors.writing import write
+from editors.writing import write_each
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -132,12 +131,8 @@ def edits_of(lm: "LanguageModel", request: Comparison, version: str, report: Rep
     name, restrained, _ = version.partition("+")
     method: MethodName = name  # type: ignore[assignment]
     facts = tuple(dict.fromkeys(rewrite for case in request.cases for rewrite in case.rewrites))
-    sadr = request.sadr if restrained else 0.0
-    made: list[Edit] = []
-    for group in [(fact,) for fact in facts] if method in ONE_FACT else [facts]:
-        edit = EditRequest(facts=group, method=method, sadr=sadr, seed=request.seed)
-        made.append(write(lm, edit, report, stack=made, glance=False))
-    return made
+    asked = EditRequest(facts=facts, method=method, sadr=request.sadr if restrained else 0.0, seed=request.seed)
+    return write_each(lm, asked, report)
 
 
 def _of_target(lm: "LanguageModel", probes: Sequence[Probe], targets: Sequence[str], found: Measured) -> np.ndarray:

@@ -24,9 +24,8 @@ from editors.lifelong_result import ASKED, LifelongRequest, LifelongResult
 from editors.measuring import NEW, OLD, measured
 from editors.perplexity import perplexity
 from editors.probes import Probe
-from editors.reaching import ONE_FACT
 from editors.request import EditRequest
-from editors.writing import write
+from editors.writing import write_each
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -149,11 +148,8 @@ def _written(
     def inner(*_: object, **__: object) -> None:
         report(number, len(request.cases), f"edits with {request.method}")
 
-    own: list[Edit] = []
-    for facts in [(one,) for one in case.rewrites] if request.method in ONE_FACT else [case.rewrites]:
-        asked = EditRequest(facts=facts, method=request.method, seed=request.seed)
-        own.append(write(lm, asked, inner, stack=[*made, *own], glance=False))
-    return own
+    asked = EditRequest(facts=case.rewrites, method=request.method, seed=request.seed)
+    return write_each(lm, asked, inner, stack=made)
 
 
 def _largest(made: Sequence[Edit]) -> float:

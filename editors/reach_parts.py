@@ -38,11 +38,10 @@ def joined(request: ReachRequest, parts: Sequence[ReachResult]) -> ReachResult:
                     rows[name][version, case, : own.shape[-1]] = own[row, 0]
             for name in SAID:
                 said[name][version][case] = getattr(part, name)[row][0]
-    firsts = {fault for part in parts[::each] for fault in part.faults}
-    later = [fault for part in parts for fault in part.faults if fault in firsts or not fault.startswith(f"{NO_EDIT},")]
+    faults = dict.fromkeys(fault for part in parts for fault in part.faults)  # no edit is asked, and refused, in each
     return ReachResult(
         request, parts[0].model, versions, held, rows["hops"], rows["whole"],
         rows["thoughts"] if request.thoughts else np.zeros((0, 0, 0)), rows["old"], said["hops_said"],
-        said["whole_said"], said["thoughts_said"], list(dict.fromkeys(later)),
+        said["whole_said"], said["thoughts_said"], list(faults),
         provenance(sum(part.provenance["seconds"] for part in parts)),
     )  # fmt: skip

@@ -18,13 +18,11 @@ from editors.edit import Edit
 from editors.reach_parts import joined, parts_of
 from editors.reach_result import NO_EDIT, ChainCase, ReachRequest, ReachResult
 from editors.request import EditRequest, MethodName
-from editors.writing import write
+from editors.writing import write_each
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
-ONE_FACT: tuple[MethodName, ...] = ("rome",)
-"""Methods that write one fact an edit: the facts of a case are written one upon the other."""
 Make = Callable[["LanguageModel", ChainCase, Sequence[Edit]], list[Edit]]
 
 
@@ -32,12 +30,7 @@ def writer(method: MethodName) -> Make:
     """Writes the facts of a case with a method's defaults, on top of the edits that are on."""
 
     def make(lm: "LanguageModel", case: ChainCase, stack: Sequence[Edit]) -> list[Edit]:
-        groups = [(one,) for one in case.rewrites] if method in ONE_FACT else [case.rewrites]
-        made: list[Edit] = []
-        for facts in groups:
-            request = EditRequest(facts=facts, method=method)
-            made.append(write(lm, request, stack=[*stack, *made], glance=False))
-        return made
+        return write_each(lm, EditRequest(facts=case.rewrites, method=method), stack=stack)
 
     return make
 

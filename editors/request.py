@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
 MethodName = Literal["rome", "memit", "emmet", "alphaedit", "pmet", "ace", "ifmet", "ft", "prune"]
+ONE_FACT: tuple[MethodName, ...] = ("rome",)
+"""Methods that write one fact an edit."""
 KeyMode = Literal["rome", "r_rome", "p_rome"]
 Order = Literal["query_first", "value_first"]
 Aim = Literal["block", "mlp"]
@@ -147,7 +149,7 @@ def settled(lm: "LanguageModel", request: EditRequest) -> EditRequest:
     layers = full.layers or ()
     if outside := [layer for layer in layers if not 0 <= layer < lm.n_layers]:
         raise BadRequest(f"{lm.name} has layers 0 to {lm.n_layers - 1}; there is no layer {outside[0]}.")
-    if full.method == "rome" and (len(full.facts) != 1 or len(layers) != 1):
+    if full.method in ONE_FACT and (len(full.facts) != 1 or len(layers) != 1):
         raise BadRequest("ROME writes one fact to one layer. Take MEMIT, EMMET, AlphaEdit or PMET for more.")
     if tuning and len(layers) != 1:
         raise BadRequest("Fine-tuning changes one layer. Name one.")

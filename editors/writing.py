@@ -32,7 +32,7 @@ from editors.overlay import Overlay
 from editors.plain_additions import adds_plainly
 from editors.probes import Probe, probes_of, stored_fact
 from editors.reading import hidden_at_end, keys_at_end, subject_keys
-from editors.request import EditRequest, Rewrite, settled
+from editors.request import ONE_FACT, EditRequest, Rewrite, settled
 from editors.rows import Row, contexts, rows_of
 from editors.targets import Site, search, unreached
 
@@ -111,6 +111,17 @@ def write(
         built_on=[edit.id for edit in stack],
         provenance=provenance(time.perf_counter() - started),
     )
+
+
+def write_each(
+    lm: "LanguageModel", request: EditRequest, report: Report = silent, *, stack: Sequence[Edit] = ()
+) -> list[Edit]:
+    """All facts of `request` on top of `stack`: in one edit, or one upon the other where the method takes one fact."""
+    made: list[Edit] = []
+    for facts in [(one,) for one in request.facts] if request.method in ONE_FACT else [request.facts]:
+        own = request.model_copy(update={"facts": facts})
+        made.append(write(lm, own, report, stack=[*stack, *made], glance=False))
+    return made
 
 
 class _Writing:

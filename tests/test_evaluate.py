@@ -29,7 +29,7 @@ from editors.evaluating import evaluate
 from editors.measuring import NEW, OLD, measured
 from editors.probes import Kind, Probe
 from editors.request import EditRequest, Rewrite
-from editors.writing import write
+from editors.writing import write_each
 
 TOWER = Rewrite(prompt="the old {} stands in a", subject="tower of Aldra", target="river")
 KINDS: tuple[Kind, ...] = ("paraphrase", "neighbour", "other", "portability", "locality")
@@ -133,9 +133,9 @@ def test_an_evaluation_is_its_parts_and_stored_parts_are_not_done_again(
 
     def spy(lm: LanguageModel, request: EditRequest, *args: Any, **options: Any) -> Any:
         written.append(request.method)
-        return write(lm, request, *args, **options)
+        return write_each(lm, request, *args, **options)
 
-    monkeypatch.setattr(evaluating, "write", spy)
+    monkeypatch.setattr(evaluating, "write_each", spy)
     found = stored(STUDIES["evaluate"], result.request, lm, store)
     assert written == ["prune", "prune"]  # fine-tuning was stored
     written.clear()
@@ -194,9 +194,9 @@ def test_methods_hold_attention_back_where_named(tiny: LanguageModel, monkeypatc
 
     def spy(lm: LanguageModel, request: EditRequest, *args: Any, **options: Any) -> Any:
         weights.append(request.sadr)
-        return write(lm, request, *args, **options)
+        return write_each(lm, request, *args, **options)
 
-    monkeypatch.setattr(evaluating, "write", spy)
+    monkeypatch.setattr(evaluating, "write_each", spy)
     found = evaluate(tiny, EvaluateRequest(cases=CASES[:1], methods=("ft", "ft+sadr", "ft"), free=False, sadr=0.5))
     assert found.versions == ["none", "ft", "ft+sadr"]
     assert weights == [0.0, 0.5]
