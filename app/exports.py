@@ -30,18 +30,18 @@ from analysis.hops_result import ASKED, PLACES
 from analysis.lens_result import Lens
 from analysis.scores import Metric, Scores
 from analysis.study import Request
-from app import conflict_tables
+from app import conflict_tables, evaluation_tables
+from app.evaluation_tables import everything
 from app.studies import STUDIES
 from app.tables import table
-from editors.abilities_result import CHANCE, AbilitiesResult
+from editors.abilities_result import AbilitiesResult
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
 from editors.edit import Edit
-from editors.evaluate_result import PROTOCOLS, EvaluateResult
+from editors.evaluate_result import EvaluateResult
 from editors.generate_result import Generated
 from editors.layers_result import LayersResult
-from editors.lifelong_result import ASKED as SCORED
 from editors.lifelong_result import LifelongResult
-from editors.quiz_result import DIMENSIONS, PROTOCOL, QuizResult
+from editors.quiz_result import QuizResult
 from editors.reach_result import ReachResult
 from editors.recipe import recipe_of
 
@@ -184,7 +184,7 @@ def _known(result: KnownResult) -> dict[str, Any]:
 
 @_fields.register
 def _neurons(result: NeuronsResult) -> dict[str, Any]:
-    found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    found = everything(result)
     cards = {
         role: [dataclasses.asdict(card) | {"name": card.name} for card in found[role]] for role in ("value", "query")
     }
@@ -194,47 +194,8 @@ def _neurons(result: NeuronsResult) -> dict[str, Any]:
 
 @_fields.register
 def _hops(result: HopsResult) -> dict[str, Any]:
-    found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    found = everything(result)
     return {"study": "hops", "asked": ASKED, "recall_of": PLACES} | found | {"genuine": result.genuine()}
-
-
-@_fields.register
-def _evaluate(result: EvaluateResult) -> dict[str, Any]:
-    found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
-    scores = table(result).astype(object).where(lambda frame: frame.notna(), None).to_dict("records")
-    return {"study": "evaluate", "protocols": PROTOCOLS, "scores": scores} | found
-
-
-@_fields.register
-def _abilities(result: AbilitiesResult) -> dict[str, Any]:
-    found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
-    shares = {group: result.share(group) for group in result.there()} | {"all": result.share()}
-    scores = {group: dataclasses.asdict(share) for group, share in shares.items() if share is not None}
-    return {"study": "abilities", "protocol": "likelihood", "chance": CHANCE, "scores": scores} | found
-
-
-@_fields.register
-def _quiz(result: QuizResult) -> dict[str, Any]:
-    found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
-    scores = table(result).astype(object).where(lambda frame: frame.notna(), None).to_dict("records")
-    return {"study": "quiz", "protocol": PROTOCOL, "dimensions": DIMENSIONS, "scores": scores} | found
-
-
-@_fields.register
-def _lifelong(result: LifelongResult) -> dict[str, Any]:
-    found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
-    ages = [{"from": young, "to": old} | dataclasses.asdict(mean) for young, old, mean in result.by_age()]
-    return (
-        {"study": "lifelong", "protocol": "strict", "kinds": SCORED, "by_age": ages}
-        | found
-        | {"drawdown": result.drawdown(), "retention": result.retention()}
-    )
-
-
-@_fields.register
-def _reach(result: ReachResult) -> dict[str, Any]:
-    found = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
-    return {"study": "reach"} | found | {"scores": result.scores()}
 
 
 @_fields.register
@@ -347,6 +308,11 @@ for _kind, _own in (
     (ConflictResult, conflict_tables.conflict_fields),
     (KnockoutResult, conflict_tables.knockout_fields),
     (TransferResult, conflict_tables.transfer_fields),
+    (EvaluateResult, evaluation_tables.evaluate_fields),
+    (AbilitiesResult, evaluation_tables.abilities_fields),
+    (QuizResult, evaluation_tables.quiz_fields),
+    (LifelongResult, evaluation_tables.lifelong_fields),
+    (ReachResult, evaluation_tables.reach_fields),
 ):
     _fields.register(_kind, _own)
 

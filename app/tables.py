@@ -26,16 +26,15 @@ from analysis import (
 from analysis.average_result import ROWS
 from analysis.hops_result import ASKED
 from analysis.scores import TOP
-from app import conflict_tables
+from app import conflict_tables, evaluation_tables
 from editors.abilities_result import AbilitiesResult
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult
 from editors.edit import Edit
-from editors.evaluate_result import PROTOCOLS, SHORT, EvaluateResult, Mean, mean_of
+from editors.evaluate_result import EvaluateResult
 from editors.generate_result import Generated
 from editors.layers_result import OUTCOMES, LayersResult
-from editors.lifelong_result import ASKED as SCORED
 from editors.lifelong_result import LifelongResult
-from editors.quiz_result import DIMENSIONS, PROTOCOL, QuizResult
+from editors.quiz_result import QuizResult
 from editors.reach_result import ReachResult
 
 
@@ -186,115 +185,6 @@ def _second_opinion(result: NeuronsResult) -> dict[str, Any]:
 
 
 @table.register
-def _evaluate(result: EvaluateResult) -> pd.DataFrame:
-    """One row per method, protocol and kind of prompt: mean over cases, 95 % interval, n, and what no edit has."""
-    rows = []
-    for at, version in enumerate(result.versions):
-        for protocol in PROTOCOLS:
-            for kind in result.there():
-                if (own := result.mean(at, protocol, kind)) is None:
-                    continue
-                change = result.paired(at, 0, protocol, kind) if at else None
-                name = SHORT.get(kind, "") if protocol == "likelihood" else ""
-                rows.append(_scores(version, protocol, kind, name, own, change))
-        for kept, name, values in (("fluency", "GE", result.fluency), ("consistency", "", result.consistency)):
-            if (texts := mean_of(values[at])) is not None:
-                change = mean_of(values[at] - values[0]) if at else None
-                rows.append(_scores(version, kept, "texts", name, texts, change))
-    return pd.DataFrame(rows)
-
-
-def _scores(method: str, protocol: str, prompts: str, name: str, own: Mean, change: Mean | None) -> dict[str, Any]:
-    return {
-        "method": method,
-        "protocol": protocol,
-        "prompts": prompts,
-        "name": name,
-        "value": own.value,
-        "low": own.value - own.half_width,
-        "high": own.value + own.half_width,
-        "n": own.n,
-        "change": change.value if change else np.nan,
-        "change_half_width": change.half_width if change else np.nan,
-    }
-
-
-@table.register
-def _abilities(result: AbilitiesResult) -> pd.DataFrame:
-    """One row per question."""
-    return pd.DataFrame(
-        {
-            "group": result.groups,
-            "prompt": result.prompts,
-            "answer": result.answers,
-            "right": result.right,
-            "margin": _floats(result.margin),
-        }
-    )
-
-
-@table.register
-def _quiz(result: QuizResult) -> pd.DataFrame:
-    """One row per method and dimension, then per method and form: mean over cases, 95 % interval, n."""
-    rows = []
-    for at, version in enumerate(result.versions):
-        for name in DIMENSIONS:
-            if (own := result.mean(at, name)) is not None:
-                rows.append(_scores(version, PROTOCOL, name, "", own, result.paired(at, 0, name) if at else None))
-        for form in result.there():
-            if (own := result.form_mean(at, form)) is not None:
-                change = mean_of(result.by_case(at, form) - result.by_case(0, form)) if at else None
-                rows.append(_scores(version, PROTOCOL, form, "", own, change))
-    return pd.DataFrame(rows)
-
-
-@table.register
-def _lifelong(result: LifelongResult) -> pd.DataFrame:
-    """One row per milestone: what is kept of the edits so far, and of the model."""
-    rows = []
-    drawdown = result.drawdown()
-    for at, count in enumerate(result.milestones):
-        row: dict[str, Any] = {"edits": count}
-        for kind in SCORED:
-            one = result.kept(at, kind)
-            row[kind] = one.value if one else np.nan
-            row[f"{kind}_half_width_95"] = one.half_width if one else np.nan
-            row[f"{kind}_n"] = one.n if one else 0
-        row |= {
-            **{f"ability_{group}": result.abilities[at, place] for place, group in enumerate(result.groups)},
-            "drawdown": drawdown[at],
-            "perplexity": result.perplexity[at],
-            "kl": result.kl[at],
-            "mute": result.mute[at],
-            "largest_change": result.change[at],
-        }
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-@table.register
-def _reach(result: ReachResult) -> pd.DataFrame:
-    """One row per case and version: the metrics, and what was said."""
-    scores, rows = result.scores(), []
-    for number, case in enumerate(result.request.cases):
-        for at, version in enumerate(result.versions):
-            said, whole = result.hops_said[at][number], result.whole_said[at][number]
-            rows.append(
-                {
-                    "id": case.id,
-                    "edited": case.kind,
-                    "method": version,
-                    "targets": " | ".join(one.target for one in case.rewrites),
-                    "answer": case.answers[0],
-                    "old_answer": case.old[0] if case.old else "",
-                }
-                | {name: values[at, number] for name, values in scores.items()}
-                | {"hops_said": " | ".join(said), "whole_said": " | ".join(whole)}
-            )
-    return pd.DataFrame(rows)
-
-
-@table.register
 def _hops(result: HopsResult) -> pd.DataFrame:
     """One row per chain, every question with its answer."""
     columns: dict[str, Any] = {
@@ -411,6 +301,11 @@ for _kind, _table in (
     (ConflictResult, conflict_tables.outcomes_table),
     (KnockoutResult, conflict_tables.knockout_table),
     (TransferResult, conflict_tables.transfer_table),
+    (EvaluateResult, evaluation_tables.evaluate_table),
+    (AbilitiesResult, evaluation_tables.abilities_table),
+    (QuizResult, evaluation_tables.quiz_table),
+    (LifelongResult, evaluation_tables.lifelong_table),
+    (ReachResult, evaluation_tables.reach_table),
 ):
     table.register(_kind, _table)
 

@@ -19,16 +19,15 @@ from analysis import (
 )
 from analysis.average_result import ROWS
 from analysis.hops_result import ASKED, PLACES
-from app.cli import conflict_summary
-from app.cli.terminal import columns, shades, word
+from app.cli import conflict_summary, evaluation_summary
+from app.cli.terminal import columns, model_line, shades, word
 from app.tables import table
-from editors.abilities_result import CHANCE, AbilitiesResult
+from editors.abilities_result import AbilitiesResult
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
-from editors.evaluate_result import CONSISTENCY, FLUENCY, IN_PERCENT, PROTOCOLS, SHORT, EvaluateResult, Mean, mean_of
+from editors.evaluate_result import EvaluateResult
 from editors.layers_result import LayersResult
-from editors.lifelong_result import ASKED as SCORED
 from editors.lifelong_result import LifelongResult
-from editors.quiz_result import DIMENSIONS, QuizResult
+from editors.quiz_result import QuizResult
 from editors.reach_result import ReachResult
 
 STRONGEST = 5
@@ -50,7 +49,8 @@ def _trace(result: TraceResult) -> str:
         noise = f"{request.noise:g} σ (σ = {result.sigma:.4g}, {samples})"
         how = f"with “{request.subject}” under noise of {noise}"
     parts = [
-        f"{_model(result.model)}\n“{word(result.answer)}”: probability {result.high:.3f} clean, {result.low:.3f} {how}."
+        f"{model_line(result.model)}\n"
+        f"“{word(result.answer)}”: probability {result.high:.3f} clean, {result.low:.3f} {how}."
     ]
     computed, asked = result.cells
     if computed < asked:
@@ -84,7 +84,7 @@ def _kind(result: TraceResult, kind: str) -> str:
 def _average(result: AverageResult) -> str:
     effect, half_width = result.total_effect
     parts = [
-        f"{_model(result.model)}\n{len(result.ids)} known facts; blurring the subject takes "
+        f"{model_line(result.model)}\n{len(result.ids)} known facts; blurring the subject takes "
         f"{effect:.3f} ± {half_width:.3f} from the probability of the answer "
         f"({result.high.mean():.3f} to {result.low.mean():.3f})."
     ]
@@ -115,7 +115,7 @@ def _lens(result: LensResult) -> str:
         for layer in range(len(lens.answer_rank))
     ]
     head = ("layer", f"words at “{word(result.tokens[-1])}”", f"P({word(result.answer)})", "rank")
-    return f"{_model(result.model)}\n{columns(rows, head)}"
+    return f"{model_line(result.model)}\n{columns(rows, head)}"
 
 
 HOP_WORDS = {
@@ -131,7 +131,8 @@ HOP_WORDS = {
 def _neurons(result: NeuronsResult) -> str:
     gained = result.end - result.start
     parts = [
-        f"{_model(result.model)}\n“{word(result.answer)}”: probability {result.probability:.3f}; attention raises its "
+        f"{model_line(result.model)}\n"
+        f"“{word(result.answer)}”: probability {result.probability:.3f}; attention raises its "
         f"log-probability by {result.attn_layer.sum():.2f}, MLPs by {result.ffn_layer.sum():.2f}, {gained:.2f} in all. "
         f"{result.scored} of {result.ffn.size} MLP neurons scored."
     ]
@@ -173,124 +174,6 @@ def _neurons(result: NeuronsResult) -> str:
 
 
 @summary.register
-def _evaluate(result: EvaluateResult) -> str:
-    kinds, parts = result.there(), [f"{_model(result.model)}, {len(result.request.cases)} cases"]
-    for protocol, meaning in PROTOCOLS.items():
-        means = [[result.mean(at, protocol, kind) for kind in kinds] for at in range(len(result.versions))]
-        shown = [column for column in range(len(kinds)) if any(row[column] is not None for row in means)]
-        if not shown:
-            continue
-        rows = [
-            (version, *(_mean(row[column], protocol) for column in shown))
-            for version, row in zip(result.versions, means, strict=True)
-        ]
-        names = [
-            f"{kinds[column]} {SHORT.get(kinds[column], '')}".strip() if protocol == "likelihood" else kinds[column]
-            for column in shown
-        ]
-        counts = [str(max(one.n for row in means if (one := row[column]) is not None)) for column in shown]
-        rows.append(("cases", *counts))
-        parts.append(f"{protocol}: {meaning}\n{columns(rows, ('method', *names))}")
-    scores = [(version, result.score(at)) for at, version in enumerate(result.versions)]
-    if any(score is not None for _, score in scores):
-        said = ", ".join(f"{version} {100 * score:.1f}" for version, score in scores if score is not None)
-        parts.append(f"S (harmonic mean of ES, PS, NS): {said}")
-    for name, meaning, values in (
-        ("fluency", FLUENCY, result.fluency), ("consistency", CONSISTENCY, result.consistency)
-    ):  # fmt: skip
-        texts = [(version, mean_of(row)) for version, row in zip(result.versions, values, strict=True)]
-        told = [
-            (version, f"{one.value:.0f} ± {one.half_width:.0f}", one.n) for version, one in texts if one is not None
-        ]
-        if told:
-            parts.append(f"{name}: {meaning}\n{columns(told, ('method', 'texts', 'cases'))}")
-    if result.left_out:
-        parts.append(f"{len(result.left_out)} prompts this tokenizer cannot read are left out.")
-    return "\n\n".join([*parts, *result.faults])
-
-
-def _mean(mean: Mean | None, protocol: str) -> str:
-    if mean is None:
-        return "–"
-    times, digits = (100, 1) if protocol in IN_PERCENT else (1, 3)
-    return f"{times * mean.value:.{digits}f} ± {times * mean.half_width:.{digits}f}"
-
-
-@summary.register
-def _abilities(result: AbilitiesResult) -> str:
-    rows = []
-    for group in (*result.there(), None):
-        share = result.share(group)
-        rows.append((group or "all", _mean(share, "likelihood"), share.n if share else 0))
-    title = f"{_model(result.model)}, right by likelihood; chance is {100 * CHANCE:.0f} %"
-    parts = [f"{title}\n{columns(rows, ('group', 'right %', 'questions'))}"]
-    if result.left_out:
-        parts.append(f"{len(result.left_out)} questions this tokenizer cannot read were left out.")
-    return "\n\n".join(parts)
-
-
-@summary.register
-def _quiz(result: QuizResult) -> str:
-    asked = len(result.request.cases) - len(result.skipped)
-    title = f"{_model(result.model)}, {asked} cases; answered freely, matched word for word"
-    dimensions = [
-        (version, *(_mean(result.mean(at, name), "strict") for name in DIMENSIONS))
-        for at, version in enumerate(result.versions)
-    ]
-    forms = [
-        (form, *(_mean(result.form_mean(at, form), "strict") for at in range(len(result.versions))))
-        for form in result.there()
-    ]
-    parts = [f"{title}\n{columns(dimensions, ('method', *(f'{name} %' for name in DIMENSIONS)))}"]
-    parts.append(f"Form by form, %\n{columns(forms, ('form', *result.versions))}")
-    if result.skipped:
-        parts.append(f"{len(result.skipped)} cases were not asked: " + "; ".join(result.skipped[:3]) + ".")
-    return "\n\n".join([*parts, *result.faults])
-
-
-@summary.register
-def _lifelong(result: LifelongResult) -> str:
-    drawdown, rows = result.drawdown(), []
-    for at, count in enumerate(result.milestones):
-        kept = [_mean(result.kept(at, kind), "strict") for kind in SCORED]
-        lost = "–" if np.isnan(drawdown[at]) else f"{100 * drawdown[at]:.1f}"
-        told = (f"{result.perplexity[at]:.2f}", f"{result.kl[at]:.3f}", f"{100 * result.mute[at]:.0f}")
-        able = "–" if np.isnan(result.abilities[at]).all() else f"{100 * np.nanmean(result.abilities[at]):.1f}"
-        rows.append((count, *kept, able, lost, *told, f"{result.change[at]:.3f}"))
-    head = (
-        "edits",
-        *(f"{kind} %" for kind in SCORED),
-        "abilities %",
-        "drawdown %",
-        "perplexity",
-        "KL",
-        "mute %",
-        "‖ΔW‖/‖W‖",
-    )
-    title = f"{_model(result.model)}, {len(result.request.cases)} cases in a row with {result.request.method}"
-    parts = [f"{title}\nstrict: {PROTOCOLS['strict']}\n{columns(rows, head)}"]
-    if (first := result.at_once()) is not None:
-        parts.append(f"Right after its own edit a fact is said in {_mean(first, 'strict')} % ({first.n} cases).")
-    ages = [(f"{young} to {old}", _mean(mean, "strict"), mean.n) for young, old, mean in result.by_age()]
-    if ages:
-        parts.append(f"At the end, by age\n{columns(ages, ('edits since', 'still said %', 'cases'))}")
-    return "\n\n".join([*parts, *result.faults])
-
-
-@summary.register
-def _reach(result: ReachResult) -> str:
-    scores = result.scores()
-    means = {name: result.mean(values) for name, values in scores.items()}
-    rows = [
-        (version, *(f"{100 * mean[at][0]:.0f} ± {100 * mean[at][1]:.0f}" for mean in means.values()), mean[at][2])
-        for at, version in enumerate(result.versions)
-        for mean in [next(iter(means.values()))]
-    ]
-    said = columns(rows, ("method", *(f"{name} %" for name in scores), "cases"))
-    return "\n\n".join([f"{_model(result.model)}, {len(result.request.cases)} chains\n{said}", *result.faults])
-
-
-@summary.register
 def _hops(result: HopsResult) -> str:
     n = len(result.chains)
     rows = [
@@ -299,7 +182,7 @@ def _hops(result: HopsResult) -> str:
     ]
     rows.append(("both in one question, any wording", int(result.whole_correct.any(1).sum()),
                  f"{result.whole_correct.any(1).mean():.0%}"))  # fmt: skip
-    parts = [f"{_model(result.model)}, {n} chains\n{columns(rows, ('asked', 'right', ''))}"]
+    parts = [f"{model_line(result.model)}, {n} chains\n{columns(rows, ('asked', 'right', ''))}"]
     parts.append(
         f"{int(result.both().sum())} chains with both hops known; {int(result.genuine().sum())} of them answered whole "
         "and not by a shortcut."
@@ -336,7 +219,7 @@ def _drift(result: DriftResult) -> str:
     answers = (word(result.answer), word(result.edited))
     head = ("head", "before", "after", *(f"P({answer}) with it set back" for answer in answers))
     parts = [
-        f"{_model(result.model)}\n“{result.request.prompt}”",
+        f"{model_line(result.model)}\n“{result.request.prompt}”",
         _runs(result.said, answers, ("without the edits", "with them")),
         f"Attention of the last token to “{where}”, more with the edits; layers 0 to {layers - 1} across, "
         f"█ is {top:.3f}\n" + columns(rows),
@@ -371,12 +254,12 @@ def _patch(result: PatchResult) -> str:
     answers = (word(result.answer), word(result.edited))
     heads = ", ".join(result.request.heads) or "no heads"
     runs = ("without the edits", "with them", f"{heads} set back")
-    return f"{_model(result.model)}\n“{result.request.prompt}”\n{_runs(result.said, answers, runs)}"
+    return f"{model_line(result.model)}\n“{result.request.prompt}”\n{_runs(result.said, answers, runs)}"
 
 
 @summary.register
 def _drifts(result: DriftsResult) -> str:
-    parts = [_model(result.model)]
+    parts = [model_line(result.model)]
     rows: list[tuple[object, ...]] = []
     for task in result.request.tasks:
         own = result.of(task)
@@ -421,7 +304,7 @@ def _layers(result: LayersResult) -> str:
     between = result.correlation()
     said = f"Rewrite score and trace effect agree with r = {between:.2f}. " if between == between else ""
     return (
-        f"{_model(result.model)}\n{count} written with {result.request.method} at one layer after another.\n"
+        f"{model_line(result.model)}\n{count} written with {result.request.method} at one layer after another.\n"
         f"{columns(rows, head)}\n{said}Shares are of prompts whose wanted answer is said."
     )
 
@@ -435,6 +318,11 @@ for _result, _text in (
     (ConflictResult, conflict_summary.conflict_summary),
     (KnockoutResult, conflict_summary.knockout_summary),
     (TransferResult, conflict_summary.transfer_summary),
+    (EvaluateResult, evaluation_summary.evaluate_summary),
+    (AbilitiesResult, evaluation_summary.abilities_summary),
+    (QuizResult, evaluation_summary.quiz_summary),
+    (LifelongResult, evaluation_summary.lifelong_summary),
+    (ReachResult, evaluation_summary.reach_summary),
 ):
     summary.register(_result, _text)
 
@@ -449,8 +337,4 @@ def known_text(result: KnownResult, at_least: float) -> str:
     )
     bound = f" with a probability of at least {at_least:g}" if at_least else ""
     left_out = f" {len(result.skipped)} could not be asked; the JSON file says why." if result.skipped else ""
-    return f"{lines}\n\n{_model(result.model)}: {len(known)} of {len(facts)} facts known{bound}.{left_out}"
-
-
-def _model(card: dict[str, Any]) -> str:
-    return f"{card['name']} ({card['layers']} layers, {card['dtype']}, {card['device']})"
+    return f"{lines}\n\n{model_line(result.model)}: {len(known)} of {len(facts)} facts known{bound}.{left_out}"

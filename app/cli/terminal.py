@@ -89,3 +89,8 @@ def shades(values: np.ndarray, low: float, high: float) -> str:
 def word(text: str) -> str:
     """A token's text in one line, its leading space left off."""
     return text.strip().replace("\n", "⏎") or repr(text)[1:-1]
+
+
+def model_line(card: dict[str, Any]) -> str:
+    """A model in a few words: name, layers, precision, device."""
+    return f"{card['name']} ({card['layers']} layers, {card['dtype']}, {card['device']})"

@@ -1,0 +1,128 @@
+"""What became of edits, in a few lines of text: evaluations, quizzes, streams, abilities, chains."""
+
+import numpy as np
+
+from app.cli.terminal import columns, model_line
+from editors.abilities_result import CHANCE, AbilitiesResult
+from editors.evaluate_result import CONSISTENCY, FLUENCY, IN_PERCENT, PROTOCOLS, SHORT, EvaluateResult, Mean, mean_of
+from editors.lifelong_result import ASKED, LifelongResult
+from editors.quiz_result import DIMENSIONS, QuizResult
+from editors.reach_result import ReachResult
+
+
+def evaluate_summary(result: EvaluateResult) -> str:
+    """For the terminal."""
+    kinds, parts = result.there(), [f"{model_line(result.model)}, {len(result.request.cases)} cases"]
+    for protocol, meaning in PROTOCOLS.items():
+        means = [[result.mean(at, protocol, kind) for kind in kinds] for at in range(len(result.versions))]
+        shown = [column for column in range(len(kinds)) if any(row[column] is not None for row in means)]
+        if not shown:
+            continue
+        rows = [
+            (version, *(_mean(row[column], protocol) for column in shown))
+            for version, row in zip(result.versions, means, strict=True)
+        ]
+        names = [
+            f"{kinds[column]} {SHORT.get(kinds[column], '')}".strip() if protocol == "likelihood" else kinds[column]
+            for column in shown
+        ]
+        counts = [str(max(one.n for row in means if (one := row[column]) is not None)) for column in shown]
+        rows.append(("cases", *counts))
+        parts.append(f"{protocol}: {meaning}\n{columns(rows, ('method', *names))}")
+    scores = [(version, result.score(at)) for at, version in enumerate(result.versions)]
+    if any(score is not None for _, score in scores):
+        said = ", ".join(f"{version} {100 * score:.1f}" for version, score in scores if score is not None)
+        parts.append(f"S (harmonic mean of ES, PS, NS): {said}")
+    for name, meaning, values in (
+        ("fluency", FLUENCY, result.fluency), ("consistency", CONSISTENCY, result.consistency)
+    ):  # fmt: skip
+        texts = [(version, mean_of(row)) for version, row in zip(result.versions, values, strict=True)]
+        told = [
+            (version, f"{one.value:.0f} ± {one.half_width:.0f}", one.n) for version, one in texts if one is not None
+        ]
+        if told:
+            parts.append(f"{name}: {meaning}\n{columns(told, ('method', 'texts', 'cases'))}")
+    if result.left_out:
+        parts.append(f"{len(result.left_out)} prompts this tokenizer cannot read are left out.")
+    return "\n\n".join([*parts, *result.faults])
+
+
+def abilities_summary(result: AbilitiesResult) -> str:
+    """For the terminal."""
+    rows = []
+    for group in (*result.there(), None):
+        share = result.share(group)
+        rows.append((group or "all", _mean(share, "likelihood"), share.n if share else 0))
+    title = f"{model_line(result.model)}, right by likelihood; chance is {100 * CHANCE:.0f} %"
+    parts = [f"{title}\n{columns(rows, ('group', 'right %', 'questions'))}"]
+    if result.left_out:
+        parts.append(f"{len(result.left_out)} questions this tokenizer cannot read were left out.")
+    return "\n\n".join(parts)
+
+
+def quiz_summary(result: QuizResult) -> str:
+    """For the terminal."""
+    asked = len(result.request.cases) - len(result.skipped)
+    title = f"{model_line(result.model)}, {asked} cases; answered freely, matched word for word"
+    dimensions = [
+        (version, *(_mean(result.mean(at, name), "strict") for name in DIMENSIONS))
+        for at, version in enumerate(result.versions)
+    ]
+    forms = [
+        (form, *(_mean(result.form_mean(at, form), "strict") for at in range(len(result.versions))))
+        for form in result.there()
+    ]
+    parts = [f"{title}\n{columns(dimensions, ('method', *(f'{name} %' for name in DIMENSIONS)))}"]
+    parts.append(f"Form by form, %\n{columns(forms, ('form', *result.versions))}")
+    if result.skipped:
+        parts.append(f"{len(result.skipped)} cases were not asked: " + "; ".join(result.skipped[:3]) + ".")
+    return "\n\n".join([*parts, *result.faults])
+
+
+def lifelong_summary(result: LifelongResult) -> str:
+    """For the terminal."""
+    drawdown, rows = result.drawdown(), []
+    for at, count in enumerate(result.milestones):
+        kept = [_mean(result.kept(at, kind), "strict") for kind in ASKED]
+        lost = "–" if np.isnan(drawdown[at]) else f"{100 * drawdown[at]:.1f}"
+        told = (f"{result.perplexity[at]:.2f}", f"{result.kl[at]:.3f}", f"{100 * result.mute[at]:.0f}")
+        able = "–" if np.isnan(result.abilities[at]).all() else f"{100 * np.nanmean(result.abilities[at]):.1f}"
+        rows.append((count, *kept, able, lost, *told, f"{result.change[at]:.3f}"))
+    head = (
+        "edits",
+        *(f"{kind} %" for kind in ASKED),
+        "abilities %",
+        "drawdown %",
+        "perplexity",
+        "KL",
+        "mute %",
+        "‖ΔW‖/‖W‖",
+    )
+    title = f"{model_line(result.model)}, {len(result.request.cases)} cases in a row with {result.request.method}"
+    parts = [f"{title}\nstrict: {PROTOCOLS['strict']}\n{columns(rows, head)}"]
+    if (first := result.at_once()) is not None:
+        parts.append(f"Right after its own edit a fact is said in {_mean(first, 'strict')} % ({first.n} cases).")
+    ages = [(f"{young} to {old}", _mean(mean, "strict"), mean.n) for young, old, mean in result.by_age()]
+    if ages:
+        parts.append(f"At the end, by age\n{columns(ages, ('edits since', 'still said %', 'cases'))}")
+    return "\n\n".join([*parts, *result.faults])
+
+
+def reach_summary(result: ReachResult) -> str:
+    """For the terminal."""
+    scores = result.scores()
+    means = {name: result.mean(values) for name, values in scores.items()}
+    rows = [
+        (version, *(f"{100 * mean[at][0]:.0f} ± {100 * mean[at][1]:.0f}" for mean in means.values()), mean[at][2])
+        for at, version in enumerate(result.versions)
+        for mean in [next(iter(means.values()))]
+    ]
+    said = columns(rows, ("method", *(f"{name} %" for name in scores), "cases"))
+    return "\n\n".join([f"{model_line(result.model)}, {len(result.request.cases)} chains\n{said}", *result.faults])
+
+
+def _mean(mean: Mean | None, protocol: str) -> str:
+    if mean is None:
+        return "–"
+    times, digits = (100, 1) if protocol in IN_PERCENT else (1, 3)
+    return f"{times * mean.value:.{digits}f} ± {times * mean.half_width:.{digits}f}"
