@@ -1,6 +1,7 @@
 """A stream of edits on the page: what is left at each milestone, by age, and of the model as a whole."""
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from app.charts.lifelong_curves import age_alt, age_bars, retention_alt, retention_curves
@@ -32,7 +33,7 @@ def show(result: LifelongResult) -> None:
             st.markdown("**At the end, by age** :gray[:small[facts still said]]")
             bars = age_bars(result, live())
             st.plotly_chart(bars, key=f"lifelong-ages-{theme_seen()}", alt=age_alt(result), config=STILL)
-    st.markdown(_model(result))
+    st.dataframe(_model(result), hide_index=True, width="stretch", key="lifelong-model")
     st.markdown(
         f":gray[:small[strict: {PROTOCOLS['strict']}. Bars: 95 % over cases. Perplexity of text the model wrote "
         "without edits; moved: mean KL of the next word from that without edits, on held-out prompts; silent: prompts "
@@ -56,13 +57,16 @@ def _finding(result: LifelongResult) -> str:
     return told if np.isnan(lost) else f"{told} Of what should have stayed, up to **{percent(float(lost))}** is lost."
 
 
-def _model(result: LifelongResult) -> str:
-    rows = ["| Edits | Perplexity | Moved | Silent | Worst loss | Largest change |", "|---:|---:|---:|---:|---:|---:|"]
-    drawdown = result.drawdown()
-    for at, count in enumerate(result.milestones):
-        cells = (
-            f"{result.perplexity[at]:.2f}", f"{result.kl[at]:.3f}", percent(float(result.mute[at])),
-            "–" if np.isnan(drawdown[at]) else percent(max(0.0, float(drawdown[at]))), f"{result.change[at]:.3f}",
-        )  # fmt: skip
-        rows.append(f"| {count} | {' | '.join(cells)} |")
-    return "\n".join(rows)
+def _model(result: LifelongResult) -> pd.DataFrame:
+    """The model as a whole, a row a milestone."""
+    lost = [max(0.0, float(one)) if one == one else one for one in result.drawdown()]
+    return pd.DataFrame(
+        {
+            "Edits": result.milestones,
+            "Perplexity": [f"{one:.2f}" for one in result.perplexity],
+            "Moved": [f"{one:.3f}" for one in result.kl],
+            "Silent": [percent(float(one)) for one in result.mute],
+            "Worst loss": ["–" if one != one else percent(one) for one in lost],
+            "Largest change": [f"{one:.3f}" for one in result.change],
+        }
+    )

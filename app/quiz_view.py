@@ -48,21 +48,20 @@ def show(result: QuizResult) -> None:
 
 
 def _answers(result: QuizResult, number: int) -> str:
+    """Each question, and under it what every version said, a line each: readable on a phone."""
     names = [escape(NAMES.get(version, version)) for version in result.versions]
-    rows = [f"| | Question | {' | '.join(names)} |", f"|---|---|{'---|' * len(names)}"]
+    parts = []
     for at in range(len(result.forms)):
         if result.case[at] != number:
             continue
-        cells = [
-            f"{MARKS.get(float(result.right[version, at]), '–')} {_cell(result.texts[version][at])}"
-            for version in range(len(result.versions))
-        ]
-        rows.append(
-            f"| :gray[:small[{form_words(result.forms[at])}]] | {_cell(result.prompts[at])} | {' | '.join(cells)} |"
-        )
-    return "\n".join(rows)
+        lines = [f"{_line(result.prompts[at])} :gray[:small[{form_words(result.forms[at])}]]"]
+        for version, name in enumerate(names):
+            mark = MARKS.get(float(result.right[version, at]), ":gray[–]")
+            lines.append(f"{mark} :gray[{name}:] {_line(result.texts[version][at]) or ':gray[nothing]'}")
+        parts.append("  \n".join(lines))
+    return "\n\n".join(parts)
 
 
-def _cell(text: str) -> str:
-    """Text within a table's cell, which no line break may end."""
+def _line(text: str) -> str:
+    """Text from outside in one line."""
     return escape(" / ".join(text.split("\n")))

@@ -68,8 +68,13 @@ class Mean:
     """Over cases, the prompts of each averaged first."""
 
     value: float
-    half_width: float  # 95 %, normal
+    half_width: float  # 95 %, normal; NaN of one case
     n: int
+
+    @property
+    def bar(self) -> float:
+        """What a figure can draw of the half width: none of one case."""
+        return 0.0 if np.isnan(self.half_width) else self.half_width
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
+from app.charts.line_ends import name_ends
 from app.charts.palette import Palette
 from app.charts.words import percent
 
@@ -27,7 +28,7 @@ class Curve:
 def layer_curves(curves: list[Curve], palette: Palette, *, top: float) -> go.Figure:
     """Effects over layers, 0 … `top`, as shares of probability."""
     figure = go.Figure()
-    ends: list[float] = []
+    ends: list[tuple[float, str, str]] = []
     for curve in curves:
         layers = np.arange(len(curve.values))
         colour = palette.category[curve.seat]
@@ -51,20 +52,8 @@ def layer_curves(curves: list[Curve], palette: Palette, *, top: float) -> go.Fig
             ],
             hovertemplate="%{text}<extra></extra>",
         )
-        ends.append(float(curve.values[-1]))
-    for index, place in zip(np.argsort(ends), _apart(np.sort(ends), top / 14), strict=True):
-        figure.add_annotation(
-            x=len(curves[index].values) - 1,
-            y=place,
-            text=curves[index].name,
-            xanchor="left",
-            xshift=8,
-            showarrow=False,
-            font={
-                "size": 13,
-                "color": palette.ink if curves[index].seat == QUIET else palette.category[curves[index].seat],
-            },
-        )
+        ends.append((float(curve.values[-1]), curve.name, palette.ink if curve.seat == QUIET else colour))
+    name_ends(figure, ends, x=max((len(curve.values) for curve in curves), default=1) - 1, least=top / 14, away=8)
     ticks = np.linspace(0, top, 5)
     figure.update_yaxes(
         tickvals=ticks,
@@ -93,11 +82,3 @@ def layer_curves(curves: list[Curve], palette: Palette, *, top: float) -> go.Fig
         paper_bgcolor="rgba(0,0,0,0)",
     )
     return figure
-
-
-def _apart(places: np.ndarray, least: float) -> list[float]:
-    """Places in ascending order, moved up so that neighbours are at least `least` apart."""
-    moved: list[float] = []
-    for place in places:
-        moved.append(max(float(place), moved[-1] + least) if moved else float(place))
-    return moved

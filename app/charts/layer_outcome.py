@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.charts.edit_charts import dressed
+from app.charts.line_ends import name_ends
 from app.charts.palette import Palette
 from app.charts.words import percent
 from editors.layers_result import LayersResult
@@ -46,13 +47,7 @@ def layer_outcome(result: LayersResult, palette: Palette) -> go.Figure:
             hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
         ends.append((float(shares[there][-1]), name, colour))
-    last = -1.0
-    for place, name, colour in sorted(ends):
-        last = max(place, last + 0.085)
-        figure.add_annotation(
-            x=len(effect) - 1, y=last, text=name, xanchor="left", xshift=10, showarrow=False,
-            font={"size": 13, "color": colour},
-        )  # fmt: skip
+    name_ends(figure, ends, x=len(effect) - 1, least=0.085, away=10)
     figure.update_yaxes(range=[-0.04, 1.08], tickvals=[0, 0.5, 1], ticktext=["0", "50\u2009%", "100\u2009%"])
     figure.update_xaxes(range=[-0.6, len(effect) - 0.6], title={"text": "layer"})
     return dressed(figure, palette, right=130)

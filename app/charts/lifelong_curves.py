@@ -4,15 +4,14 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.charts.edit_charts import dressed
+from app.charts.line_ends import name_ends
 from app.charts.palette import Palette
 from app.charts.words import percent
-from editors.evaluate_result import Mean
 from editors.lifelong_result import LifelongResult
 
 LINES = (("rewrite", "the facts", 3), ("paraphrase", "in other words", 4), ("neighbour", "neighbours", 5))
 """Kind, its name at the line's end, its seat among the categories."""
 ABLE = "abilities"
-APART = 0.085
 
 
 def retention_curves(result: LifelongResult, palette: Palette) -> go.Figure:
@@ -23,20 +22,14 @@ def retention_curves(result: LifelongResult, palette: Palette) -> go.Figure:
     for kind, name, seat in LINES:
         means = [result.kept(at, kind) if at or kind == "neighbour" else None for at in every]
         values = np.array([mean.value if mean else np.nan for mean in means])
-        halves = np.nan_to_num([mean.half_width if mean else 0.0 for mean in means])
+        halves = np.array([mean.bar if mean else 0.0 for mean in means])
         _line(figure, ends, result, name, values, halves, palette.over if kind == "rewrite" else palette.category[seat])
     if result.groups:
-        _line(figure, ends, result, ABLE, result.abilities.mean(1), np.zeros(len(every)), palette.quiet)
-    last = -1.0
-    for place, name, colour in sorted(ends):
-        last = max(place, last + APART)
-        figure.add_annotation(
-            x=every[-1], y=last, text=name, xanchor="left", xshift=10, showarrow=False,
-            font={"size": 13, "color": palette.ink if colour == palette.quiet else colour},
-        )  # fmt: skip
+        _line(figure, ends, result, ABLE, result.abilities.mean(1), np.zeros(len(every)), palette.quiet, palette.ink)
+    name_ends(figure, ends, x=every[-1], least=0.085, away=10)
     figure.update_yaxes(range=[-0.04, 1.08], tickvals=[0, 0.5, 1], ticktext=["0", "50\u2009%", "100\u2009%"])
     figure.update_xaxes(
-        range=[-0.3, every[-1] + 0.1], tickvals=list(every), ticktext=[str(count) for count in result.milestones],
+        range=[-0.3, every[-1]], tickvals=list(every), ticktext=[str(count) for count in result.milestones],
         title={"text": "edits written"},
     )  # fmt: skip
     return dressed(figure, palette, right=120)
@@ -44,18 +37,19 @@ def retention_curves(result: LifelongResult, palette: Palette) -> go.Figure:
 
 def _line(
     figure: go.Figure, ends: list[tuple[float, str, str]], result: LifelongResult, name: str,
-    values: np.ndarray, halves: np.ndarray, colour: str,
+    values: np.ndarray, halves: np.ndarray, colour: str, ink: str = "",
 ) -> None:  # fmt: skip
     there = np.flatnonzero(~np.isnan(values))
     if not len(there):
         return
     figure.add_scatter(
         x=there, y=values[there], mode="lines+markers", line={"color": colour, "width": 3}, marker={"size": 8},
+        cliponaxis=False,
         error_y={"type": "data", "array": halves[there], "thickness": 1.5, "width": 0, "color": colour},
         text=[f"{name}, after {result.milestones[at]} edits: {percent(float(values[at]))}" for at in there],
         hovertemplate="%{text}<extra></extra>",
     )  # fmt: skip
-    ends.append((float(values[there[-1]]), name, colour))
+    ends.append((float(values[there[-1]]), name, ink or colour))
 
 
 def age_bars(result: LifelongResult, palette: Palette) -> go.Figure:
@@ -66,11 +60,11 @@ def age_bars(result: LifelongResult, palette: Palette) -> go.Figure:
         go.Bar(
             x=titles, y=[mean.value for _, _, mean in ages], marker={"color": palette.over}, width=0.6,
             error_y={
-                "type": "data", "array": [_half(mean) for *_, mean in ages], "thickness": 1.5, "width": 0,
+                "type": "data", "array": [mean.bar for *_, mean in ages], "thickness": 1.5, "width": 0,
                 "color": palette.ink,
             },
             text=[percent(mean.value) for _, _, mean in ages], textposition="inside", insidetextanchor="start",
-            textfont={"color": "white", "size": 13},
+            textfont={"color": palette.paper, "size": 13},
             hovertext=[
                 f"{title} edits ago: {percent(mean.value)} of {mean.n} facts"
                 for title, (_, _, mean) in zip(titles, ages, strict=True)
@@ -81,10 +75,6 @@ def age_bars(result: LifelongResult, palette: Palette) -> go.Figure:
     figure.update_yaxes(range=[0, 1.08], tickvals=[0, 0.5, 1], ticktext=["0", "50\u2009%", "100\u2009%"])
     figure.update_xaxes(title={"text": "edits since it was written"}, type="category")
     return dressed(figure, palette, right=16)
-
-
-def _half(mean: Mean) -> float:
-    return 0.0 if mean.half_width != mean.half_width else mean.half_width
 
 
 def retention_alt(result: LifelongResult) -> str:

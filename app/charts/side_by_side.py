@@ -38,7 +38,7 @@ def side_by_side(rows: Sequence[str], series: Sequence[Series], palette: Palette
             marker={"size": 10, "color": colour, "symbol": "circle-open" if at == 0 else "circle"},
             error_x={
                 "type": "data", "thickness": 2, "width": 0, "color": colour,
-                "array": [0.0 if mean.half_width != mean.half_width else mean.half_width for _, mean in there],
+                "array": [mean.bar for _, mean in there],
             },
             text=[f"{one.name}, {rows[row]}: {said(mean.value, in_percent)}, {mean.n} cases" for row, mean in there],
             hovertemplate="%{text}<extra></extra>",
