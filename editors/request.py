@@ -120,8 +120,8 @@ def default_layers(lm: "LanguageModel", method: MethodName) -> tuple[int, ...]:
 
     About a third of the depth for learned positions, a fifth for rotary ones (the published configs); methods that
     spread their write take two layers on each side of it. Those that write to one layer take an earlier one with
-    rotary positions, .15 of the depth: layer 4 or 5 of 28 to 32, published configs 5. On the embedded model, 20 facts
-    of 20 relations, ROME at layer 3, 4, 6 keeps 88, 85, 61 % of neighbours with paraphrases 93, 85, 90 %.
+    rotary positions, .15 of the depth: layer 4 or 5 of 28 to 32, published configs 5. On the embedded model ROME at
+    layer 3, 4, 6 keeps 88, 85, 61 % of neighbours with paraphrases 94, 89, 93 % (50 facts, bench editing --layer).
     """
     learned = hasattr(lm.bridge, "pos_embed")
     centre = min(lm.n_layers - 1, round((0.35 if learned else 0.2) * lm.n_layers))

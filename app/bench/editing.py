@@ -45,6 +45,7 @@ class EditOptions:
     single: int | None = None  # facts written one by one with ROME; 50, 4 when quick
     batch: int | None = None  # facts written together with MEMIT and EMMET; 50, 6 when quick
     sequential: int | None = None  # facts written one after another; 100, 0 when quick
+    layer: int | None = None  # ROME writes to in these; its own default when left out
     ratios: int | None = None  # facts whose search is also done the plain way; 5, 1 when quick
 
 
@@ -59,7 +60,8 @@ def editing(lm: LanguageModel, options: EditOptions, report: Report = silent) ->
     text = written(lm, HELD_OUT_TOKENS, HELD_OUT_SEED, cache_home() / "moments" / lm.own_hash[:24], report)
     plain = perplexity(lm, text)
     bench.add("perplexity", plain, "on text of its own", text.tokens)
-    edits = _single(bench, lm, rewrites[:single], report)
+    layers = None if options.layer is None else (options.layer,)
+    edits = _single(bench, lm, rewrites[:single], layers, report)
     _search(bench, lm, rewrites[: options.ratios or (1 if many else 5)], report)
     _apply_revert(bench, lm, edits[0])
     for method in ("memit", "emmet"):
@@ -91,14 +93,16 @@ def _scores(bench: Bench, name: str, probes: Sequence[Probe], answers: Answers) 
             bench.add(f"{name}.{greedy}", 100 * found.greedy, "%", found.facts)
 
 
-def _single(bench: Bench, lm: LanguageModel, rewrites: Sequence[Rewrite], report: Report) -> list[Edit]:
+def _single(
+    bench: Bench, lm: LanguageModel, rewrites: Sequence[Rewrite], layers: tuple[int, ...] | None, report: Report
+) -> list[Edit]:
     edits, seconds = [], []
     forget_peak_memory(lm.device)
-    write(lm, EditRequest(facts=(rewrites[0],)), glance=False)  # statistics and contexts, once
+    write(lm, EditRequest(facts=(rewrites[0],), layers=layers), glance=False)  # statistics and contexts, once
     for index, rewrite in enumerate(rewrites):
         report(index, len(rewrites), "facts with ROME")
         began = time.perf_counter()
-        edits.append(write(lm, EditRequest(facts=(rewrite,)), glance=False))
+        edits.append(write(lm, EditRequest(facts=(rewrite,), layers=layers), glance=False))
         wait(lm.device)
         seconds.append(time.perf_counter() - began)
     probes: list[Probe] = []

@@ -53,6 +53,9 @@ def configure(parser: ArgumentParser, name: str) -> None:
     for flag, explained in numbers.items():
         parser.add_argument(flag, type=_count, default=None, metavar="N", help=explained)
     parser.add_argument(
+        "--layer", type=int, default=None, metavar="N", help="editing: layer ROME writes to (default: its own)"
+    )
+    parser.add_argument(
         "--chains", type=int, default=None, metavar="N", help="neurons: chains written over (default: 50; 0 when quick)"
     )
     parser.add_argument(
@@ -92,7 +95,9 @@ def _count(text: str) -> int:
 
 def _options(args: Namespace) -> Any:
     if args.name == "editing":
-        return EditOptions(quick=args.quick, single=args.single, batch=args.batch, sequential=args.sequential)
+        return EditOptions(
+            quick=args.quick, single=args.single, batch=args.batch, sequential=args.sequential, layer=args.layer
+        )
     if args.name == "drift":
         return DriftOptions(quick=args.quick, single=args.single, tune=args.tune, drifts=args.drifts, texts=args.texts)
     if args.name == "conflict":
