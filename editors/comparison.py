@@ -15,7 +15,7 @@ WITH_SADR: tuple[MethodName, ...] = ("rome", "memit", "emmet", "alphaedit", "pme
 class Comparison(Request):
     """The same cases, written with several methods."""
 
-    edition: ClassVar[int] = 1  # the layers of methods that write to one
+    edition: ClassVar[int] = 2  # the layers of ACE and of methods that write to one
     cases: tuple[Case, ...] = Field(min_length=1, description="facts to write and the prompts that test them")
     methods: tuple[str, ...] = Field(
         ("rome", "memit"), description="editors to compare, each with its own defaults; with SADR as in rome+sadr"

@@ -39,7 +39,7 @@ class ChainCase(_Plain):
 class ReachRequest(Request):
     """Write facts with several methods, and ask hop by hop and whole."""
 
-    edition: ClassVar[int] = 1  # the layers of methods that write to one
+    edition: ClassVar[int] = 2  # the layers of ACE and of methods that write to one
     cases: tuple[ChainCase, ...] = Field(min_length=1, description="chains with the facts to write")
     methods: tuple[MethodName, ...] = Field(
         ("rome", "memit", "pmet", "ace", "ifmet"), description="editors to compare, each with its own defaults"

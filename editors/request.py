@@ -66,7 +66,7 @@ class Rewrite(BaseModel):
 class EditRequest(Request):
     """Write these facts over what the model says now."""
 
-    edition: ClassVar[int] = 1  # the layers of methods that write to one
+    edition: ClassVar[int] = 2  # the layers of ACE and of methods that write to one
     facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
     method: MethodName = Field("rome", description="editor: rome, memit, …; ft tunes, prune silences heads")
     layers: tuple[int, ...] | None = Field(None, description="layers to write to; the method's own when left out")
@@ -179,7 +179,7 @@ def _grouped(lm: "LanguageModel", request: EditRequest) -> EditRequest:
         from editors.ace import choose_layers  # here, so that a page can fill its form before torch has been read
 
         if request.layers is None or request.shallow is None:
-            query, value = choose_layers(lm, [fact.text for fact in request.facts], request.layers)
+            query, value = choose_layers(lm, request.facts, request.layers)
             shallow = query if request.shallow is None else request.shallow
             values |= {"layers": request.layers or value, "shallow": shallow}
     else:

@@ -77,10 +77,10 @@ def rows_of(lm: "LanguageModel", facts: Sequence[Rewrite], before: Sequence[str]
     """All rows of all facts; errors of subject and answer are those of `analysis.tokens`."""
     rows: list[Row] = []
     for index, fact in enumerate(facts):
-        prompts = [_placed(lm, prefix, fact) for prefix in ("", *(f"{text}. " for text in before))]
+        prompts = [placed(lm, prefix, fact) for prefix in ("", *(f"{text}. " for text in before))]
         bare, start = prompts[0]
         targets = answer_tokens(lm.tokenizer, bare, fact.target)
-        essence, essence_start = _placed(lm, "", fact.model_copy(update={"prompt": ESSENCE}))
+        essence, essence_start = placed(lm, "", fact.model_copy(update={"prompt": ESSENCE}))
         shared = essence.ids[: essence_start + 1] == bare.ids[: start + 1]
         for number, (tokens, place) in enumerate(prompts):
             rows.append(
@@ -99,7 +99,7 @@ def rows_of(lm: "LanguageModel", facts: Sequence[Rewrite], before: Sequence[str]
     return rows
 
 
-def _placed(lm: "LanguageModel", prefix: str, fact: Rewrite) -> tuple[Tokens, int]:
+def placed(lm: "LanguageModel", prefix: str, fact: Rewrite) -> tuple[Tokens, int]:
     """A prompt behind a text, and its subject's last token."""
     tokens = lm.encode(prefix + fact.text)
     begin = len(prefix) + fact.prompt.index("{}")

@@ -1,12 +1,14 @@
 """ACE and IFMET: which layers, in which order, how much of what is left; and what they are without a second group."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from analysis.errors import BadRequest, UnknownArchitecture
 from analysis.model import LanguageModel
-from editors import writing
+from editors import ace, writing
 from editors.ace import choose_layers
 from editors.closed_forms import Inverse, memit
 from editors.edit import Edit
@@ -18,6 +20,7 @@ from tests.test_editing import POST_NORM, parameters, random_problem, unchanged
 TOWER = Rewrite(
     prompt="the old {} stands in a", subject="tower of Aldra", target="river", two_hop="near mother of Brin speaks a"
 )
+MOTHER = Rewrite(prompt="near the {} speaks", subject="mother", target="river")
 FEW = {"contexts": 2, "context_tokens": 4, "tokens": 600, "steps": 5, "clamp": 4.0}
 
 
@@ -62,12 +65,31 @@ def test_the_closed_form_is_stationary_and_leaves_what_one_fact_must_leave() -> 
 def test_layers_are_chosen_below_and_above(family: LanguageModel) -> None:
     if family.name == "tiny-opt_post_norm":
         with pytest.raises(UnknownArchitecture, match="normalises its residual stream"):
-            choose_layers(family, [TOWER.text])
+            choose_layers(family, [TOWER])
         return
-    query, value = choose_layers(family, [TOWER.text, "near mother"])
+    query, value = choose_layers(family, [TOWER, MOTHER])
     assert query
     assert max(query) < min(value) <= max(value) < LAYERS
-    assert choose_layers(family, [TOWER.text], (1,))[0] == (0,)
+    assert choose_layers(family, [TOWER], (1,))[0] == (0,)
+
+
+def test_value_layers_are_those_the_subject_is_read_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = np.arange(30.0)  # the deepest score highest
+    for cut, value in ((23, (20, 21, 22)), (5, (2, 3, 4)), (1, (1,))):
+        read = np.where(np.arange(30) < cut, 1.0, 0.1)
+        monkeypatch.setattr(ace, "layer_scores", lambda *_, read=read: ace.LayerScores(scores, scores, read))
+        assert choose_layers(SimpleNamespace(n_layers=30), [TOWER])[1] == value
+
+
+def test_behind_the_last_layer_only_the_last_token_is_read(family: LanguageModel) -> None:
+    if family.name == "tiny-opt_post_norm":
+        pytest.skip("its stream is no sum of what its parts write")
+    read = ace.layer_scores(family, TOWER).read
+    assert read.shape == (LAYERS,)
+    assert read.max() == 1
+    assert read[-1] == 0
+    at_the_end = ace.layer_scores(family, Rewrite(prompt="near the {}", subject="mother", target="river")).read
+    assert at_the_end[-1] > 0
 
 
 def test_ace_writes_its_groups_and_nothing_else(family: LanguageModel) -> None:

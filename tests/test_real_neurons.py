@@ -5,6 +5,8 @@ import pytest
 
 from analysis.attribution import neurons
 from analysis.neurons_result import NeuronsRequest
+from editors.request import EditRequest, Rewrite
+from editors.writing import write
 
 pytestmark = pytest.mark.real
 
@@ -24,3 +26,10 @@ def test_a_hundred_neurons_carry_the_answer(smol):
     assert value.random_kept.all()
     assert value.probability[0] < 0.3 * result.probability
     assert abs(value.random.mean() - result.probability) < 0.1
+
+
+def test_ace_writes_where_the_subject_is_still_read_and_holds(smol):
+    fact = Rewrite(prompt="The capital of {} is the city of", subject="France", target="Rome")
+    edit = write(smol, EditRequest(facts=(fact,), method="ace", contexts=2), glance=False)
+    assert edit.request.layers[-1] <= 23
+    assert edit.after.new_greedy[0]

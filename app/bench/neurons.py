@@ -223,10 +223,9 @@ def _ace_at(which: str) -> Make:
     """ACE's ablations: one group alone, or as many layers drawn at random."""
 
     def make(lm: LanguageModel, case: ChainCase, stack: Sequence[Edit]) -> list[Edit]:
-        texts = [one.text for one in case.rewrites]
-        query, value = choose_layers(lm, texts)
+        query, value = choose_layers(lm, case.rewrites)
         if which == "random":
-            drawn = np.random.default_rng(sum(map(ord, texts[0])))
+            drawn = np.random.default_rng(sum(map(ord, case.rewrites[0].text)))
             layers = sorted(drawn.choice(lm.n_layers - 1, len(query) + len(value), replace=False).tolist())
             query, value = tuple(layers[: len(query)]), tuple(layers[len(query) :])
         groups = {"value": ((), value), "query": ((), query), "random": (query, value)}
