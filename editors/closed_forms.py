@@ -102,11 +102,11 @@ def freedom(moment: Tensor, protect: float) -> Freedom:
     """The free directions once the strongest ones, holding `protect` of C's trace, are set aside (AlphaEdit, 3.2).
 
     The published threshold on eigenvalues is absolute and fits one model's scale only; `threshold` tells the
-    absolute one this share comes to.
+    absolute one this share comes to. All directions are free where nothing is protected.
     """
     values, vectors = torch.linalg.eigh(moment.double())
     total = values.sum()
-    free = values.cumsum(0) <= (1 - protect) * total
+    free = values.cumsum(0) <= (1 - protect) * total * (1 + 1e-12)  # a sum of all may round to more than the trace
     if not free.any():
         raise BadRequest(
             f"Protecting {protect:.1%} of the text's energy leaves no direction to write to. Protect less."

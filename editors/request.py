@@ -96,7 +96,10 @@ class EditRequest(Request):
     moments_weight: float = Field(0.3, gt=0, description="MEMIT, PMET: weight of the text, in dimensions of a key")
     slack: float | None = Field(None, ge=0, description="EMMET: how far the new values may be missed; 0 for one fact")
     norm: float | None = Field(None, gt=0, description="FT: furthest any weight may move")
-    protect: float = Field(0.8, gt=0, lt=1, description="AlphaEdit: share of the text's energy to leave untouched")
+    protect: float = Field(
+        0.8, ge=0, lt=1, description="AlphaEdit: share of the text's energy to leave untouched; 0 is no projection"
+    )
+    spare: bool = Field(True, description="AlphaEdit: spare the keys of the facts written before")
     ridge: float = Field(0.1, gt=0, description="AlphaEdit: ridge, in energies of a typical projected key")
     source: str = Field(OWN, description="text for second moments: own, a file, or hf:owner/name")
     heads: tuple[str, ...] = Field((), description="prune: heads to silence, as layer.head")

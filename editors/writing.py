@@ -64,7 +64,8 @@ def write(
 ) -> Edit:
     """Find an edit that writes the facts of `request`, on top of the edits in `stack`; the model is left as it was.
 
-    Second moments are those of the model without any edit. AlphaEdit spares the keys of the facts in `stack`.
+    Second moments are those of the model without any edit. AlphaEdit spares the keys of the facts in `stack` unless
+    told not to.
     `glance`: also look at the first fact's next words and continuations, which takes seconds.
     Raises `BadRequest` and its kind for facts that do not fit the model, `UnknownArchitecture` where the method
     cannot write to this family.
@@ -287,7 +288,8 @@ def _alphaedit(writing: _Writing, layer: int, mean: Tensor, residual: Tensor) ->
     free = closed_forms.freedom(writing.moments[layer].matrix, writing.request.protect)
     projected = free.project(mean).square().sum(0)
     ridge = writing.request.ridge * float(projected.median())
-    return closed_forms.alphaedit(free, mean, residual, writing.past_keys(layer), ridge)
+    past = writing.past_keys(layer) if writing.request.spare else None
+    return closed_forms.alphaedit(free, mean, residual, past, ridge)
 
 
 METHODS: dict[str, Method] = {

@@ -239,6 +239,18 @@ def test_alphaedit_spares_past_keys():
     assert moved[0] > moved[1] > moved[2]
 
 
+def test_alphaedit_without_its_projection_or_its_past(tiny):
+    moment, keys, residuals = random_problem()
+    free = closed_forms.freedom(moment, 0.0)
+    assert free.basis.shape == moment.shape
+    plain = residuals @ torch.linalg.solve(keys.T @ keys + 0.1 * torch.eye(keys.shape[1]), keys.T)
+    assert torch.allclose(closed_forms.alphaedit(free, keys, residuals, None, 0.1).matrix, plain, atol=1e-8)
+    first, other = write(tiny, asked("alphaedit", CITY)), write(tiny, asked("alphaedit", CITY, spare=False))
+    assert np.array_equal(first.changes[0].left, other.changes[0].left)
+    spared, moved = (write(tiny, asked("alphaedit", spare=spare), stack=[first]) for spare in (True, False))
+    assert not np.array_equal(spared.changes[0].right, moved.changes[0].right)
+
+
 def test_protecting_everything_is_refused():
     moment, _, _ = random_problem()
     with pytest.raises(BadRequest, match="leaves no direction"):

@@ -186,8 +186,10 @@ SEQUENCES: dict[str, dict[str, Any]] = {
     "rome": {"method": "rome"},
     "memit": {"method": "memit"},
     "alphaedit": {"method": "alphaedit"},
+    "alphaedit_no_projection": {"method": "alphaedit", "protect": 0.0},
+    "alphaedit_no_past": {"method": "alphaedit", "spare": False},
 }
-"""Methods written one after another: ROME fact by fact, the others ten at a time."""
+"""Methods written one after another: ROME fact by fact, the others ten at a time. AlphaEdit's two parts also apart."""
 
 
 def _sequence(
