@@ -184,6 +184,8 @@ def test_average_of_a_model_that_knows_nothing(specs, capsys):
         (["bench"], "NAME"),
         (["bench", "nonsense"], "nonsense"),
         (["bench", "tracing", "--kinds", "severed_mlp"], "--kinds"),
+        (["bench", "drift", "--parts", "rome,ace"], "--parts"),
+        (["bench", "editing", "--parts", "rome"], "--parts"),
         (["bench", "tracing", "--lengths", "ten"], "--lengths"),
         (["bench", "tracing", "--repeats", "0"], "repeats"),
         (["serve", "--port", "99999"], "--port"),

@@ -28,13 +28,15 @@ from editors.drifting import drift, drifts
 from editors.edit import Edit
 from editors.fluency import ngram_entropy, texts_about
 from editors.probes import Answers, Probe
-from editors.request import EditRequest
+from editors.request import EditRequest, MethodName
 from editors.tasks import SCORES, harmonic_mean, hits, task_score
 from editors.writing import write
 
 GAMMAS = (0.03, 0.1, 0.3)
 ALLOWED = {"ES": 0.5, "PS": 4.0}
 """Points a weight of the restraint may cost on the facts it is chosen on."""
+PARTS: tuple[MethodName, ...] = ("rome", "memit")
+"""Methods restrained."""
 NEVER = 1e-9
 """A loss no search ends below."""
 
@@ -49,6 +51,7 @@ class DriftOptions:
     drifts: int | None = None  # facts whose attention is read; 20, 1 when quick
     texts: int | None = None  # texts a method for fluency; 10, 1 when quick
     steps: int | None = None  # most steps of a restrained search; 50, 4 when quick
+    parts: tuple[str, ...] = ()  # of PARTS; all when empty
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Asked:
 def attention(lm: LanguageModel, options: DriftOptions, report: Report = silent) -> Bench:
     """Measure none.*, rome.*, rome_steps.*, rome_sadr.*, memit.*, memit_steps.*, memit_sadr.*, gains, drift, grids."""
     bench = Bench(describe(lm.device), lm.card())
-    few = options.quick
+    few, methods = options.quick, options.parts or PARTS
     count, tuned = options.single or (2 if few else 100), options.tune or (1 if few else 20)
     steps = options.steps or (4 if few else 50)
     sure = set(known_facts(lm, KnownRequest(), report).known(0.3))
@@ -97,7 +100,7 @@ def attention(lm: LanguageModel, options: DriftOptions, report: Report = silent)
     bench.add("known_facts", len(facts), "facts with other relations, P > .3", len(facts))
     found = {"none": _asked(lm, own, None, texts, report, "without edits")[0]}
     edits: dict[str, list[Edit]] = {}
-    for method in ("rome", "memit"):
+    for method in methods:
         gamma = _chosen(bench, lm, method, held_out, steps, report)
         for name, changes in {
             method: {},
@@ -111,7 +114,7 @@ def attention(lm: LanguageModel, options: DriftOptions, report: Report = silent)
             )
     for name, asked in found.items():
         _scores(bench, name, asked)
-    for method in ("rome", "memit"):
+    for method in methods:
         for other in (method, f"{method}_steps"):
             for score in SCORES:
                 gain = found[f"{method}_sadr"].by_fact(score) - found[other].by_fact(score)
@@ -119,7 +122,7 @@ def attention(lm: LanguageModel, options: DriftOptions, report: Report = silent)
                     f"{method}_sadr.{score}_over_{other}", gain[~np.isnan(gain)].tolist(), "points, mean of facts"
                 )
     _attention(bench, lm, edits, options.drifts or (1 if few else 20), report)
-    _grids(bench, lm, edits["rome"][0], 2 if few else 12)
+    _grids(bench, lm, edits[methods[0]][0], 2 if few else 12)
     return bench
 
 
@@ -195,7 +198,7 @@ def _scores(bench: Bench, name: str, asked: Asked) -> None:
 
 def _attention(bench: Bench, lm: LanguageModel, edits: dict[str, list[Edit]], count: int, report: Report) -> None:
     """Drift with and without restraint, its correlation with what is lost, and what setting heads back gives."""
-    for name in ("rome", "rome_sadr", "memit", "memit_sadr"):
+    for name in [name for name in edits if not name.endswith("_steps")]:
         results: list[DriftsResult] = []
         for number, edit in enumerate(edits[name][:count]):
             report(number, count, f"facts, attention of {name}")

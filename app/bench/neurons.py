@@ -50,17 +50,21 @@ class NeuronOptions:
     facts: int | None = None  # facts whose neurons are switched off; 40, 3 when quick
     chains: int | None = None  # chains written over; 50, 0 when quick
     thinking: int = 10  # of them, also asked with chain of thought
+    parts: tuple[str, ...] = ()  # neurons, or editors of VARIANTS; all when empty
 
 
 def neurons_bench(lm: LanguageModel, options: NeuronOptions, report: Report = silent) -> Bench:
     """Measure ffn.*, screened.*, ablate.*, hops.* and multihop.*."""
     bench = Bench(describe(lm.device), lm.card())
-    with packed(lm):
-        _scores(bench, lm, options.plain or (16 if options.quick else 96), report)
-        _switching(bench, lm, options.facts or (3 if options.quick else 40), report)
+    parts = options.parts or PARTS
+    if "neurons" in parts:
+        with packed(lm):
+            _scores(bench, lm, options.plain or (16 if options.quick else 96), report)
+            _switching(bench, lm, options.facts or (3 if options.quick else 40), report)
+    editors = {name: make for name, make in VARIANTS.items() if name in parts}
     count = options.chains if options.chains is not None else (0 if options.quick else 50)
-    if count:
-        _multihop(bench, lm, count, options.thinking, report)
+    if count and editors:
+        _multihop(bench, lm, editors, count, options.thinking, report)
     return bench
 
 
@@ -160,7 +164,9 @@ def _others(places: Sequence[tuple[int, int]], width: int, generator: torch.Gene
     return made
 
 
-def _multihop(bench: Bench, lm: LanguageModel, count: int, thinking: int, report: Report) -> None:
+def _multihop(
+    bench: Bench, lm: LanguageModel, editors: dict[str, Make], count: int, thinking: int, report: Report
+) -> None:
     moments(lm, MomentsRequest(layers=tuple(range(lm.n_layers - 1))), report)  # of all layers in one pass
     asked = hops(lm, HopsRequest(limit=4 * count), report)
     known = asked.both() & asked.whole_correct.any(1)
@@ -170,12 +176,12 @@ def _multihop(bench: Bench, lm: LanguageModel, count: int, thinking: int, report
     cases = _cases([one for one, fine in zip(asked.chains, known, strict=True) if fine])[:count]
     if not cases:
         return
-    found = reached(lm, ReachRequest(cases=cases), VARIANTS, report)
+    found = reached(lm, ReachRequest(cases=cases), editors, report)
     _scored(bench, "multihop", found)
-    if thinking:
-        names = ReachRequest(cases=cases).methods
+    if thinking and editors.keys() & set(ReachRequest(cases=cases).methods):
+        names = [name for name in ReachRequest(cases=cases).methods if name in editors]
         few = ReachRequest(cases=cases[:thinking], thoughts=True)
-        _scored(bench, "thinking", reached(lm, few, {name: VARIANTS[name] for name in names}, report))
+        _scored(bench, "thinking", reached(lm, few, {name: editors[name] for name in names}, report))
 
 
 def _cases(chains: Sequence[Chain]) -> list[ChainCase]:
@@ -246,3 +252,5 @@ VARIANTS: dict[str, Make] = {
     "ace_query_only": _ace_at("query"),
     "ace_random": _ace_at("random"),
 }
+PARTS = ("neurons", *VARIANTS)
+"""What may be measured alone: neurons and their switching off, one editor's chains."""

@@ -10,7 +10,8 @@ import torch
 from analysis import LanguageModel, ModelSpec, read_facts
 from analysis.errors import BadRequest
 from analysis.loading import DTYPES, pick_device
-from app.bench.conflict import PARTS, ConflictOptions
+from app.bench import conflict, drift, neurons
+from app.bench.conflict import ConflictOptions
 from app.bench.drift import DriftOptions
 from app.bench.editing import EditOptions
 from app.bench.evaluate import EvaluateOptions
@@ -24,6 +25,7 @@ from app.cli.flags import add_model_flags, fields_of, loaded
 from app.cli.terminal import Bar, columns
 from editors.case_files import cases_of
 
+ALL_PARTS = {"conflict": conflict.PARTS, "drift": drift.PARTS, "neurons": neurons.PARTS}
 SHAPE_CELLS = 24
 """Cells of the plain reference that a random model is compared on."""
 
@@ -34,7 +36,12 @@ def configure(parser: ArgumentParser, name: str) -> None:
     parser.add_argument("--quick", action="store_true", help="a small sample, for CI")
     texts = {
         "--kinds": ("state,mlp,attn", "KIND,…", "kinds of repair (default: state,mlp,attn)"),
-        "--parts": ("", "PART,…", f"conflict: {', '.join(PARTS)} (default: all; no transfer when quick)"),
+        "--parts": (
+            "",
+            "PART,…",
+            "; ".join(f"{bench}: {', '.join(parts)}" for bench, parts in ALL_PARTS.items())
+            + " (default: all; conflict: no transfer when quick)",
+        ),
         "--lengths": ("10,20,40,80", "N,…", "prompt lengths in tokens (default: 10,20,40,80; none when quick)"),
     }
     for flag, (default, metavar, explained) in texts.items():
@@ -98,18 +105,20 @@ def _options(args: Namespace) -> Any:
         return EditOptions(
             quick=args.quick, single=args.single, batch=args.batch, sequential=args.sequential, layer=args.layer
         )
+    parts = tuple(part.strip() for part in args.parts.split(",") if part.strip())
+    if set(parts) - set(ALL_PARTS.get(args.name, ())):
+        named = ", ".join(ALL_PARTS.get(args.name, ())) or "nothing for this benchmark"
+        raise BadRequest(f"--parts is “{args.parts}”; it may name {named}.")
     if args.name == "drift":
-        return DriftOptions(quick=args.quick, single=args.single, tune=args.tune, drifts=args.drifts, texts=args.texts)
+        counts = {"single": args.single, "tune": args.tune, "drifts": args.drifts, "texts": args.texts}
+        return DriftOptions(quick=args.quick, parts=parts, **counts)
     if args.name == "conflict":
-        parts = tuple(part.strip() for part in args.parts.split(",") if part.strip())
-        if set(parts) - set(PARTS):
-            raise BadRequest(f"--parts is “{args.parts}”; it may name {', '.join(PARTS)}.")
         return ConflictOptions(quick=args.quick, prompts=args.prompts, heads=args.cells, parts=parts)
     if args.name == "evaluate":
         cases = () if args.data is None else cases_of(args.data)
         return EvaluateOptions(quick=args.quick, facts=args.single, cases=cases, ray=args.ray)
     if args.name == "neurons":
-        return NeuronOptions(quick=args.quick, chains=args.chains)
+        return NeuronOptions(quick=args.quick, chains=args.chains, parts=parts)
     kinds = tuple(part.strip() for part in args.kinds.split(",") if part.strip())
     if not kinds or set(kinds) - {"state", "mlp", "attn"}:
         raise BadRequest(f"--kinds is “{args.kinds}”; it may name state, mlp and attn.")
