@@ -101,14 +101,14 @@ def _count(text: str) -> int:
 
 
 def _options(args: Namespace) -> Any:
-    if args.name == "editing":
-        return EditOptions(
-            quick=args.quick, single=args.single, batch=args.batch, sequential=args.sequential, layer=args.layer
-        )
     parts = tuple(part.strip() for part in args.parts.split(",") if part.strip())
     if set(parts) - set(ALL_PARTS.get(args.name, ())):
         named = ", ".join(ALL_PARTS.get(args.name, ())) or "nothing for this benchmark"
         raise BadRequest(f"--parts is “{args.parts}”; it may name {named}.")
+    if args.name == "editing":
+        return EditOptions(
+            quick=args.quick, single=args.single, batch=args.batch, sequential=args.sequential, layer=args.layer
+        )
     if args.name == "drift":
         counts = {"single": args.single, "tune": args.tune, "drifts": args.drifts, "texts": args.texts}
         return DriftOptions(quick=args.quick, parts=parts, **counts)
