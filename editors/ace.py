@@ -56,7 +56,8 @@ def layer_scores(lm: "LanguageModel", fact: Rewrite) -> LayerScores:
         return lm.memo[known]
     tokens, subject = placed(lm, "", fact)
     with packed(lm), torch.no_grad():
-        stream = read_stream(lm, tokens.tensor(lm.device))
+        ids = tokens.tensor(lm.device)
+        stream = read_stream(lm, ids)
         answer = int(lm.readout(stream.passage.last)[0].argmax())
         lens = FrozenLens(lm, stream.passage.last[0], answer)
         value = []
@@ -74,7 +75,7 @@ def layer_scores(lm: "LanguageModel", fact: Rewrite) -> LayerScores:
             best = [(i // gains.shape[1], i % gains.shape[1], gain) for i, gain in pairs]
         places = [Place("ffn", layer, index, len(tokens) - 1) for layer, index, _ in best]
         share = queries(stream, places, torch.tensor([gain for *_, gain in best]), 1, "share").share
-        read = _read_behind(stream, tokens.tensor(lm.device), subject, answer)
+        read = _read_behind(stream, ids, subject, answer)
     lm.memo[known] = LayerScores(np.array(value), share.sum(1).numpy(), read)
     return lm.memo[known]
 

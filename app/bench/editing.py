@@ -45,7 +45,7 @@ class EditOptions:
     single: int | None = None  # facts written one by one with ROME; 50, 4 when quick
     batch: int | None = None  # facts written together with MEMIT and EMMET; 50, 6 when quick
     sequential: int | None = None  # facts written one after another; 100, 0 when quick
-    layer: int | None = None  # ROME writes to in these; its own default when left out
+    layer: int | None = None  # that ROME writes the single facts to; its own when left out
     ratios: int | None = None  # facts whose search is also done the plain way; 5, 1 when quick
 
 

@@ -178,8 +178,8 @@ def _multihop(
         return
     found = reached(lm, ReachRequest(cases=cases), editors, report)
     _scored(bench, "multihop", found)
-    if thinking and editors.keys() & set(ReachRequest(cases=cases).methods):
-        names = [name for name in ReachRequest(cases=cases).methods if name in editors]
+    names = [name for name in ReachRequest(cases=cases).methods if name in editors]
+    if thinking and names:
         few = ReachRequest(cases=cases[:thinking], thoughts=True)
         _scored(bench, "thinking", reached(lm, few, {name: editors[name] for name in names}, report))
 
