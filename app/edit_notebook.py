@@ -3,7 +3,7 @@
 import json
 
 from analysis import ModelSpec
-from app.exports import cells_file, notebook
+from app.notebook import cells_file, notebook
 from editors.edit import Edit
 
 ASKED = """for probe, before, after in zip(result.probes, result.before.said, result.after.said):

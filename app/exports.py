@@ -1,7 +1,7 @@
-"""What a person takes away: CSV of the table, JSON of everything, the study as Python.
+"""What a person takes away: CSV of the table, JSON of everything.
 
 JSON is strict: a cell that was not computed is null, never NaN. Its numbers are those of the
-table, at full precision. The Python says only what was given, so it reads like the request.
+table, at full precision.
 """
 
 import dataclasses
@@ -20,7 +20,6 @@ from analysis import (
     KnockoutResult,
     KnownResult,
     LensResult,
-    ModelSpec,
     NeuronsResult,
     TraceResult,
     TransferResult,
@@ -29,13 +28,11 @@ from analysis.average_result import ROWS
 from analysis.hops_result import ASKED, PLACES
 from analysis.lens_result import Lens
 from analysis.scores import Metric, Scores
-from analysis.study import Request
-from app import conflict_tables, evaluation_tables
+from app import conflict_tables, drift_tables, evaluation_tables
 from app.evaluation_tables import everything
-from app.studies import STUDIES
 from app.tables import table
 from editors.abilities_result import AbilitiesResult
-from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
+from editors.drift_result import DriftResult, DriftsResult, PatchResult
 from editors.edit import Edit
 from editors.evaluate_result import EvaluateResult
 from editors.generate_result import Generated
@@ -222,75 +219,6 @@ def _edit(result: Edit) -> dict[str, Any]:
 
 
 @_fields.register
-def _drift(result: DriftResult) -> dict[str, Any]:
-    return {
-        "study": "drift",
-        "model": result.model,
-        "request": result.request,
-        "tokens": result.tokens,
-        "subject": result.subject,
-        "answer": result.answer,
-        "edited": result.edited,
-        "said": _said(result.said, ("without the edits", "with them")),
-        "drift": result.drift,
-        "drift_by_layer": result.by_layer,
-        "attention_before": result.before,
-        "attention_after": result.after,
-        "grids": {
-            kind: {"window": result.window[kind], "answer": grid[0], "edited": grid[1]}
-            for kind, grid in result.grids.items()
-        },
-        "provenance": result.provenance,
-    }
-
-
-def _said(said: Said, runs: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        run: {
-            "answer": said.answer[place],
-            "edited": said.edited[place],
-            "words": dict(zip(said.words, said.probability[place], strict=True)),
-        }
-        for place, run in enumerate(runs)
-    }
-
-
-@_fields.register
-def _patch(result: PatchResult) -> dict[str, Any]:
-    return {
-        "study": "patch",
-        "model": result.model,
-        "request": result.request,
-        "answer": result.answer,
-        "edited": result.edited,
-        "said": _said(result.said, ("without the edits", "with them", "heads set back")),
-        "provenance": result.provenance,
-    }
-
-
-@_fields.register
-def _drifts(result: DriftsResult) -> dict[str, Any]:
-    tasks = [None, *result.request.tasks]
-    return {
-        "study": "drifts",
-        "model": result.model,
-        "request": result.request,
-        "prompts": table(result).to_dict("records"),
-        "runs": PATCHED,
-        "mean_drift": {task or "all": result.mean(task) for task in tasks if result.of(task).any()},
-        "correlation_with_lost_probability": {
-            task or "all": {
-                "largest head": vars(result.correlation(task)),
-                "summed": vars(result.correlation(task, summed=True)),
-            }
-            for task in tasks
-        },
-        "skipped": result.skipped,
-        "provenance": result.provenance,
-    }
-
-
-@_fields.register
 def _generated(result: Generated) -> dict[str, Any]:
     return {
         "study": "generate",
@@ -308,6 +236,9 @@ for _kind, _own in (
     (ConflictResult, conflict_tables.conflict_fields),
     (KnockoutResult, conflict_tables.knockout_fields),
     (TransferResult, conflict_tables.transfer_fields),
+    (DriftResult, drift_tables.drift_fields),
+    (PatchResult, drift_tables.patch_fields),
+    (DriftsResult, drift_tables.drifts_fields),
     (EvaluateResult, evaluation_tables.evaluate_fields),
     (AbilitiesResult, evaluation_tables.abilities_fields),
     (QuizResult, evaluation_tables.quiz_fields),
@@ -337,65 +268,3 @@ def _plain_data(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
-
-
-def notebook(study_name: str, request: Request, spec: ModelSpec | None = None, recipes: tuple[str, ...] = ()) -> str:
-    """Python that runs `request`, on top of the edits in `recipes`, and leaves its result in `result`."""
-    study = STUDIES[study_name]
-    run, kind = study.run.__name__, type(request).__name__
-    fields = "".join(f"    {name}={_literal(value)},\n" for name, value in request.given().items())
-    call = f"{kind}(\n{fields})" if fields else f"{kind}()"
-    floor = study.run.__module__
-    more = [*(["load"] if floor == "analysis" else []), *(["read_recipe"] if recipes else [])]
-    names = ", ".join(sorted((kind, run, *more), key=lambda n: (n.islower(), n)))
-    loads = "" if floor == "analysis" else "from analysis import load\n"
-    stack = f"stack = [{', '.join(f'read_recipe({_literal(place)})' for place in recipes)}]\n" if recipes else ""
-    return (
-        f"{loads}from {floor} import {names}\n\nlm = load({_model(spec)})\nrequest = {call}\n{stack}"
-        f"result = {run}(lm, request{', stack=stack' if recipes else ''})\n"
-    )
-
-
-def notebook_file(study_name: str, request: Request, spec: ModelSpec | None = None) -> str:
-    """The snippet as a Jupyter notebook (nbformat 4.5), a JSON string."""
-    title = f"# Palimpsest: {study_name}\n\nRun with `pip install palimpsest` in the environment of the kernel."
-    return cells_file(title, notebook(study_name, request, spec))
-
-
-def cells_file(title: str, *code: str) -> str:
-    """A Jupyter notebook (nbformat 4.5) of a text and some cells of Python, a JSON string."""
-    empty: dict[str, Any] = {"execution_count": None, "outputs": []}
-    cells = [
-        {"cell_type": "code", "id": f"code-{number}", "metadata": {}, **empty, "source": source.rstrip("\n")}
-        for number, source in enumerate(code, start=1)
-    ]
-    return json.dumps(
-        {
-            "cells": [{"cell_type": "markdown", "id": "title", "metadata": {}, "source": title}, *cells],
-            "metadata": {
-                "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-                "language_info": {"name": "python"},
-            },
-            "nbformat": 4,
-            "nbformat_minor": 5,
-        },
-        ensure_ascii=False,
-        indent=1,
-    )
-
-
-def _model(spec: ModelSpec | None) -> str:
-    given = spec.model_dump(exclude_defaults=True) if spec else {}
-    source = [_literal(given.pop("source"))] if "source" in given else []
-    return ", ".join(source + [f"{name}={_literal(value)}" for name, value in given.items()])
-
-
-def _literal(value: Any) -> str:
-    """Python for plain JSON data, text in double quotes, lists as tuples."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_literal(name)}: {_literal(part)}" for name, part in value.items()) + "}"
-    if isinstance(value, list):
-        return "(" + "".join(f"{_literal(item)}, " for item in value).rstrip(" " if len(value) == 1 else ", ") + ")"
-    return repr(value)

@@ -26,9 +26,9 @@ from analysis import (
 from analysis.average_result import ROWS
 from analysis.hops_result import ASKED
 from analysis.scores import TOP
-from app import conflict_tables, evaluation_tables
+from app import conflict_tables, drift_tables, evaluation_tables
 from editors.abilities_result import AbilitiesResult
-from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult
+from editors.drift_result import DriftResult, DriftsResult, PatchResult
 from editors.edit import Edit
 from editors.evaluate_result import EvaluateResult
 from editors.generate_result import Generated
@@ -224,71 +224,6 @@ def _edit(result: Edit) -> pd.DataFrame:
 
 
 @table.register
-def _drift(result: DriftResult) -> pd.DataFrame:
-    """One row per head, with its attention to the subject; then one per cell of the other grids."""
-    parts = []
-    key = result.key
-    for kind in ("heads", *(name for name in result.grids if name != "heads")):
-        grid = result.grids.get(kind)
-        shape = result.drift.shape if kind == "heads" else grid[0].shape  # type: ignore[index]
-        index = np.indices(shape).reshape(len(shape), -1)
-        token = index[1] if kind in ("mlp", "attn") else None
-        heads = kind == "heads"
-        parts.append(
-            pd.DataFrame(
-                {
-                    "kind": kind,
-                    "window": result.window.get(kind, 1),
-                    "layer": index[0],
-                    "head": index[1] if heads else None,
-                    "token_index": token,
-                    "token": None if token is None else [result.tokens[place] for place in token],
-                    "attention_before": _floats(result.before[:, :, -1, key].ravel()) if heads else np.nan,
-                    "attention_after": _floats(result.after[:, :, -1, key].ravel()) if heads else np.nan,
-                    "drift": _floats(result.drift.ravel()) if heads else np.nan,
-                    "answer_probability": np.nan if grid is None else _floats(grid[0].ravel()),
-                    "edited_probability": np.nan if grid is None else _floats(grid[1].ravel()),
-                }
-            )
-        )
-    return pd.concat([part.astype({"head": "Int64", "token_index": "Int64"}) for part in parts], ignore_index=True)
-
-
-@table.register
-def _patch(result: PatchResult) -> pd.DataFrame:
-    """One row per run and word."""
-    runs = ("without the edits", "with them", "heads set back")
-    rows = [
-        {"run": run, "word": word, "probability": float(value)}
-        for run, values in zip(runs, result.said.probability, strict=True)
-        for word, value in zip(result.said.words, values, strict=True)
-    ]
-    return pd.DataFrame(rows)
-
-
-@table.register
-def _drifts(result: DriftsResult) -> pd.DataFrame:
-    """One row per prompt."""
-    return pd.DataFrame(
-        {
-            "task": result.task,
-            "fact": result.fact,
-            "prompt": result.prompt,
-            "right": result.right,
-            "wrong": result.wrong,
-            "right_before": _floats(result.right_probability[:, 0]),
-            "right_after": _floats(result.right_probability[:, 1]),
-            "wrong_before": _floats(result.wrong_probability[:, 0]),
-            "wrong_after": _floats(result.wrong_probability[:, 1]),
-            "drift_of_largest_head": _floats(result.factor),
-            "drift_summed": _floats(result.summed),
-            "fails": result.failing,
-        }
-        | {f"first_token, {run}": _floats(result.first[:, place]) for place, run in enumerate(PATCHED)}
-    )
-
-
-@table.register
 def _generated(result: Generated) -> pd.DataFrame:
     """One row per prompt, with how it goes on as far as it was asked."""
     prompts = list(result.request.prompt)
@@ -301,6 +236,9 @@ for _kind, _table in (
     (ConflictResult, conflict_tables.outcomes_table),
     (KnockoutResult, conflict_tables.knockout_table),
     (TransferResult, conflict_tables.transfer_table),
+    (DriftResult, drift_tables.drift_table),
+    (PatchResult, drift_tables.patch_table),
+    (DriftsResult, drift_tables.drifts_table),
     (EvaluateResult, evaluation_tables.evaluate_table),
     (AbilitiesResult, evaluation_tables.abilities_table),
     (QuizResult, evaluation_tables.quiz_table),

@@ -6,8 +6,10 @@ import streamlit as st
 
 from app.charts.export import figure_html
 from app.components import copy_button, picture_buttons
-from app.exports import notebook, table, to_csv, to_json
+from app.exports import to_csv, to_json
 from app.links import link
+from app.notebook import notebook
+from app.tables import table
 
 PATHS = {
     "trace": "trace",

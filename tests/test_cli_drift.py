@@ -10,7 +10,8 @@ import pytest
 
 from analysis import ModelSpec
 from app.cli import flags, main
-from app.exports import notebook, to_csv, to_json
+from app.exports import to_csv, to_json
+from app.notebook import notebook
 from app.tables import table
 from editors.drift_result import DriftRequest, DriftsRequest, PatchRequest
 from editors.drifting import drift, drifts, patch

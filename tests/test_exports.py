@@ -29,7 +29,8 @@ from analysis import (
 from analysis.average_result import ROWS, AverageResult
 from app.charts.palette import written
 from app.charts.trace_maps import shared_top, trace_map
-from app.exports import _fields, notebook, notebook_file, plain, to_csv, to_json
+from app.exports import _fields, plain, to_csv, to_json
+from app.notebook import cells_file, notebook
 from app.studies import STUDIES
 from app.tables import table
 from editors import EditRequest, GenerateRequest, LayersRequest, Rewrite, generate, write
@@ -242,7 +243,7 @@ def test_only_what_was_given_is_written():
 
 
 def test_the_notebook_file():
-    notebook_ = strict(notebook_file("trace", REQUEST))
+    notebook_ = strict(cells_file("# A trace", notebook("trace", REQUEST)))
     assert (notebook_["nbformat"], notebook_["nbformat_minor"]) == (4, 5)
     assert [cell["cell_type"] for cell in notebook_["cells"]] == ["markdown", "code"]
     assert all(cell["id"] and isinstance(cell["source"], str) for cell in notebook_["cells"])
