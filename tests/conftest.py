@@ -14,7 +14,9 @@ import torch
 
 from analysis.loading import load
 from analysis.model import LanguageModel
+from tests.commands import specs  # noqa: F401 - a fixture
 from tests.families import FAMILIES, language_model
+from tests.visiting import loader, ready  # noqa: F401 - fixtures
 
 torch.set_num_threads(1)
 cached = cache(language_model)

@@ -30,10 +30,10 @@ from editors.recipe import (
 from editors.recipe import faults as recipe_faults
 from editors.verdicts import verdicts
 from editors.writing import write
+from tests.commands import refused
 from tests.conftest import cached
-from tests.test_cli import refused
+from tests.recipes import copy_of, made, turned_round
 from tests.test_editing import CITY, TOWER, asked
-from tests.test_recipe import copy_of, made, turned_round
 
 AT = "2026-01-02T03:04:05+00:00"
 

@@ -14,9 +14,9 @@ from app.bring_edit import brought, refuse_other_weights
 from app.take_edit import zipped
 from editors.edit import Edit
 from editors.recipe import faults, recipe_id, recipe_of
+from tests.recipes import copy_of, made
 from tests.test_edit_page import edit_of
-from tests.test_pages import FACT, fine, loader, press, ready, text, visit, wrote  # noqa: F401
-from tests.test_recipe import copy_of, made
+from tests.visiting import FACT, fine, press, text, visit, wrote
 
 
 def pair(edit: Edit) -> list[tuple[str, bytes]]:
@@ -148,7 +148,7 @@ def open_files(at: Any, files: list[tuple[str, bytes]]) -> Any:
     return press(at, "edit-bring")
 
 
-def test_a_recipe_is_opened_on_the_page(ready):  # noqa: F811
+def test_a_recipe_is_opened_on_the_page(ready):
     edit = edit_of(wrote(fine(visit("edit", **FACT))))
     at = fine(visit("edit"))
     press(at, f"written-{edit.id}-remove")
@@ -162,7 +162,7 @@ def test_a_recipe_is_opened_on_the_page(ready):  # noqa: F811
     assert "1 of 1 on" in text(at)
 
 
-def test_a_recipe_of_other_weights_is_refused_on_the_page(ready):  # noqa: F811
+def test_a_recipe_of_other_weights_is_refused_on_the_page(ready):
     at = fine(visit("edit"))
     open_files(at, pair(made("gpt2")))
     assert "was made for other weights (tiny-gpt2" in at.error[0].value.replace("\\", "")

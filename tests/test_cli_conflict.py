@@ -10,8 +10,8 @@ import pytest
 from analysis import ModelSpec
 from app.cli import flags, main
 from editors.recipe import read_recipe
+from tests.commands import refused
 from tests.conflicts import readable
-from tests.test_cli import refused
 
 PROMPT = ["--prompt", "the w24 stands in old . the w24 stands in a", "--subject", "w24", "--context", "old"]
 MANY = ["conflict", "--find", "3", "--validation", "2", "--test", "3", "--ks", "1,2", "--draws", "2", "--at-least", "0"]

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis import ModelSpec
-from app.cli import flags, main
+from app.cli import main
 from app.exports import to_csv, to_json
 from app.notebook import notebook
 from app.tables import table
@@ -17,7 +17,7 @@ from editors.drift_result import DriftRequest, DriftsRequest, PatchRequest
 from editors.drifting import drift, drifts, patch
 from editors.probes import Probe
 from editors.recipe import write_recipe
-from tests.test_cli import refused
+from tests.commands import refused
 from tests.test_drift import PROMPT, SUBJECT, edit_of
 
 ASK = ["--prompt", PROMPT, "--subject", SUBJECT]
@@ -25,18 +25,6 @@ PROBES = (
     Probe(0, "other", "the old tower of Aldra speaks", "river", "mother"),
     Probe(0, "neighbour", "the old Brin stands in a", "river", "city"),
 )
-
-
-@pytest.fixture
-def specs(monkeypatch, tiny) -> list[ModelSpec]:
-    found: list[ModelSpec] = []
-
-    def load(spec: ModelSpec, report: Any) -> Any:
-        found.append(spec)
-        return tiny
-
-    monkeypatch.setattr(flags, "load", load)
-    return found
 
 
 @pytest.fixture

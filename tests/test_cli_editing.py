@@ -18,27 +18,14 @@ from editors.edit import Edit
 from editors.recipe import faults, payload_place, read_files, read_recipe, write_recipe
 from editors.request import EditRequest
 from editors.writing import write
+from tests.commands import refused
 from tests.conftest import cached
 from tests.families import build, word_tokenizer
-from tests.test_cli import refused
 from tests.test_editing import CITY, TOWER, asked, parameters, unchanged
 
 FEW = ["--contexts", "2", "--context-tokens", "4", "--tokens", "600", "--steps", "8", "--clamp", "4"]
 FACT = ["--prompt", TOWER.prompt, "--subject", TOWER.subject, "--target", TOWER.target]
 EDIT = ["edit", *FACT, "--method", "rome", "--layers", "1", *FEW]
-
-
-@pytest.fixture
-def specs(monkeypatch, tiny) -> list[ModelSpec]:
-    """Every command gets the tiny model; what it asked for is kept."""
-    found: list[ModelSpec] = []
-
-    def load(spec: ModelSpec, report: Any) -> Any:
-        found.append(spec)
-        return tiny
-
-    monkeypatch.setattr(flags, "load", load)
-    return found
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from app.checkpoint import CHECKPOINT, CheckpointRequest, build, place_of, size_
 from app.edit_away import FORM_WORDS, forms_of
 from app.edit_notebook import edit_notebook
 from editors.writing import write
+from tests.recipes import edited_logits, logits_of, made, same
 from tests.test_edit_page import edit_of, several
 from tests.test_editing import CITY, asked, parameters, unchanged
-from tests.test_pages import FACT, fine, loader, press, ready, text, until, visit, wrote  # noqa: F401
-from tests.test_recipe import edited_logits, logits_of, made, same
+from tests.visiting import FACT, fine, press, text, until, visit, wrote
 
 
 def cells(source: str) -> list[str]:
@@ -79,7 +79,7 @@ def test_a_model_is_built_whole_or_not_at_all(tiny, monkeypatch):
     assert weights == pytest.approx(size_of(tiny.card()), rel=0.1)
 
 
-def test_the_whole_model_is_built_from_the_page(ready, tiny):  # noqa: F811
+def test_the_whole_model_is_built_from_the_page(ready, tiny):
     at = wrote(fine(visit("edit", **FACT)))
     edit = edit_of(at)
     fine(at.button_group(key="edit-form-of").set_value("hf").run())
@@ -98,7 +98,7 @@ def test_the_whole_model_is_built_from_the_page(ready, tiny):  # noqa: F811
 
 
 @pytest.mark.parametrize("form", list(FORM_WORDS))
-def test_every_form_is_offered_with_a_word_on_what_it_is_for(ready, form):  # noqa: F811
+def test_every_form_is_offered_with_a_word_on_what_it_is_for(ready, form):
     at = wrote(fine(visit("edit", **several())))
     fine(at.button_group(key="edit-form-of").set_value(form).run())
     fine(at.text_input(key=f"edit-author-{edit_of(at).id}").set_value("Ada").run())

@@ -15,7 +15,7 @@ from editors.edit import Edit
 from editors.request import EditRequest
 from editors.targets import SoFar
 from editors.writing import write
-from tests.test_pages import FACT, charts, fine, loader, press, ready, run, text, visit, wrote  # noqa: F401
+from tests.visiting import FACT, LINK, charts, fine, press, run, text, until, visit, wrote
 
 SECOND = Line(prompt="the old city of Corvo stands near", subject="city of Corvo", target="tower")
 THIRD = Line(prompt="Brin wrote, speaks and plays in", subject="Brin", target="river")
@@ -30,7 +30,66 @@ def edit_of(at: AppTest) -> Edit:
     return at.session_state["written"].layers[-1].edit
 
 
-def test_several_facts_are_written_together_and_shown(ready):  # noqa: F811
+def test_a_fact_is_written_over_seen_and_switched(ready, tiny):
+    before = {name: parameter.detach().clone() for name, parameter in tiny.parameters.items()}
+    at = wrote(fine(visit("edit", **FACT)))
+    (layer,) = at.session_state["written"].layers
+    edit = layer.edit
+    assert edit.request.facts[0].target == "river"
+    assert "1 of 1 on" in text(at)
+    assert {"Before", "After"} <= {part.proto.alt.split(":")[0] for part in at.get("plotly_chart")}
+    assert all((before[name] == parameter).all() for name, parameter in tiny.parameters.items())
+
+    fine(at.toggle(key=f"written-{edit.id}").set_value(False).run())
+    assert "0 of 1 on" in text(at)
+    press(at, "written-undo")
+    assert "1 of 1 on" in text(at)
+    press(at, f"written-{edit.id}-remove")
+    assert "the model is as it was trained" in text(at)
+    press(at, "written-undo")
+    assert "1 of 1 on" in text(at)
+    again = fine(visit("trace"))
+    assert "1 of 1 on" in text(again)
+
+
+def test_a_trace_runs_under_the_edits_that_are_on(ready, tiny):
+    at = wrote(fine(visit("edit", **FACT)))
+    edit = at.session_state["written"].layers[0].edit
+    traced = run(fine(visit("trace", **LINK)))
+    assert traced.session_state["trace.job"].result.model["edits"] == [edit.id]
+    fine(traced.toggle(key=f"written-{edit.id}").set_value(False).run())
+    run(traced)
+    assert traced.session_state["trace.job"].result.model["edits"] == []
+    assert tiny.edits == ()
+
+
+def test_the_same_edit_twice_is_told(ready):
+    at = wrote(fine(visit("edit", **FACT)))
+    run(at, "edit-go", "edit")
+    assert "is written already. Nothing was changed." in text(at)
+
+
+WRONG_EDITS = {
+    "absent subject": ({"subject": "zebra"}, "“zebra” is not in the prompt"),
+    "no answer": ({"target": " "}, "The new answer is empty"),
+    "no layer": ({"layers": "400"}, "there is no layer 400"),
+}
+
+
+@pytest.mark.parametrize("fault", list(WRONG_EDITS))
+def test_an_edit_of_nonsense_gets_a_sentence(ready, fault):
+    change, sentence = WRONG_EDITS[fault]
+    at = fine(visit("edit", **FACT | change))
+    press(at, "edit-go")
+    if "edit.job" in at.session_state:
+        job = at.session_state["edit.job"]
+        until(lambda: job.over)
+        fine(at.run())
+    assert sentence in text(at)
+    assert "the model is as it was trained" in text(at)
+
+
+def test_several_facts_are_written_together_and_shown(ready):
     at = wrote(fine(visit("edit", **several())))
     edit = edit_of(at)
     assert [fact.text for fact in edit.request.facts] == [FACT["prompt"], SECOND.prompt, THIRD.prompt]
@@ -42,7 +101,7 @@ def test_several_facts_are_written_together_and_shown(ready):  # noqa: F811
     assert entry.title.endswith(" and 2 more")
 
 
-def test_an_edit_of_several_facts_opens_again_with_its_form(ready):  # noqa: F811
+def test_an_edit_of_several_facts_opens_again_with_its_form(ready):
     edit = edit_of(wrote(fine(visit("edit", **several()))))
     form = form_of(edit.request)
     assert form.more == (SECOND, THIRD)
@@ -51,7 +110,7 @@ def test_an_edit_of_several_facts_opens_again_with_its_form(ready):  # noqa: F81
     assert later.session_state["edit.more"] == [SECOND.model_dump(), THIRD.model_dump()]
 
 
-def test_one_fact_only_methods_say_so_and_offer_another(ready):  # noqa: F811
+def test_one_fact_only_methods_say_so_and_offer_another(ready):
     at = fine(visit("edit", **several(method="rome")))
     assert "ROME writes one fact at a time. MEMIT writes all 3 together." in text(at)
     press(at, "edit-go")
@@ -61,7 +120,7 @@ def test_one_fact_only_methods_say_so_and_offer_another(ready):  # noqa: F811
     assert "ROME writes one fact" not in text(at)
 
 
-def test_a_fault_in_the_list_is_named_with_its_row(ready):  # noqa: F811
+def test_a_fault_in_the_list_is_named_with_its_row(ready):
     rows = [SECOND.model_dump(), THIRD.model_dump() | {"subject": "zebra"}, dict.fromkeys(Line.model_fields, " ")]
     at = press(fine(visit("edit", **several(more=json.dumps(rows)))), "edit-go")
     assert "Row 2 of the list: “zebra” is not in the prompt." in text(at)
@@ -71,7 +130,7 @@ def test_a_fault_in_the_list_is_named_with_its_row(ready):  # noqa: F811
     assert "Row 1 of the list: The new answer is empty." in text(at)
 
 
-def test_stored_facts_are_added_once(ready):  # noqa: F811
+def test_stored_facts_are_added_once(ready):
     at = fine(visit("edit", **FACT))
     for _ in range(2):
         fine(at.multiselect(key="edit-pick-more").set_value(["capital/france", "capital/spain"]).run())
@@ -80,7 +139,7 @@ def test_stored_facts_are_added_once(ready):  # noqa: F811
     assert all(row["subject"] in row["prompt"] for row in at.session_state["edit.more"])
 
 
-def test_making_it_forget_writes_an_answer_that_tells_nothing(ready):  # noqa: F811
+def test_making_it_forget_writes_an_answer_that_tells_nothing(ready):
     at = fine(visit("edit", **several(target="tower")))
     press(at, "edit-forget-0")
     assert at.session_state["edit.target"] == "unknown"
@@ -110,7 +169,7 @@ def said_first(edit: Edit) -> list[str]:
     return [edit.before.said[index] for index, probe in enumerate(edit.probes) if probe.kind == "rewrite"]
 
 
-def test_the_live_curve_is_named_and_as_long_as_the_search(ready, monkeypatch):  # noqa: F811
+def test_the_live_curve_is_named_and_as_long_as_the_search(ready, monkeypatch):
     at = fine(visit("edit", **FACT))
     drawn = SoFar(np.array([[0.1], [0.4]]), np.array([[0.9], [0.5]]), [("river", "city")], 7)
     job = Job(None, None, ModelSpec(), {"me"}, state="running", partial=drawn)
@@ -127,7 +186,7 @@ def order(at: AppTest) -> list[str]:
     return [layer.edit.request.facts[0].target for layer in at.session_state["written"].layers]
 
 
-def test_edits_are_reordered_in_the_margin(ready):  # noqa: F811
+def test_edits_are_reordered_in_the_margin(ready):
     at = wrote(fine(visit("edit", **FACT)))
     first = edit_of(at)
     assert not [one for one in at.button if one.key == f"written-{first.id}-up"]
@@ -141,7 +200,7 @@ def test_edits_are_reordered_in_the_margin(ready):  # noqa: F811
     assert order(at) == ["river", "tower"]
 
 
-def test_an_order_that_cannot_be_is_refused_in_the_margin(ready):  # noqa: F811
+def test_an_order_that_cannot_be_is_refused_in_the_margin(ready):
     at = wrote(fine(visit("edit", **FACT)))
     fine(at.text_input(key="edit.target").set_value("tower").run())
     fine(at.button_group(key="edit.method").set_value("alphaedit").run())

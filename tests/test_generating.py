@@ -13,7 +13,7 @@ from editors.generating import generate
 from editors.writing import write
 from tests.families import LENGTH
 from tests.test_editing import asked, parameters, unchanged
-from tests.test_pages import FACT, fine, loader, press, ready, run, text, until, visit, wrote  # noqa: F401
+from tests.visiting import FACT, fine, press, run, text, until, visit, wrote
 
 PROMPTS = ("the old tower of Aldra stands in", "Brin wrote")
 
@@ -62,7 +62,7 @@ def test_cancelled_half_way_it_leaves_the_weights_as_they_were(tiny):
     assert unchanged(tiny, before)
 
 
-def test_own_prompts_are_continued_before_and_after(ready, tiny):  # noqa: F811
+def test_own_prompts_are_continued_before_and_after(ready, tiny):
     at = wrote(fine(visit("edit", **FACT)))
     fine(at.text_area(key="generate.prompt").set_value("\n".join(PROMPTS)).run())
     run(at, "generate-go", "generate")
@@ -79,7 +79,7 @@ def test_own_prompts_are_continued_before_and_after(ready, tiny):  # noqa: F811
     assert "No edit is on, so there is no after." in text(at)
 
 
-def test_a_link_leads_to_own_prompts(ready):  # noqa: F811
+def test_a_link_leads_to_own_prompts(ready):
     link = {"prompt": '["the tower, old", "Brin wrote"]', "tokens": "4", "seed": "7"}
     at = fine(visit("generate", **link))
     assert at.session_state[slot("generate", "prompt")] == "the tower, old\nBrin wrote"
@@ -92,7 +92,7 @@ def test_a_link_leads_to_own_prompts(ready):  # noqa: F811
     assert "seed 7, the same on both sides" in text(again)
 
 
-def test_nothing_to_go_on_from_is_told(ready, monkeypatch):  # noqa: F811
+def test_nothing_to_go_on_from_is_told(ready, monkeypatch):
     at = fine(visit("generate"))
     fine(at.text_area(key="generate.prompt").set_value(" \n ").run())
     press(at, "generate-go")
@@ -104,7 +104,7 @@ def test_nothing_to_go_on_from_is_told(ready, monkeypatch):  # noqa: F811
     assert "at most 400 characters" in text(at)
 
 
-def test_stopped_it_shows_what_was_said(ready):  # noqa: F811
+def test_stopped_it_shows_what_was_said(ready):
     at = fine(visit("generate"))
     press(at, "generate-go")
     job = at.session_state["generate.job"]

@@ -15,9 +15,9 @@ from editors.layer_sweep import sweep_layers
 from editors.layers_result import LayersRequest
 from editors.request import EditRequest, Rewrite
 from editors.writing import write
-from tests.test_cli_editing import FACT, specs  # noqa: F401 - a fixture
-from tests.test_pages import FACT as LINK
-from tests.test_pages import loader, ready, run, visit  # noqa: F401 - fixtures
+from tests.test_cli_editing import FACT
+from tests.visiting import FACT as LINK
+from tests.visiting import run, visit
 
 FACTS = (
     Rewrite(prompt="the old {} stands in a", subject="tower of Aldra", target="river"),
@@ -65,7 +65,7 @@ def test_it_can_be_cancelled_within_an_edit_and_names_layers_that_are_not_there(
         sweep_layers(tiny, LayersRequest(facts=FACTS, layers=(9,)))
 
 
-def test_the_command_and_its_files(specs, tmp_path, capsys):  # noqa: F811
+def test_the_command_and_its_files(specs, tmp_path, capsys):
     files = tmp_path / "layers.json", tmp_path / "layers.csv"
     words = ["layers", *FACT, "--layers", "0,1", "--samples", "2", "--json", str(files[0]), "--csv", str(files[1])]
     assert main(words) == 0
@@ -76,7 +76,7 @@ def test_the_command_and_its_files(specs, tmp_path, capsys):  # noqa: F811
     assert "One fact written with rome" in capsys.readouterr().out
 
 
-def test_the_page_tries_layers_beside_the_edit(ready, monkeypatch):  # noqa: F811
+def test_the_page_tries_layers_beside_the_edit(ready, monkeypatch):
     monkeypatch.setattr(layer_help, "FACTS", 1)
     at = visit("edit", **LINK)
     run(at, "edit-go", "edit")

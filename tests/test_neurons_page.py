@@ -6,13 +6,13 @@ from app.charts.palette import written
 from app.charts.pathways import MOST, graph_of, pathway
 from app.links import to_query
 from app.session import slot
-from tests.test_pages import charts, fine, loader, ready, run, text, until, visit  # noqa: F401
+from tests.visiting import charts, fine, run, text, until, visit
 
 PROMPT = "near the tower of Aldra mother stands in"
 LINK = to_query(NeuronsRequest(prompt=PROMPT, mode="screened", top=4, draws=1))
 
 
-def test_a_prompt_neuron_by_neuron(ready):  # noqa: F811
+def test_a_prompt_neuron_by_neuron(ready):
     at = run(visit("neurons", **LINK), "neurons-go", "neurons")
     alts = [chart.alt for chart in charts(at)]
     assert [alt.split(" ")[0] for alt in alts] == ["Pathways", "Probability", "Probability", "What"]
@@ -26,7 +26,7 @@ def test_a_prompt_neuron_by_neuron(ready):  # noqa: F811
     assert f"### {job.result.value[2].name}" in text(at)
 
 
-def test_a_chain_hop_by_hop(ready):  # noqa: F811
+def test_a_chain_hop_by_hop(ready):
     chain = next(one for one in read_chains() if len(one.whole().split()) < 20)
     at = fine(visit("neurons"))
     at.session_state[slot("neurons", "prompt")] = chain.whole()
@@ -59,6 +59,6 @@ def test_the_graph_keeps_to_its_number_of_points(tiny):
     assert pathway(result, written("light")).layout.height >= 320
 
 
-def test_nonsense_gets_a_sentence(ready):  # noqa: F811
+def test_nonsense_gets_a_sentence(ready):
     at = visit("neurons", prompt="x", top="0")
     assert "could not be read" in text(fine(at))

@@ -9,9 +9,8 @@ from analysis.conflict_result import parse_head
 from app import conflict_view
 from app import services as shared
 from tests.conflicts import readable
-from tests.test_pages import charts, fine, loader, numbers, press, ready, run, text, until, visit
+from tests.visiting import charts, fine, numbers, press, run, text, until, visit
 
-__all__ = ["loader", "ready"]
 LINK = {"prompt": "the w24 stands in old. the w24 stands in a", "subject": "w24", "context": "old", "most": "3"}
 
 

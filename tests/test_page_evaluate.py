@@ -20,10 +20,10 @@ from editors.gates import DEFAULT
 from editors.lifelong_result import LifelongRequest, LifelongResult
 from tests.test_case_files import COUNTERFACT, TABLE
 from tests.test_evaluate import CASES
-from tests.test_pages import charts, fine, loader, press, ready, run, text, visit  # noqa: F401
+from tests.visiting import charts, fine, run, text, visit
 
 
-def test_methods_side_by_side_on_our_facts(ready):  # noqa: F811
+def test_methods_side_by_side_on_our_facts(ready):
     at = fine(visit("evaluate"))
     at.session_state["evaluate-methods"] = ["ft"]
     at.session_state["evaluate-n"] = 1
@@ -52,7 +52,7 @@ def upload(monkeypatch, name, content):
     monkeypatch.setattr(st, "file_uploader", lambda *args, **kwargs: File())
 
 
-def test_a_file_is_told_row_by_row(ready, monkeypatch):  # noqa: F811
+def test_a_file_is_told_row_by_row(ready, monkeypatch):
     wrong = {"requested_rewrite": {"prompt": "x"}}
     upload(monkeypatch, "cases.json", json.dumps([COUNTERFACT, COUNTERFACT, wrong]))
     at = fine(visit("evaluate"))
@@ -65,7 +65,7 @@ def test_a_file_is_told_row_by_row(ready, monkeypatch):  # noqa: F811
     assert "nested too deep" in text(fine(at.run()))
 
 
-def test_a_table_asks_which_column_is_which(ready, monkeypatch):  # noqa: F811
+def test_a_table_asks_which_column_is_which(ready, monkeypatch):
     upload(monkeypatch, "cases.csv", TABLE)
     at = fine(visit("evaluate"))
     at.session_state["evaluate-source"] = "A file of mine"
@@ -75,7 +75,7 @@ def test_a_table_asks_which_column_is_which(ready, monkeypatch):  # noqa: F811
     assert "1 of 1 records read as table" in text(at)
 
 
-def test_no_method_is_no_edit_alone(ready):  # noqa: F811
+def test_no_method_is_no_edit_alone(ready):
     at = fine(visit("evaluate"))
     at.session_state["evaluate-methods"] = []
     at.session_state["evaluate-n"] = 1
@@ -98,7 +98,7 @@ def test_figures_and_report_say_every_protocol(tiny):
     assert "(n=2)" in report
 
 
-def test_a_stream_of_edits_on_our_facts(ready, monkeypatch):  # noqa: F811
+def test_a_stream_of_edits_on_our_facts(ready, monkeypatch):
     monkeypatch.setattr(lifelong_editing, "TEXT_TOKENS", 256)
     at = fine(visit("evaluate"))
     at.session_state["evaluate-kind"] = "lifelong"
@@ -115,7 +115,7 @@ def test_a_stream_of_edits_on_our_facts(ready, monkeypatch):  # noqa: F811
     assert list(at.dataframe[-1].value["edits"]) == [0, 1, 2]
 
 
-def test_a_quiz_on_our_facts(ready):  # noqa: F811
+def test_a_quiz_on_our_facts(ready):
     at = fine(visit("evaluate"))
     at.session_state["evaluate-kind"] = "quiz"
     at.session_state["quiz-methods"] = ["ft"]

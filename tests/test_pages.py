@@ -1,13 +1,8 @@
 """The pages, run in process on a tiny model: every page opens, nonsense gets a sentence, figures show the numbers."""
 
-import base64
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,15 +12,13 @@ from streamlit.testing.v1 import AppTest
 from analysis import ModelSpec, TraceResult, trace
 from analysis.errors import ModelTooLarge
 from app import services as shared
-from app.components.visitor_name import visitor
 from app.models import ModelSlot
 from app.session import slot
 from app.studies import STUDIES
 from tests.traces import PROMPT, SUBJECT, asked
+from tests.visiting import LINK, MAIN, WAIT, charts, fine, forget_services, numbers, press, run, text, until, visit
 
-MAIN = Path(__file__).resolve().parent.parent / "app" / "main.py"
 REQUEST = asked(kinds=("state", "mlp"))
-LINK = {"prompt": PROMPT, "subject": SUBJECT, "kinds": "state,mlp", "samples": "3", "sigma": "0.2", "window": "2"}
 TITLES = {
     "trace": "Where is the fact kept?",
     "average": "Where are facts kept?",
@@ -35,86 +28,6 @@ TITLES = {
     "evaluate": "How good is an edit?",
     "models": "Which model?",
 }
-WAIT = 30.0
-
-
-def forget_services() -> None:
-    shared.services().worker.close()
-    shared.services.clear()
-
-
-@pytest.fixture
-def loader(monkeypatch, tiny) -> Iterator[list[ModelSpec]]:
-    """A process that loads the tiny model whatever is asked for; the specs it was asked for."""
-    loaded: list[ModelSpec] = []
-
-    def load(spec: ModelSpec, report: Any) -> Any:
-        loaded.append(spec)
-        return tiny
-
-    monkeypatch.setattr(shared, "ModelSlot", lambda: ModelSlot(load))
-    shared.services.clear()
-    yield loaded
-    forget_services()
-
-
-@pytest.fixture
-def ready(loader, monkeypatch) -> shared.Services:
-    """The same process with its model loaded; visitors bring no cookie, of which the harness has only a mock."""
-    monkeypatch.setattr("app.written.visitor", lambda fresh: fresh)
-    made = shared.services()
-    made.begin()
-    until(lambda: ModelSpec() in made.models.cards)
-    return made
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + WAIT
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def visit(page: str, **query: str) -> AppTest:
-    """A new visitor who follows a link."""
-    at = AppTest.from_file(MAIN, default_timeout=WAIT)
-    for name, value in query.items():
-        at.query_params[name] = value
-    return at.switch_page(f"../pages/{page}.py").run()
-
-
-def fine(at: AppTest) -> AppTest:
-    assert not at.exception, [fault.message for fault in at.exception]
-    return at
-
-
-def text(at: AppTest) -> str:
-    parts = [*at.markdown, *at.error, *at.title, *at.header, *at.subheader]
-    return "\n".join(part.value.replace("\\", "") for part in parts)
-
-
-def press(at: AppTest, key: str) -> AppTest:
-    return fine(at.button(key=key).click().run())
-
-
-def run(at: AppTest, key: str = "trace-go", page: str = "trace") -> AppTest:
-    """Press a button and wait for the run that it starts."""
-    press(at, key)
-    job = at.session_state[f"{page}.job"]
-    until(lambda: job.over)
-    return fine(at.run())
-
-
-def charts(at: AppTest) -> list[Any]:
-    return [chart.proto for chart in at.get("plotly_chart")]
-
-
-def numbers(data: Any) -> np.ndarray:
-    """Values in a figure's JSON, written out or packed."""
-    if isinstance(data, dict):
-        flat = np.frombuffer(base64.b64decode(data["bdata"]), data["dtype"])
-        return flat.reshape([int(size) for size in data["shape"].split(",")]) if "shape" in data else flat
-    return np.array(data, dtype=float)
 
 
 def partial_trace(lm: Any, rows: int = 3) -> TraceResult:
@@ -402,47 +315,6 @@ def test_the_facts_are_asked(ready):
     assert " facts are known" in text(at) or at.error
 
 
-def test_a_public_server_offers_its_own_models_only(ready, monkeypatch):
-    monkeypatch.setenv("PALIMPSEST_PUBLIC", "1")
-    monkeypatch.setenv("PALIMPSEST_ALLOW", "gpt2, owner/other")
-    at = fine(visit("models"))
-    assert at.selectbox(key="model-allowed").options == ["embedded", "gpt2", "owner/other"]
-    assert not at.text_input
-
-
-def test_a_public_server_keeps_its_limits(ready, monkeypatch):
-    monkeypatch.setenv("PALIMPSEST_PUBLIC", "1")
-    at = fine(visit("trace", **LINK | {"samples": "100"}))
-    press(at, "trace-go")
-    assert "at most 20 samples" in text(at)
-    assert "trace.job" not in at.session_state
-    assert "at most" not in text(fine(visit("average")))
-
-
-def test_each_visitor_of_a_public_server_has_a_rail(ready, monkeypatch):
-    monkeypatch.setenv("PALIMPSEST_PUBLIC", "1")
-    one, other = run(fine(visit("trace", **LINK))), fine(visit("trace"))
-    assert "Earlier runs" in text(fine(one.run()))
-    assert "Earlier runs" not in text(other)
-
-
-def test_a_visitor_of_a_public_server_finds_their_edits_again(ready, monkeypatch):
-    monkeypatch.setenv("PALIMPSEST_PUBLIC", "1")
-    monkeypatch.setattr("app.written.visitor", lambda fresh: "a" * 32)
-    wrote(fine(visit("edit", **FACT)))
-    assert "1 of 1 on" in text(fine(visit("edit")))
-    monkeypatch.setattr("app.written.visitor", lambda fresh: "b" * 32)
-    assert "the model is as it was trained" in text(fine(visit("edit")))
-
-
-def test_a_name_that_is_none_is_not_taken(monkeypatch):
-    for said, name in (("0123456789abcdef" * 2, "0123456789abcdef" * 2), ("../../x", "new"), ("", "new")):
-        monkeypatch.setattr(
-            "app.components.visitor_name.st.context", SimpleNamespace(cookies={"palimpsest_visitor": said})
-        )
-        assert visitor("new") == name
-
-
 @pytest.mark.parametrize(
     ("source", "sentence"), [("./nowhere", "There is no file or folder"), ("a/b/c", "neither a folder here nor")]
 )
@@ -478,79 +350,3 @@ def test_a_page_is_drawn_before_torch_is_read():
     modules += ["app.edit_view", "app.written", "app.gallery", "app.open_example", "app.take_away", "app.compute"]
     code = f"import sys, {', '.join(modules)}; sys.exit(any(m in sys.modules for m in ('torch', 'transformers')))"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=MAIN.parents[1]).returncode == 0
-
-
-FACT = {"prompt": PROMPT, "subject": SUBJECT, "target": "river", "layers": "1", "contexts": "1", "steps": "4"}
-
-
-def wrote(at: AppTest) -> AppTest:
-    run(at, "edit-go", "edit")
-    return fine(at.run())
-
-
-def test_a_fact_is_written_over_seen_and_switched(ready, tiny):
-    before = {name: parameter.detach().clone() for name, parameter in tiny.parameters.items()}
-    at = wrote(fine(visit("edit", **FACT)))
-    (layer,) = at.session_state["written"].layers
-    edit = layer.edit
-    assert edit.request.facts[0].target == "river"
-    assert "1 of 1 on" in text(at)
-    assert {"Before", "After"} <= {part.proto.alt.split(":")[0] for part in at.get("plotly_chart")}
-    assert all((before[name] == parameter).all() for name, parameter in tiny.parameters.items())
-
-    fine(at.toggle(key=f"written-{edit.id}").set_value(False).run())
-    assert "0 of 1 on" in text(at)
-    press(at, "written-undo")
-    assert "1 of 1 on" in text(at)
-    press(at, f"written-{edit.id}-remove")
-    assert "the model is as it was trained" in text(at)
-    press(at, "written-undo")
-    assert "1 of 1 on" in text(at)
-    again = fine(visit("trace"))
-    assert "1 of 1 on" in text(again)
-
-
-def test_a_trace_runs_under_the_edits_that_are_on(ready, tiny):
-    at = wrote(fine(visit("edit", **FACT)))
-    edit = at.session_state["written"].layers[0].edit
-    traced = run(fine(visit("trace", **LINK)))
-    assert traced.session_state["trace.job"].result.model["edits"] == [edit.id]
-    fine(traced.toggle(key=f"written-{edit.id}").set_value(False).run())
-    run(traced)
-    assert traced.session_state["trace.job"].result.model["edits"] == []
-    assert tiny.edits == ()
-
-
-def test_the_same_edit_twice_is_told(ready):
-    at = wrote(fine(visit("edit", **FACT)))
-    run(at, "edit-go", "edit")
-    assert "is written already. Nothing was changed." in text(at)
-
-
-WRONG_EDITS = {
-    "absent subject": ({"subject": "zebra"}, "“zebra” is not in the prompt"),
-    "no answer": ({"target": " "}, "The new answer is empty"),
-    "no layer": ({"layers": "400"}, "there is no layer 400"),
-}
-
-
-@pytest.mark.parametrize("fault", list(WRONG_EDITS))
-def test_an_edit_of_nonsense_gets_a_sentence(ready, fault):
-    change, sentence = WRONG_EDITS[fault]
-    at = fine(visit("edit", **FACT | change))
-    press(at, "edit-go")
-    if "edit.job" in at.session_state:
-        job = at.session_state["edit.job"]
-        until(lambda: job.over)
-        fine(at.run())
-    assert sentence in text(at)
-    assert "the model is as it was trained" in text(at)
-
-
-def test_a_public_server_writes_too_and_keeps_its_limits(ready, monkeypatch):
-    monkeypatch.setenv("PALIMPSEST_PUBLIC", "1")
-    at = wrote(fine(visit("edit", **FACT)))
-    assert "1 of 1 on" in text(at)
-    long = fine(visit("edit", **FACT | {"prompt": PROMPT + " a" * 300}))
-    press(long, "edit-go")
-    assert "at most 400 characters" in text(long)

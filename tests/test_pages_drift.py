@@ -3,31 +3,17 @@
 import json
 
 import numpy as np
-import pytest
 
 from analysis import ModelSpec
-from app import services as shared
-from app.models import ModelSlot
 from app.session import slot
 from app.studies import STUDIES
 from editors.drift_result import DriftRequest
 from editors.stack import EditStack, Layer
 from tests.test_cli_drift import PROBES
 from tests.test_drift import PROMPT, SUBJECT, edit_of
-from tests.test_pages import charts, fine, forget_services, numbers, press, text, until, visit
+from tests.visiting import charts, fine, numbers, press, text, until, visit
 
 LINK = {"prompt": PROMPT, "subject": SUBJECT, "answer": "city"}
-
-
-@pytest.fixture
-def ready(monkeypatch, tiny):
-    monkeypatch.setattr(shared, "ModelSlot", lambda: ModelSlot(lambda spec, report: tiny))
-    shared.services.clear()
-    made = shared.services()
-    made.begin()
-    until(lambda: ModelSpec() in made.models.cards)
-    yield made
-    forget_services()
 
 
 def with_edit(tiny, **query: str):
