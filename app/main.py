@@ -17,19 +17,20 @@ HERE = Path(__file__).resolve().parent
 
 st.set_page_config(page_title="Palimpsest", page_icon=str(HERE / "static" / "icon.svg"), layout="wide")
 st.logo(str(HERE / "static" / "wordmark.svg"), size="large")
+# No icons: with them two of the ten words fold away at 1280 pixels.
 page = st.navigation(
     [
-        st.Page("../pages/start.py", title="Start", icon=":material/ink_pen:", default=True),
-        st.Page("../pages/trace.py", title="Trace", icon=":material/grid_on:"),
-        st.Page("../pages/average.py", title="Many facts", icon=":material/stacks:", url_path="average"),
-        st.Page("../pages/lens.py", title="Lens", icon=":material/search:"),
-        st.Page("../pages/drift.py", title="Drift", icon=":material/swap_vert:"),
-        st.Page("../pages/conflict.py", title="Conflict", icon=":material/balance:"),
-        st.Page("../pages/neurons.py", title="Neurons", icon=":material/hub:"),
-        st.Page("../pages/edit.py", title="Edit", icon=":material/edit_note:"),
-        st.Page("../pages/evaluate.py", title="Evaluate", icon=":material/rule:"),
-        st.Page("../pages/generate.py", title="Goes on", icon=":material/notes:", visibility="hidden"),
-        st.Page("../pages/models.py", title="Models", icon=":material/deployed_code:"),
+        st.Page("../pages/start.py", title="Start", default=True),
+        st.Page("../pages/trace.py", title="Trace"),
+        st.Page("../pages/average.py", title="Many facts", url_path="average"),
+        st.Page("../pages/lens.py", title="Lens"),
+        st.Page("../pages/drift.py", title="Drift"),
+        st.Page("../pages/conflict.py", title="Conflict"),
+        st.Page("../pages/neurons.py", title="Neurons"),
+        st.Page("../pages/edit.py", title="Edit"),
+        st.Page("../pages/evaluate.py", title="Evaluate"),
+        st.Page("../pages/generate.py", title="Goes on", visibility="hidden"),
+        st.Page("../pages/models.py", title="Models"),
     ],
     position="top",
 )
