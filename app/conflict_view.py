@@ -10,7 +10,7 @@ from analysis import ConflictResult, HeadsResult, KnockoutResult
 from analysis.conflict_result import READING, SIDES, Scores, parse_head
 from app import written
 from app.charts.bars import word_bars
-from app.charts.head_maps import Shares, head_map, knockout_curves, map_alt, share_bars, writes_bars
+from app.charts.conflict_charts import Shares, conflict_map, knockout_curves, map_alt, share_bars, writes_bars
 from app.charts.palette import live
 from app.charts.words import THIN, percent, word
 from app.components import theme_seen, verse
@@ -65,7 +65,7 @@ def the_map(result: HeadsResult, many: ConflictResult | None) -> None:
     source: Any = many if of_many else result
     selected = settle(result)
     silenced = [*pruned(written.on()), *_by_sliders(result)]
-    figure = head_map(source.scores, live(), rank_by=source.request.rank_by, selected=selected, silenced=silenced)
+    figure = conflict_map(source.scores, live(), rank_by=source.request.rank_by, selected=selected, silenced=silenced)
     key = f"heads-map-{theme_seen()}"
     st.plotly_chart(
         figure,

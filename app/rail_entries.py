@@ -17,8 +17,8 @@ from analysis import (
 )
 from analysis.study import Study
 from app.charts.average_maps import average_thumbnail
+from app.charts.conflict_charts import heads_thumbnail, knockout_thumbnail
 from app.charts.drift_maps import drift_thumbnail
-from app.charts.head_maps import heads_thumbnail, knockout_thumbnail
 from app.charts.lens_map import lens_thumbnail
 from app.charts.trace_maps import thumbnail
 from app.history import Run, now

@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 
 from analysis.average_result import ROWS, AverageResult
 from app.charts.curves import Curve, layer_curves
+from app.charts.frame import thumbnail_of
 from app.charts.palette import Palette
 from app.charts.token_map import token_map
 from app.charts.trace_maps import TITLES
@@ -68,5 +69,4 @@ def average_alt(result: AverageResult, kind: str) -> str:
 
 def average_thumbnail(result: AverageResult) -> list[list[float]]:
     """Rows of 0..1 of the first kind."""
-    mean = np.clip(np.nan_to_num(next(iter(result.mean.values()))), 0, None)
-    return [[round(float(v), 3) for v in row] for row in mean / max(float(mean.max()), 1e-9)]
+    return thumbnail_of(next(iter(result.mean.values())))

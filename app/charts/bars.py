@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from app.charts.frame import framed, rows_down
 from app.charts.palette import Palette
 from app.charts.words import percent, token_label
 
@@ -39,26 +40,8 @@ def word_bars(
             hoverinfo="skip",
         )
     )
-    figure.update_yaxes(
-        tickvals=rows,
-        ticktext=[f"<b>{token_label(word)}</b>" if word in (before, after) else token_label(word) for word in words],
-        tickfont={"size": 14, "color": palette.ink},
-        range=[len(words) - 0.4, -0.6],
-        showgrid=False,
-        zeroline=False,
-        fixedrange=True,
-        automargin=True,
-        ticks="",
-    )
+    bold = [f"<b>{token_label(word)}</b>" if word in (before, after) else token_label(word) for word in words]
+    rows_down(figure, palette, bold, size=14)
     figure.update_xaxes(visible=False, range=[0, limit * 1.22], fixedrange=True)
-    figure.update_layout(
-        height=ROW * len(words) + 12,
-        bargap=0.38,
-        margin={"l": 8, "r": 8, "t": 4, "b": 8},
-        showlegend=False,
-        dragmode=False,
-        font={"family": palette.font, "color": palette.ink},
-        plot_bgcolor="rgba(0,0,0,0)",
-        paper_bgcolor="rgba(0,0,0,0)",
-    )
-    return figure
+    figure.update_layout(bargap=0.38)
+    return framed(figure, palette, ROW * len(words) + 12, top=4, bottom=8)

@@ -1,20 +1,21 @@
 """Attention drift in figures: heads that turned to the subject, one head's attention, and what experiments bring back.
 
-Zero is paper. Orange is more attention with the edits, blue less; the four strongest heads are named, silenced ones
-crossed, the selected one ringed.
+Orange is more attention with the edits, blue less.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
+from app.charts.frame import HALVES, STILL, axes, framed, heat, name_ends, rows_down, small, thumbnail_of
+from app.charts.head_map import Head, head_map
 from app.charts.palette import Palette
 from app.charts.token_map import token_map
 from app.charts.words import percent, signed, token_label, word
 from editors.drift_result import DriftResult, DriftsResult
 
-HEAD_ROW, NAMED = 22, 4
 GRID_TITLES = {
     "heads": "One head set back",
     "layers": "Attention of some layers set back",
@@ -23,95 +24,12 @@ GRID_TITLES = {
 }
 
 
-def head_map(
-    values: np.ndarray,
-    palette: Palette,
-    *,
-    words: tuple[str, str] = ("less", "more"),
-    hover: np.ndarray | None = None,
-    selected: tuple[int, int] | None = None,
-    crossed: Sequence[tuple[int, int]] = (),
-    top: float | None = None,
-    title: str | None = None,
-) -> go.Figure:
-    """Figure of `values` (L, H), signed: layers across, heads down; the scatter's customdata is [layer, head]."""
-    layers, heads = values.shape
-    limit = top or max(float(np.nanmax(np.abs(values), initial=0.0)), 1e-6)
-    down, across = np.mgrid[0:heads, 0:layers]
-    figure = go.Figure(
-        go.Heatmap(
-            z=np.clip(values.T, -limit, limit),
-            zmin=-limit,
-            zmax=limit,
-            xgap=1,
-            ygap=1,
-            hoverinfo="skip",
-            colorscale=[list(stop) for stop in palette.diverging],
-            colorbar={
-                "orientation": "h", "thickness": 6, "len": 0.4, "lenmode": "fraction", "x": 1, "xanchor": "right",
-                "y": 1.0, "yanchor": "bottom", "ypad": 6, "outlinewidth": 0, "ticks": "",
-                "tickvals": [-0.72 * limit, 0, 0.72 * limit],
-                "ticktext": [f"{words[0]} {percent(limit)}", "0", f"{words[1]} {percent(limit)}"],
-                "tickfont": {"size": 12, "color": palette.ink}, "ticklabelposition": "outside bottom",
-            },
-        )
-    )  # fmt: skip
-    figure.add_scatter(
-        x=across.ravel(),
-        y=down.ravel(),
-        mode="markers",
-        marker={"symbol": "square", "size": 13, "opacity": 0, "color": palette.ink},
-        selected={"marker": {"opacity": 0}},
-        unselected={"marker": {"opacity": 0}},
-        customdata=np.stack([across.ravel(), down.ravel()], -1),
-        text=None if hover is None else hover.T.ravel(),
-        hovertemplate="%{text}<extra></extra>" if hover is not None else "layer %{x}, head %{y}<extra></extra>",
-    )
-    if crossed:
-        figure.add_scatter(
-            x=[layer for layer, _ in crossed],
-            y=[head for _, head in crossed],
-            mode="text",
-            text=["✕"] * len(crossed),
-            textfont={"size": 15, "color": palette.ink},
-            hoverinfo="skip",
-        )
-    if selected is not None:
-        layer, head = selected
-        figure.add_shape(
-            type="rect", x0=layer - 0.55, x1=layer + 0.55, y0=head - 0.55, y1=head + 0.55,
-            line={"color": palette.gold, "width": 3},
-        )  # fmt: skip
-    strength = np.abs(np.nan_to_num(values))
-    for flat in np.argsort(strength, axis=None)[::-1][:NAMED]:
-        layer, head = divmod(int(flat), heads)
-        if strength[layer, head] > 0.2 * limit and (layer, head) not in crossed:
-            figure.add_annotation(
-                x=layer, y=head, text=f"{layer}·{head}", showarrow=False, yshift=-17 if head < heads - 1 else 17,
-                font={"size": 12, "color": palette.ink}, bgcolor=palette.paper, borderpad=1, opacity=0.92,
-            )  # fmt: skip
-    step = 5 if layers <= 40 else 10
-    ticks = [tick for tick in range(0, layers, step) if layers - 1 - tick >= step * 0.4] + [layers - 1]
-    ink = {"size": 12, "color": palette.ink}
-    figure.update_xaxes(
-        tickvals=ticks, ticktext=[str(tick) for tick in ticks], tickfont=ink, showgrid=False, zeroline=False,
-        title={"text": "layer", "standoff": 6, "font": ink}, range=[-0.6, layers - 0.4], fixedrange=True, tickangle=0,
-    )  # fmt: skip
-    figure.update_yaxes(
-        tickvals=list(range(heads)), ticktext=[str(head) for head in range(heads)], tickfont=ink, showgrid=False,
-        zeroline=False, title={"text": "head", "standoff": 6, "font": ink}, range=[heads - 0.4, -0.6], fixedrange=True,
-        ticks="", automargin=True,
-    )  # fmt: skip
-    _dress(figure, palette, HEAD_ROW * max(heads, 4) + 116, title)
-    return figure
-
-
 def drift_map(
     result: DriftResult,
     palette: Palette,
     *,
-    selected: tuple[int, int] | None = None,
-    crossed: Sequence[tuple[int, int]] = (),
+    selected: Head | None = None,
+    crossed: Sequence[Head] = (),
     top: float | None = None,
     title: str | None = None,
 ) -> go.Figure:
@@ -123,12 +41,18 @@ def drift_map(
             f"layer {place[0]}, head {place[1]}<br>looks at “{token_label(result.tokens[result.key])}” with "
             f"{percent(float(before[place]))} before, {percent(float(after[place]))} after"
         )
-    return head_map(result.drift, palette, hover=hover, selected=selected, crossed=crossed, top=top, title=title)
+    return _turned(result.drift, palette, top, hover=hover, selected=selected, silenced=crossed, title=title)
 
 
 def mean_drift_map(result: DriftsResult, task: str | None, palette: Palette, *, top: float | None = None) -> go.Figure:
     """Mean drift of every head over the prompts of a task."""
-    return head_map(result.mean(task), palette, top=top)
+    return _turned(result.mean(task), palette, top)
+
+
+def _turned(values: np.ndarray, palette: Palette, top: float | None, **more: Any) -> go.Figure:
+    limit = top or max(float(np.nanmax(np.abs(values), initial=0.0)), 1e-6)
+    stops = {-0.72 * limit: f"less {percent(limit)}", 0.0: "0", 0.72 * limit: f"more {percent(limit)}"}
+    return head_map(values, palette, limit=limit, stops=stops, **more)
 
 
 def drift_alt(result: DriftResult) -> str:
@@ -169,16 +93,11 @@ def row_bars(result: DriftResult, layer: int, head: int, palette: Palette) -> go
     ticks = [
         ("★ " if result.subject[0] <= row < result.subject[1] else "") + token_label(result.tokens[row]) for row in rows
     ]
-    figure.update_yaxes(
-        tickvals=rows, ticktext=ticks, tickfont={"size": 13, "color": palette.ink}, range=[len(rows) - 0.4, -0.6],
-        showgrid=False, zeroline=False, fixedrange=True, automargin=True, ticks="",
-    )  # fmt: skip
+    rows_down(figure, palette, ticks)
     limit = max(float(before.max()), float(after.max()), 1e-6)
     figure.update_xaxes(visible=False, range=[0, limit * 1.25], fixedrange=True)
     figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.0)
-    _dress(figure, palette, 24 * len(rows) + 20, None)
-    figure.update_layout(margin={"l": 8, "r": 12, "t": 8, "b": 8})
-    return figure
+    return framed(figure, palette, 24 * len(rows) + 20, right=12, top=8, bottom=8)
 
 
 def pattern_map(result: DriftResult, layer: int, head: int, which: str, palette: Palette) -> go.Figure:
@@ -197,26 +116,16 @@ def pattern_map(result: DriftResult, layer: int, head: int, which: str, palette:
     for query, key in np.ndindex(values.shape):
         number = signed(float(values[query, key])) if signed_ else percent(float(values[query, key]))
         hover[query, key] = f"“{token_label(result.tokens[query])}” → “{token_label(result.tokens[key])}”: {number}"
-    figure = go.Figure(
-        go.Heatmap(
-            z=seen, zmin=-limit if signed_ else 0, zmax=limit, xgap=1, ygap=1, showscale=False,
-            colorscale=[list(stop) for stop in (palette.diverging if signed_ else palette.sequential)],
-            text=hover, hovertemplate="%{text}<extra></extra>", hoverongaps=False,
-        )
+    figure = heat(
+        seen, palette.diverging if signed_ else palette.sequential, -limit if signed_ else 0, limit, showscale=False,
+        text=hover, hovertemplate="%{text}<extra></extra>", hoverongaps=False,
     )  # fmt: skip
-    tick = {"size": 12, "color": palette.ink}
-    places = list(range(size))
-    figure.update_yaxes(
-        tickvals=places, ticktext=labels, tickfont=tick, range=[size - 0.4, -0.6], showgrid=False, zeroline=False,
-        fixedrange=True, automargin=True, ticks="",
-    )  # fmt: skip
+    rows_down(figure, palette, labels, size=12)
     figure.update_xaxes(
-        tickvals=places, ticktext=labels, tickfont=tick, tickangle=90, showgrid=False, zeroline=False, fixedrange=True,
-        automargin=True, ticks="",
+        tickvals=list(range(size)), ticktext=labels, tickfont=small(palette), tickangle=90, showgrid=False,
+        automargin=True, ticks="", **STILL,
     )  # fmt: skip
-    _dress(figure, palette, 18 * max(size, 6) + 90, None)
-    figure.update_layout(margin={"l": 8, "r": 8, "t": 8, "b": 70})
-    return figure
+    return framed(figure, palette, 18 * max(size, 6) + 90, top=8, bottom=70)
 
 
 def substitution_map(
@@ -253,7 +162,8 @@ def window_curve(result: DriftResult, palette: Palette) -> go.Figure:
     figure = go.Figure()
     grid = result.grids["layers"]
     names = (word(result.answer), word(result.edited))
-    pairs = zip(names, (palette.under, palette.over), grid, (result.said.answer, result.said.edited), strict=True)
+    said_ = (result.said.answer, result.said.edited)
+    pairs = list(zip(names, (palette.under, palette.over), grid, said_, strict=True))
     for name, colour, values, said in pairs:
         figure.add_scatter(
             x=np.arange(len(values)), y=values, mode="lines", line={"color": colour, "width": 3},
@@ -264,22 +174,12 @@ def window_curve(result: DriftResult, palette: Palette) -> go.Figure:
             x=[0, len(values) - 1], y=[float(said[1])] * 2, mode="lines", hoverinfo="skip",
             line={"color": colour, "width": 1.5, "dash": "dot"},
         )  # fmt: skip
-        figure.add_annotation(
-            x=len(values) - 1, y=float(values[-1]), text=token_label(name), xanchor="left", xshift=8, showarrow=False,
-            font={"size": 13, "color": colour},
-        )  # fmt: skip
-    ink = {"size": 12, "color": palette.ink}
-    figure.update_yaxes(
-        range=[-0.03, 1.03], tickvals=[0, 0.5, 1], ticktext=["0", "50\u2009%", "100\u2009%"], tickfont=ink,
-        gridcolor=palette.grid, zeroline=False, fixedrange=True,
-    )  # fmt: skip
-    figure.update_xaxes(
-        title={"text": f"middle of {result.window['layers']} layers", "font": ink}, tickfont=ink, showgrid=False,
-        zeroline=False, fixedrange=True,
-    )  # fmt: skip
-    _dress(figure, palette, 280, None)
-    figure.update_layout(margin={"l": 8, "r": 90, "t": 16, "b": 44})
-    return figure
+    size = grid.shape[1]
+    ends = [(float(values[-1]), token_label(name), colour) for name, colour, values, _ in pairs]
+    name_ends(figure, ends, x=size - 1, least=0.08)
+    axes(figure, palette, across=f"middle of {result.window['layers']} layers")
+    figure.update_yaxes(**HALVES)
+    return framed(figure, palette, 280, right=90, top=16)
 
 
 def correlation_plot(result: DriftsResult, palette: Palette) -> go.Figure:
@@ -294,36 +194,12 @@ def correlation_plot(result: DriftsResult, palette: Palette) -> go.Figure:
                 text=[token_label(prompt, 90) for prompt, chosen in zip(result.prompt, own, strict=True) if chosen],
                 hovertemplate="%{text}<extra></extra>",
             )  # fmt: skip
-    ink = {"size": 12, "color": palette.ink}
-    figure.update_xaxes(
-        title={"text": "drift of the largest head, points", "font": ink}, tickfont=ink, tickformat=".0%",
-        showgrid=False, zeroline=True, zerolinecolor=palette.grid, fixedrange=True,
-    )  # fmt: skip
-    figure.update_yaxes(
-        title={"text": "probability lost", "font": ink}, tickfont=ink, tickformat=".0%", gridcolor=palette.grid,
-        zeroline=True, zerolinecolor=palette.grid, fixedrange=True,
-    )  # fmt: skip
-    _dress(figure, palette, 320, None)
-    figure.update_layout(margin={"l": 8, "r": 16, "t": 16, "b": 48})
-    return figure
+    axes(figure, palette, across="drift of the largest head, points", up="probability lost")
+    figure.update_xaxes(tickformat=".0%", zeroline=True, zerolinecolor=palette.grid)
+    figure.update_yaxes(tickformat=".0%", zeroline=True, zerolinecolor=palette.grid)
+    return framed(figure, palette, 320, right=16, top=16)
 
 
 def drift_thumbnail(drift: np.ndarray) -> list[list[float]]:
     """Rows of 0..1, heads down, layers across: for the rail."""
-    size = np.clip(drift, 0, None).T
-    return [[round(float(value), 3) for value in row] for row in size / max(float(size.max()), 1e-9)]
-
-
-def _dress(figure: go.Figure, palette: Palette, height: int, title: str | None) -> None:
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 12, "t": 64 if title else 44, "b": 52},
-        showlegend=False,
-        dragmode=False,
-        clickmode="event+select",
-        font={"family": palette.font, "size": 13, "color": palette.ink},
-        plot_bgcolor="rgba(0,0,0,0)",
-        paper_bgcolor="rgba(0,0,0,0)",
-        hoverlabel={"font": {"size": 13}},
-        title=None if title is None else {"text": title, "font": {"size": 18}, "x": 0, "xref": "container"},
-    )
+    return thumbnail_of(drift.T)

@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from analysis import AverageResult, ConflictResult, HeadsResult, LensResult, NeuronsResult, TraceResult
-from app.charts import average_maps, drift_maps, head_maps, lens_map, neuron_charts, pathways, trace_maps
+from app.charts import average_maps, conflict_charts, drift_maps, lens_map, neuron_charts, pathways, trace_maps
 from app.charts.palette import Light, Palette, written
 from editors.drift_result import DriftResult, DriftsResult
 
@@ -62,7 +62,8 @@ def _(result: DriftsResult, palette: Palette) -> list[go.Figure]:
 @figures.register(HeadsResult)
 @figures.register(ConflictResult)
 def _(result: HeadsResult | ConflictResult, palette: Palette) -> list[go.Figure]:
-    return [head_maps.head_map(result.scores, palette, rank_by=result.request.rank_by, title="Memory or the page?")]
+    ranked = result.request.rank_by
+    return [conflict_charts.conflict_map(result.scores, palette, rank_by=ranked, title="Memory or the page?")]
 
 
 def figure_html(result: Any, light: Light = "light") -> str:

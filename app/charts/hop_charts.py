@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from analysis.hops_result import HopsResult
+from app.charts.frame import axes, framed, name_ends, share_ticks
 from app.charts.palette import Palette
 from app.charts.words import percent, word
 
@@ -28,44 +29,17 @@ def recall_curves(result: HopsResult, palette: Palette, chain: int = 0) -> go.Fi
             text=[f"{name}, layer {at}: {percent(float(10**v))}" for at, v in zip(layers, values, strict=True)],
             hovertemplate="%{text}<extra></extra>",
         )
-    _named(figure, [(float(v[-1]), name, palette.category[seat]) for name, v, seat, _ in lines], layers[-1], -low / 13)
+    ends = [(float(values[-1]), name, palette.category[seat]) for name, values, seat, _ in lines]
+    name_ends(figure, ends, x=layers[-1], least=-low / 13)
+    axes(figure, palette, across="layer")
     ticks = list(range(int(low), 1, 2 if low < -4 else 1))
     figure.update_yaxes(tickvals=ticks, ticktext=[_power(tick) for tick in ticks], range=[low, 0.2])
-    _plain(figure, palette, "layer", [0, int(layers[-1])], right=150)
-    return figure
+    figure.update_xaxes(range=[0, int(layers[-1])])
+    return framed(figure, palette, 300, right=150)
 
 
 def _power(tick: int) -> str:
     return f"{100 * 10.0**tick:g} %" if tick >= -4 else f"10<sup>{tick}</sup>"
-
-
-def _named(figure: go.Figure, ends: list[tuple[float, str, str]], x: float, apart: float) -> None:
-    """Names at the lines' ends, moved up so that none covers another."""
-    last = -np.inf
-    for end, name, colour in sorted(ends):
-        last = max(end, last + apart)
-        figure.add_annotation(
-            x=x, y=last, text=name, xanchor="left", xshift=8, showarrow=False, font={"size": 13, "color": colour}
-        )
-
-
-def _plain(figure: go.Figure, palette: Palette, title: str, across: list[int], *, right: int) -> None:
-    figure.update_yaxes(
-        tickfont={"size": 12, "color": palette.ink}, gridcolor=palette.grid, zeroline=False, fixedrange=True
-    )
-    figure.update_xaxes(
-        tickfont={"size": 12, "color": palette.ink}, showgrid=False, zeroline=False, fixedrange=True, range=across,
-        title={"text": title, "font": {"size": 12, "color": palette.ink}},
-    )  # fmt: skip
-    figure.update_layout(
-        height=300,
-        margin={"l": 8, "r": right, "t": 12, "b": 44},
-        showlegend=False,
-        dragmode=False,
-        font={"family": palette.font, "color": palette.ink},
-        plot_bgcolor="rgba(0,0,0,0)",
-        paper_bgcolor="rgba(0,0,0,0)",
-    )
 
 
 def recall_alt(result: HopsResult, chain: int = 0) -> str:
@@ -99,14 +73,11 @@ def cut_curves(result: HopsResult, palette: Palette, chain: int = 0) -> go.Figur
         )
     figure.add_hline(y=uncut, line={"width": 1, "dash": "dot", "color": palette.ink})
     top = max(float(np.nanmax(result.cut[chain])), uncut) * 1.08
-    _named(figure, ends, result.cut_layers[-1], top / 13)
-    ticks = np.linspace(0, top, 5)
-    figure.update_yaxes(
-        tickvals=ticks, ticktext=[percent(tick) if tick else "0" for tick in ticks], range=[0, top * 1.06]
-    )
-    across = [result.cut_layers[0], result.cut_layers[-1]]
-    _plain(figure, palette, f"centre of {result.request.window} layers cut", across, right=150)
-    return figure
+    name_ends(figure, ends, x=result.cut_layers[-1], least=top / 13)
+    axes(figure, palette, across=f"centre of {result.request.window} layers cut")
+    figure.update_yaxes(range=[0, top * 1.06], **share_ticks(top))
+    figure.update_xaxes(range=[result.cut_layers[0], result.cut_layers[-1]])
+    return framed(figure, palette, 300, right=150)
 
 
 def cut_alt(result: HopsResult, chain: int = 0) -> str:

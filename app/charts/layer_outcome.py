@@ -3,8 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from app.charts.edit_charts import dressed
-from app.charts.line_ends import name_ends
+from app.charts.frame import HALVES, axes, framed, name_ends
 from app.charts.palette import Palette
 from app.charts.words import percent
 from editors.layers_result import LayersResult
@@ -47,7 +46,8 @@ def layer_outcome(result: LayersResult, palette: Palette) -> go.Figure:
             hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
         ends.append((float(shares[there][-1]), name, colour))
-    name_ends(figure, ends, x=len(effect) - 1, least=0.085, away=10)
-    figure.update_yaxes(range=[-0.04, 1.08], tickvals=[0, 0.5, 1], ticktext=["0", "50\u2009%", "100\u2009%"])
-    figure.update_xaxes(range=[-0.6, len(effect) - 0.6], title={"text": "layer"})
-    return dressed(figure, palette, right=130)
+    name_ends(figure, ends, x=len(effect) - 1, least=0.085)
+    axes(figure, palette, across="layer")
+    figure.update_yaxes(**HALVES)
+    figure.update_xaxes(range=[-0.6, len(effect) - 0.6])
+    return framed(figure, palette, 260, right=130, top=16)

@@ -7,6 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from analysis.lens_result import LensResult
+from app.charts.frame import STILL, framed, heat, layer_ticks, small, thumbnail_of
 from app.charts.palette import Palette
 from app.charts.words import percent, token_label, word
 
@@ -40,19 +41,7 @@ def lens_map(result: LensResult, palette: Palette, *, tokens: range, show: str =
             f"“{token_label(result.answer)}” {percent(float(lens.answer_probability[layer, token]))}, "
             f"rank {int(lens.answer_rank[layer, token]) + 1}"
         )
-    figure = go.Figure(
-        go.Heatmap(
-            z=values,
-            zmin=0,
-            zmax=1,
-            xgap=1,
-            ygap=1,
-            colorscale=[list(stop) for stop in palette.sequential],
-            showscale=False,
-            text=hover,
-            hovertemplate="%{text}<extra></extra>",
-        )
-    )
+    figure = heat(values, palette.sequential, 0, 1, showscale=False, text=hover, hovertemplate="%{text}<extra></extra>")
     if len(columns) <= WORDS_FIT and show == "first word":
         for dark in (False, True):
             chosen = (values > 0.42) == dark
@@ -65,40 +54,17 @@ def lens_map(result: LensResult, palette: Palette, *, tokens: range, show: str =
                 textfont={"size": 12, "color": palette.paper if dark else palette.ink},
                 hoverinfo="skip",
             )
-    step = 5 if layers <= 40 else 10
-    ticks = [*range(0, layers - 2, step), layers - 1]
+    ticks = layer_ticks(layers)
     figure.update_yaxes(
-        tickvals=ticks,
-        ticktext=[str(tick) for tick in ticks],
-        tickfont={"size": 12, "color": palette.ink},
-        title={"text": "layer", "font": {"size": 12, "color": palette.ink}},
-        range=[-0.5, layers - 0.5],
-        showgrid=False,
-        zeroline=False,
-        fixedrange=True,
-    )
+        tickvals=ticks, ticktext=[str(tick) for tick in ticks], tickfont=small(palette), showgrid=False,
+        title={"text": "layer", "font": small(palette)}, range=[-0.5, layers - 0.5], **STILL,
+    )  # fmt: skip
     figure.update_xaxes(
-        tickvals=list(range(len(columns))),
-        ticktext=[token_label(result.tokens[token]) for token in columns],
-        tickfont={"size": 13, "color": palette.ink},
-        tickangle=0 if len(columns) <= WORDS_FIT else 60,
-        side="bottom",
-        showgrid=False,
-        zeroline=False,
-        fixedrange=True,
-        automargin=True,
-    )
-    figure.update_layout(
-        height=ROW * layers + 90,
-        margin={"l": 8, "r": 8, "t": 8, "b": 60},
-        showlegend=False,
-        dragmode=False,
-        font={"family": palette.font, "color": palette.ink},
-        plot_bgcolor="rgba(0,0,0,0)",
-        paper_bgcolor="rgba(0,0,0,0)",
-        hoverlabel={"font": {"size": 13}},
-    )
-    return figure
+        tickvals=list(range(len(columns))), ticktext=[token_label(result.tokens[token]) for token in columns],
+        tickfont={"size": 13, "color": palette.ink}, tickangle=0 if len(columns) <= WORDS_FIT else 60, side="bottom",
+        showgrid=False, automargin=True, **STILL,
+    )  # fmt: skip
+    return framed(figure, palette, ROW * layers + 90, top=8, bottom=60)
 
 
 def first_layer(result: LensResult) -> int | None:
@@ -122,4 +88,4 @@ def lens_alt(result: LensResult) -> str:
 
 def lens_thumbnail(result: LensResult) -> list[list[float]]:
     """Rows of 0..1, tokens down, layers across: probability of the answer."""
-    return [[round(float(v), 3) for v in row] for row in result.lens.answer_probability.T]
+    return thumbnail_of(result.lens.answer_probability.T)

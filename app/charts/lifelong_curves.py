@@ -3,8 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from app.charts.edit_charts import dressed
-from app.charts.line_ends import name_ends
+from app.charts.frame import HALVES, axes, framed, name_ends
 from app.charts.palette import Palette
 from app.charts.words import percent
 from editors.lifelong_result import LifelongResult
@@ -26,13 +25,13 @@ def retention_curves(result: LifelongResult, palette: Palette) -> go.Figure:
         _line(figure, ends, result, name, values, halves, palette.over if kind == "rewrite" else palette.category[seat])
     if result.groups:
         _line(figure, ends, result, ABLE, result.abilities.mean(1), np.zeros(len(every)), palette.quiet, palette.ink)
-    name_ends(figure, ends, x=every[-1], least=0.085, away=10)
-    figure.update_yaxes(range=[-0.04, 1.08], tickvals=[0, 0.5, 1], ticktext=["0", "50\u2009%", "100\u2009%"])
+    name_ends(figure, ends, x=every[-1], least=0.085)
+    axes(figure, palette, across="edits written")
+    figure.update_yaxes(**HALVES)
     figure.update_xaxes(
-        range=[-0.3, every[-1]], tickvals=list(every), ticktext=[str(count) for count in result.milestones],
-        title={"text": "edits written"},
-    )  # fmt: skip
-    return dressed(figure, palette, right=120)
+        range=[-0.3, every[-1]], tickvals=list(every), ticktext=[str(count) for count in result.milestones]
+    )
+    return framed(figure, palette, 260, right=120, top=16)
 
 
 def _line(
@@ -72,9 +71,10 @@ def age_bars(result: LifelongResult, palette: Palette) -> go.Figure:
             hovertemplate="%{hovertext}<extra></extra>",
         )
     )  # fmt: skip
-    figure.update_yaxes(range=[0, 1.08], tickvals=[0, 0.5, 1], ticktext=["0", "50\u2009%", "100\u2009%"])
-    figure.update_xaxes(title={"text": "edits since it was written"}, type="category")
-    return dressed(figure, palette, right=16)
+    axes(figure, palette, across="edits since it was written")
+    figure.update_yaxes(**HALVES | {"range": [0, 1.08]})
+    figure.update_xaxes(type="category")
+    return framed(figure, palette, 260, right=16, top=16)
 
 
 def retention_alt(result: LifelongResult) -> str:

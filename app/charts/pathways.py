@@ -11,6 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from analysis.neurons_result import Neuron, NeuronsResult
+from app.charts.frame import framed
 from app.charts.palette import Palette
 from app.charts.words import token_label, word
 
@@ -127,17 +128,7 @@ def pathway(
     tallest = max(sum(node.column == column for node in graph.nodes) for column in range(4))
     figure.update_xaxes(visible=False, range=[-0.55, 3.95], fixedrange=True)
     figure.update_yaxes(visible=False, range=[-0.06, 1.22], fixedrange=True)
-    figure.update_layout(
-        height=max(320, 44 * tallest + 90),
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        showlegend=False,
-        dragmode=False,
-        font={"family": palette.font, "color": palette.ink},
-        plot_bgcolor="rgba(0,0,0,0)",
-        paper_bgcolor="rgba(0,0,0,0)",
-        hoverlabel={"font": {"size": 13}},
-    )
-    return figure
+    return framed(figure, palette, max(320, 44 * tallest + 90), top=8, bottom=8)
 
 
 def _text(node: Node) -> str:

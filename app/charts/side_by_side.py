@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from app.charts.frame import STILL, framed, small
 from app.charts.palette import Palette
 from app.charts.words import percent
 from editors.evaluate_result import Mean
@@ -44,26 +45,19 @@ def side_by_side(rows: Sequence[str], series: Sequence[Series], palette: Palette
             hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
     figure.update_yaxes(
-        tickvals=list(range(len(rows))), ticktext=list(rows), range=[len(rows) - 0.5, -0.5],
-        showgrid=False, zeroline=False, fixedrange=True, tickfont={"size": 13, "color": palette.ink},
+        tickvals=list(range(len(rows))), ticktext=list(rows), range=[len(rows) - 0.5, -0.5], showgrid=False,
+        tickfont={"size": 13, "color": palette.ink}, **STILL,
     )  # fmt: skip
     if in_percent:
         figure.update_xaxes(
             range=[-0.03, 1.03], tickvals=[0, 0.25, 0.5, 0.75, 1], ticktext=["0", "25", "50", "75", "100 %"]
         )
-    figure.update_xaxes(
-        gridcolor=palette.grid, zeroline=False, fixedrange=True, tickfont={"size": 12, "color": palette.ink}
-    )
-    figure.update_layout(
-        height=90 + 26 * len(rows) + 16 * len(series) * len(rows),
-        margin={"l": 8, "r": 8, "t": 36, "b": 36},
+    figure.update_xaxes(gridcolor=palette.grid, tickfont=small(palette), **STILL)
+    framed(figure, palette, 90 + 26 * len(rows) + 16 * len(series) * len(rows), top=36, bottom=36)
+    return figure.update_layout(
+        showlegend=True,
         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "font": {"size": 13, "color": palette.ink}},
-        dragmode=False,
-        font={"family": palette.font, "color": palette.ink},
-        plot_bgcolor="rgba(0,0,0,0)",
-        paper_bgcolor="rgba(0,0,0,0)",
     )
-    return figure
 
 
 def in_sentences(rows: Sequence[str], series: Sequence[Series], *, in_percent: bool) -> str:

@@ -1,8 +1,7 @@
 """The token map: tokens down, layers across, ink where an effect is.
 
 One scale for sibling maps, zero is paper. Cells that were not computed hold a dot and no ink, or
-the faint sketch of a preview under the dot. A transparent scatter on top makes cells clickable,
-since a heatmap alone sends no click.
+the faint sketch of a preview under the dot.
 """
 
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
+from app.charts.frame import cells, framed, heat, layers_across, ring, rows_down, scale_bar
 from app.charts.palette import Palette
 from app.charts.words import percent, token_label
 
@@ -48,18 +48,10 @@ def token_map(
     """
     layers, rows = values.shape
     shown = np.where(np.isnan(values), np.nan if sketch is None else sketch * top, values).T
-    figure = go.Figure(
-        go.Heatmap(
-            z=np.clip(shown, 0, top),
-            zmin=0,
-            zmax=top,
-            xgap=1,
-            ygap=1,
-            hoverinfo="skip",
-            colorscale=[list(stop) for stop in palette.sequential],
-            colorbar=_bar(top, palette, top_label or percent(top)),
-        )
-    )
+    figure = heat(
+        np.clip(shown, 0, top), palette.sequential, 0, top, hoverinfo="skip",
+        colorbar=scale_bar(palette, {0: "none", top: top_label or percent(top)}, 0.46),
+    )  # fmt: skip
     down, across = np.mgrid[0:rows, 0:layers]
     missing = np.isnan(values).T
     figure.add_scatter(
@@ -69,66 +61,17 @@ def token_map(
         marker={"symbol": "circle", "size": 2.5, "color": palette.ink, "opacity": 0.55},
         hoverinfo="skip",
     )
-    figure.add_scatter(
-        x=across.ravel(),
-        y=down.ravel(),
-        mode="markers",
-        marker={"symbol": "square", "size": 11, "opacity": 0, "color": palette.ink},
-        selected={"marker": {"opacity": 0}},
-        unselected={"marker": {"opacity": 0}},
-        customdata=np.stack([across.ravel(), down.ravel()], -1),
-        text=None if hover is None else hover.T.ravel(),
-        hovertemplate="%{text}<extra></extra>" if hover is not None else "layer %{x}<extra></extra>",
-    )
+    cells(figure, palette, values.shape, hover, "layer %{x}")
     if selected is not None:
-        _ring(figure, *selected, palette)
+        ring(figure, palette, *selected)
     for note in notes:
         _note(figure, note, rows, layers, palette)
-    _axes(figure, labels, stars, layers, palette, 26 if wide_labels else 14)
-    figure.update_layout(
-        height=TOP + BOTTOM + ROW * max(rows, 4),
-        margin={"l": 8, "r": 12, "t": TOP, "b": BOTTOM},
-        showlegend=False,
-        dragmode=False,
-        clickmode="event+select",
-        font={"family": palette.font, "size": 13, "color": palette.ink},
-        plot_bgcolor="rgba(0,0,0,0)",
-        paper_bgcolor="rgba(0,0,0,0)",
-        hoverlabel={"font": {"size": 13}},
-        title=None if title is None else {"text": title, "font": {"size": 18}, "x": 0, "xref": "container"},
-    )
-    return figure
-
-
-def _bar(top: float, palette: Palette, label: str) -> dict:
-    return {
-        "orientation": "h",
-        "thickness": 6,
-        "len": 0.46,
-        "lenmode": "fraction",
-        "x": 1,
-        "xanchor": "right",
-        "y": 1.0,
-        "yanchor": "bottom",
-        "ypad": 6,
-        "outlinewidth": 0,
-        "ticks": "",
-        "tickvals": [0, top],
-        "ticktext": ["none", label],
-        "tickfont": {"size": 12, "color": palette.ink},
-        "ticklabelposition": "outside bottom",
-    }
-
-
-def _ring(figure: go.Figure, layer: int, row: int, palette: Palette) -> None:
-    figure.add_shape(
-        type="rect",
-        x0=layer - 0.62,
-        x1=layer + 0.62,
-        y0=row - 0.62,
-        y1=row + 0.62,
-        line={"color": palette.gold, "width": 3},
-    )
+    layers_across(figure, palette, layers)
+    limit = 26 if wide_labels else 14
+    starred = [("★ " if row in stars else "") + token_label(label, limit) for row, label in enumerate(labels)]
+    rows_down(figure, palette, starred)
+    height = TOP + BOTTOM + ROW * max(rows, 4)
+    return framed(figure, palette, height, right=12, top=TOP, bottom=BOTTOM, title=title, clickable=True)
 
 
 def _note(figure: go.Figure, note: Note, rows: int, layers: int, palette: Palette) -> None:
@@ -148,34 +91,4 @@ def _note(figure: go.Figure, note: Note, rows: int, layers: int, palette: Palett
         bgcolor=palette.paper,
         borderpad=1,
         opacity=0.92,
-    )
-
-
-def _axes(
-    figure: go.Figure, labels: list[str], stars: range | tuple[int, ...], layers: int, palette: Palette, limit: int
-) -> None:
-    step = 5 if layers <= 40 else 10
-    ticks = [tick for tick in range(0, layers, step) if layers - 1 - tick >= step * 0.4] + [layers - 1]
-    tick = {"size": 13, "color": palette.ink}
-    figure.update_xaxes(
-        tickvals=ticks,
-        ticktext=[str(tick) for tick in ticks],
-        tickfont={"size": 12, "color": palette.ink},
-        title={"text": "layer", "standoff": 6, "font": {"size": 12, "color": palette.ink}},
-        showgrid=False,
-        zeroline=False,
-        range=[-0.6, layers - 0.4],
-        fixedrange=True,
-        tickangle=0,
-    )
-    figure.update_yaxes(
-        tickvals=list(range(len(labels))),
-        ticktext=[("★ " if row in stars else "") + token_label(label, limit) for row, label in enumerate(labels)],
-        tickfont=tick,
-        showgrid=False,
-        zeroline=False,
-        range=[len(labels) - 0.4, -0.6],
-        fixedrange=True,
-        automargin=True,
-        ticks="",
     )

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from analysis.scores import Metric
 from analysis.trace_result import TraceResult
+from app.charts.frame import thumbnail_of
 from app.charts.palette import Palette
 from app.charts.token_map import Note, token_map
 from app.charts.words import percent, word
@@ -158,8 +159,7 @@ def alt_text(result: TraceResult, kind: str) -> str:
 def thumbnail(result: TraceResult) -> list[list[float]]:
     """Rows of 0..1, tokens down, layers across, of the first kind: for plates and the rail."""
     kind = next(iter(result.grids))
-    effects = np.clip(np.nan_to_num(result.effects(kind)), 0, None).T
-    return [[round(float(v), 3) for v in row] for row in effects / max(effects.max(), 1e-9)]
+    return thumbnail_of(result.effects(kind).T)
 
 
 def caption_words(result: TraceResult) -> str:
