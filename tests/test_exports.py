@@ -2,12 +2,14 @@
 
 import io
 import json
+import re
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import plotly.io
 import pytest
 
 import analysis
@@ -27,6 +29,7 @@ from analysis import (
     trace,
 )
 from analysis.average_result import ROWS, AverageResult
+from app.charts.export import figure_html
 from app.charts.palette import written
 from app.charts.trace_maps import shared_top, trace_map
 from app.exports import _fields, plain, to_csv, to_json
@@ -231,6 +234,16 @@ def test_the_snippet_runs(tiny, monkeypatch, results):
     names: dict[str, Any] = {}
     exec(notebook("trace", REQUEST), names)  # noqa: S102 - the snippet is ours
     assert np.array_equal(names["result"].scores("state"), results["trace"].scores("state"))
+
+
+def test_html_taken_from_a_page_is_that_of_the_command_line(results, monkeypatch):
+    def exported() -> str:
+        return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "", figure_html(results["neurons"]))
+
+    monkeypatch.setattr(plotly.io.templates, "default", "plotly")
+    elsewhere = exported()
+    monkeypatch.setattr(plotly.io.templates, "default", "streamlit")
+    assert exported() == elsewhere
 
 
 def test_only_what_was_given_is_written():

@@ -123,7 +123,7 @@ def pattern_map(result: DriftResult, layer: int, head: int, which: str, palette:
     rows_down(figure, palette, labels, size=12)
     figure.update_xaxes(
         tickvals=list(range(size)), ticktext=labels, tickfont=small(palette), tickangle=90, showgrid=False,
-        automargin=True, ticks="", **STILL,
+        ticks="", **STILL,
     )  # fmt: skip
     return framed(figure, palette, 18 * max(size, 6) + 90, top=8, bottom=70)
 

@@ -67,11 +67,14 @@ def _(result: HeadsResult | ConflictResult, palette: Palette) -> list[go.Figure]
 
 
 def figure_html(result: Any, light: Light = "light") -> str:
-    """One HTML file that needs no network: the figures, the model and the request."""
+    """One HTML file that needs no network: the figures, the model and the request; from a page as from anywhere."""
     palette = written(light)
+    drawn = figures(result, palette)
+    for figure in drawn:
+        figure.layout.template = "plotly"  # importing Streamlit registers another
     parts = [
         figure.to_html(full_html=False, include_plotlyjs=index == 0, config={"displaylogo": False})
-        for index, figure in enumerate(figures(result, palette))
+        for index, figure in enumerate(drawn)
     ]
     request = html.escape(json.dumps(result.request.model_dump(mode="json"), ensure_ascii=False))
     prompt = html.escape(getattr(result.request, "prompt", "Averages over facts"))

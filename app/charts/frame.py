@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from app.charts.palette import Palette
 from app.charts.words import THIN, percent
 
-STILL: dict[str, Any] = {"zeroline": False, "fixedrange": True}
+STILL: dict[str, Any] = {"zeroline": False, "fixedrange": True, "automargin": True}
 HALVES: dict[str, Any] = {
     "range": [-0.03, 1.05],
     "tickvals": [0, 0.5, 1],
@@ -82,7 +82,7 @@ def rows_down(figure: go.Figure, palette: Palette, labels: Sequence[str], *, siz
     """Labelled rows from the top."""
     figure.update_yaxes(
         tickvals=list(range(len(labels))), ticktext=list(labels), tickfont={"size": size, "color": palette.ink},
-        range=[len(labels) - 0.4, -0.6], showgrid=False, automargin=True, ticks="", **STILL,
+        range=[len(labels) - 0.4, -0.6], showgrid=False, ticks="", **STILL,
     )  # fmt: skip
 
 

@@ -61,8 +61,8 @@ def head_map(
     layers_across(figure, palette, layers)
     figure.update_yaxes(
         tickvals=list(range(0, heads, 1 if heads <= 16 else 4)), tickfont=small(palette), showgrid=False,
-        title={"text": "head", "standoff": 6, "font": small(palette)}, range=[heads - 0.3, -0.7], automargin=True,
-        ticks="", **STILL,
+        title={"text": "head", "standoff": 6, "font": small(palette)}, range=[heads - 0.3, -0.7], ticks="",
+        **STILL,
     )  # fmt: skip
     height = TOP + BOTTOM + ROW * max(heads, 4)
     return framed(figure, palette, height, right=12, top=TOP, bottom=BOTTOM, title=title, clickable=True)

@@ -62,7 +62,7 @@ def lens_map(result: LensResult, palette: Palette, *, tokens: range, show: str =
     figure.update_xaxes(
         tickvals=list(range(len(columns))), ticktext=[token_label(result.tokens[token]) for token in columns],
         tickfont={"size": 13, "color": palette.ink}, tickangle=0 if len(columns) <= WORDS_FIT else 60, side="bottom",
-        showgrid=False, automargin=True, **STILL,
+        showgrid=False, **STILL,
     )  # fmt: skip
     return framed(figure, palette, ROW * layers + 90, top=8, bottom=60)
 
