@@ -108,13 +108,10 @@ def transfer_table(result: TransferResult) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _about(study: str, result: Any) -> dict[str, Any]:
-    return {"study": study, "reading": READING, "model": result.model, "request": result.request}
-
-
 def heads_fields(result: HeadsResult) -> dict[str, Any]:
     """All of a prompt's heads."""
-    return _about("heads", result) | {
+    return {
+        "reading": READING,
         "tokens": result.tokens,
         "clean_prompt": result.clean_prompt,
         "corrupted_prompt": result.corrupted,
@@ -128,13 +125,13 @@ def heads_fields(result: HeadsResult) -> dict[str, Any]:
         "heads": heads_table(result).to_dict("records"),
         "silenced_probability": result.grid_probability,
         "notes": result.notes,
-        "provenance": result.provenance,
     }
 
 
 def conflict_fields(result: ConflictResult) -> dict[str, Any]:
     """All of a study of many conflicts."""
-    return _about("conflict", result) | {
+    return {
+        "reading": READING,
         "memory_heads": result.memory_heads,
         "context_heads": result.context_heads,
         "chosen_k": result.chosen,
@@ -143,25 +140,24 @@ def conflict_fields(result: ConflictResult) -> dict[str, Any]:
         "heads": scores_table(result.scores, result.request.rank_by).to_dict("records"),
         "examples": [vars(example) for example in result.examples],
         "skipped": result.skipped,
-        "provenance": result.provenance,
     }
 
 
 def knockout_fields(result: KnockoutResult) -> dict[str, Any]:
     """All of a knock-out."""
-    return _about("knockout", result) | {
+    return {
+        "reading": READING,
         "window": result.window,
         "curves": knockout_table(result).to_dict("records"),
         "examples": [vars(example) for example in result.examples],
         "skipped": result.skipped,
-        "provenance": result.provenance,
     }
 
 
 def transfer_fields(result: TransferResult) -> dict[str, Any]:
     """All of a transfer table."""
-    return _about("transfer", result) | {
+    return {
+        "reading": READING,
         "table": transfer_table(result).to_dict("records"),
         "skipped": result.skipped,
-        "provenance": result.provenance,
     }

@@ -73,9 +73,6 @@ def drifts_table(result: DriftsResult) -> pd.DataFrame:
 def drift_fields(result: DriftResult) -> dict[str, Any]:
     """One prompt as plain data: words, drift of every head, attention, grids."""
     return {
-        "study": "drift",
-        "model": result.model,
-        "request": result.request,
         "tokens": result.tokens,
         "subject": result.subject,
         "answer": result.answer,
@@ -89,7 +86,6 @@ def drift_fields(result: DriftResult) -> dict[str, Any]:
             kind: {"window": result.window[kind], "answer": grid[0], "edited": grid[1]}
             for kind, grid in result.grids.items()
         },
-        "provenance": result.provenance,
     }
 
 
@@ -107,13 +103,9 @@ def _said(said: Said, runs: tuple[str, ...]) -> dict[str, Any]:
 def patch_fields(result: PatchResult) -> dict[str, Any]:
     """Heads set back, as plain data."""
     return {
-        "study": "patch",
-        "model": result.model,
-        "request": result.request,
         "answer": result.answer,
         "edited": result.edited,
         "said": _said(result.said, ("without the edits", "with them", "heads set back")),
-        "provenance": result.provenance,
     }
 
 
@@ -121,9 +113,6 @@ def drifts_fields(result: DriftsResult) -> dict[str, Any]:
     """Many prompts as plain data: a record each, means, correlations."""
     tasks = [None, *result.request.tasks]
     return {
-        "study": "drifts",
-        "model": result.model,
-        "request": result.request,
         "prompts": drifts_table(result).to_dict("records"),
         "runs": PATCHED,
         "mean_drift": {task or "all": result.mean(task) for task in tasks if result.of(task).any()},
@@ -135,5 +124,4 @@ def drifts_fields(result: DriftsResult) -> dict[str, Any]:
             for task in tasks
         },
         "skipped": result.skipped,
-        "provenance": result.provenance,
     }

@@ -35,7 +35,7 @@ def evaluate_fields(result: EvaluateResult) -> dict[str, Any]:
     """Everything, with the means a reader would compute first."""
     found = everything(result)
     scores = _records(evaluate_table(result))
-    return {"study": "evaluate", "protocols": PROTOCOLS, "scores": scores} | found
+    return {"protocols": PROTOCOLS, "scores": scores} | found
 
 
 def abilities_table(result: AbilitiesResult) -> pd.DataFrame:
@@ -56,7 +56,7 @@ def abilities_fields(result: AbilitiesResult) -> dict[str, Any]:
     found = everything(result)
     shares = {group: result.share(group) for group in result.there()} | {"all": result.share()}
     scores = {group: dataclasses.asdict(share) for group, share in shares.items() if share is not None}
-    return {"study": "abilities", "protocol": "likelihood", "chance": CHANCE, "scores": scores} | found
+    return {"protocol": "likelihood", "chance": CHANCE, "scores": scores} | found
 
 
 def quiz_table(result: QuizResult) -> pd.DataFrame:
@@ -77,7 +77,7 @@ def quiz_fields(result: QuizResult) -> dict[str, Any]:
     """Everything, with the means a reader would compute first."""
     found = everything(result)
     scores = _records(quiz_table(result))
-    return {"study": "quiz", "protocol": PROTOCOL, "dimensions": DIMENSIONS, "scores": scores} | found
+    return {"protocol": PROTOCOL, "dimensions": DIMENSIONS, "scores": scores} | found
 
 
 def lifelong_table(result: LifelongResult) -> pd.DataFrame:
@@ -108,7 +108,7 @@ def lifelong_fields(result: LifelongResult) -> dict[str, Any]:
     found = everything(result)
     ages = [{"from": young, "to": old} | dataclasses.asdict(mean) for young, old, mean in result.by_age()]
     return (
-        {"study": "lifelong", "protocol": "strict", "kinds": ASKED, "by_age": ages}
+        {"protocol": "strict", "kinds": ASKED, "by_age": ages}
         | found
         | {"drawdown": result.drawdown(), "retention": result.retention()}
     )
@@ -138,7 +138,7 @@ def reach_table(result: ReachResult) -> pd.DataFrame:
 def reach_fields(result: ReachResult) -> dict[str, Any]:
     """Everything, with the means a reader would compute first."""
     found = everything(result)
-    return {"study": "reach"} | found | {"scores": result.scores()}
+    return found | {"scores": result.scores()}
 
 
 def _scores(method: str, protocol: str, prompts: str, name: str, own: Mean, change: Mean | None) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from analysis.lens_result import Lens
 from analysis.scores import Metric, Scores
 from app import conflict_tables, drift_tables, evaluation_tables
 from app.evaluation_tables import everything
+from app.studies import STUDIES
 from app.tables import table
 from editors.abilities_result import AbilitiesResult
 from editors.drift_result import DriftResult, DriftsResult, PatchResult
@@ -60,8 +61,13 @@ def to_json(result: Any, more: dict[str, Any] | None = None) -> str:
 
 
 def plain(result: Any) -> dict[str, Any]:
-    """A result as plain JSON data; `TypeError` for what is no result."""
-    return _plain_data(_fields(result))
+    """A result as plain JSON data, an edit as its recipe; `TypeError` for what is no result."""
+    if isinstance(result, Edit):
+        return _plain_data(recipe_of(result)[0])
+    own = _fields(result)
+    study = next(name for name, study in STUDIES.items() if study.result is type(result))
+    head = {"study": study, "model": result.model, "request": result.request}
+    return _plain_data(head | own | {"provenance": getattr(result, "provenance", {})})
 
 
 @singledispatch
@@ -73,9 +79,6 @@ def _fields(result: Any) -> dict[str, Any]:
 def _trace(result: TraceResult) -> dict[str, Any]:
     computed, asked = result.cells
     return {
-        "study": "trace",
-        "model": result.model,
-        "request": result.request,
         "tokens": result.tokens,
         "subject": result.subject,
         "answer": result.answer,
@@ -93,7 +96,6 @@ def _trace(result: TraceResult) -> dict[str, Any]:
         "lens": _lens_fields(result.lens, result.words),
         "cells_computed": computed,
         "cells_asked": asked,
-        "provenance": result.provenance,
     }
 
 
@@ -127,9 +129,6 @@ def _run(scores: Scores, words: dict[str, str]) -> dict[str, Any]:
 def _average(result: AverageResult) -> dict[str, Any]:
     mean, half_width = result.total_effect
     return {
-        "study": "average",
-        "model": result.model,
-        "request": result.request,
         "facts": result.ids,
         "high": result.high,
         "low": result.low,
@@ -141,20 +140,15 @@ def _average(result: AverageResult) -> dict[str, Any]:
             for kind in result.mean
         },
         "skipped": result.skipped,
-        "provenance": result.provenance,
     }
 
 
 @_fields.register
 def _lens(result: LensResult) -> dict[str, Any]:
     return {
-        "study": "lens",
-        "model": result.model,
-        "request": result.request,
         "tokens": result.tokens,
         "answer": result.answer,
         "lens": _lens_fields(result.lens, result.words),
-        "provenance": result.provenance,
     }
 
 
@@ -169,13 +163,9 @@ def _lens_fields(lens: Lens, words: dict[str, str]) -> dict[str, Any]:
 @_fields.register
 def _known(result: KnownResult) -> dict[str, Any]:
     return {
-        "study": "facts",
-        "model": result.model,
-        "request": result.request,
         "known": int(result.correct.sum()),
         "facts": table(result).to_dict("records"),
         "skipped": result.skipped,
-        "provenance": getattr(result, "provenance", {}),
     }
 
 
@@ -186,21 +176,18 @@ def _neurons(result: NeuronsResult) -> dict[str, Any]:
         role: [dataclasses.asdict(card) | {"name": card.name} for card in found[role]] for role in ("value", "query")
     }
     ablations = [dataclasses.asdict(one) for one in result.ablations]
-    return {"study": "neurons"} | found | cards | {"ablations": ablations, "neurons_scored": result.scored}
+    return found | cards | {"ablations": ablations, "neurons_scored": result.scored}
 
 
 @_fields.register
 def _hops(result: HopsResult) -> dict[str, Any]:
     found = everything(result)
-    return {"study": "hops", "asked": ASKED, "recall_of": PLACES} | found | {"genuine": result.genuine()}
+    return {"asked": ASKED, "recall_of": PLACES} | found | {"genuine": result.genuine()}
 
 
 @_fields.register
 def _layers(result: LayersResult) -> dict[str, Any]:
     return {
-        "study": "layers",
-        "model": result.model,
-        "request": result.request,
         "layers": result.layers,
         "rewrite_score": result.score,
         "likelier": result.likelier,
@@ -209,25 +196,15 @@ def _layers(result: LayersResult) -> dict[str, Any]:
         "correlation": result.correlation(),
         "edits_made": result.cells[0],
         "edits_asked": result.cells[1],
-        "provenance": result.provenance,
     }
-
-
-@_fields.register
-def _edit(result: Edit) -> dict[str, Any]:
-    return recipe_of(result)[0]
 
 
 @_fields.register
 def _generated(result: Generated) -> dict[str, Any]:
     return {
-        "study": "generate",
-        "model": result.model,
-        "request": result.request,
         "edits": result.edits,
         "before": result.before,
         "after": result.after,
-        "provenance": result.provenance,
     }
 
 
