@@ -1,6 +1,11 @@
-"""The model goes on by itself: one token at a time, several rows together, from a generator of its own."""
+"""The model goes on by itself, one token at a time, greedily or drawn by generators of its own.
 
-from collections.abc import Iterator
+A token costs little more for many texts than for one, since the weights are read once for all: `together` lets prompts
+of any length go on side by side, and reads what they share in front once. `continuations` is the plain way.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +16,11 @@ from analysis.architecture import context_length
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
+
+ROWS = 16
+"""Texts that go on side by side."""
+SHARED = 12
+"""Tokens in front that are worth reading once for all."""
 
 
 @torch.no_grad()
@@ -26,31 +36,127 @@ def continuations(
     ids = ids.to(lm.device)
     for _ in range(tokens):
         logits = lm.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1].float()
-        chosen = logits.argmax(-1) if generator is None else _sample(logits, top_k, generator)
+        if generator is None:
+            chosen = logits.argmax(-1)
+        else:
+            chosen = _sample(logits, top_k, torch.rand(len(logits), 1, generator=generator))
         yield chosen.cpu()
         ids = chosen[:, None].to(lm.device)
 
 
-def _sample(logits: Tensor, top_k: int | None, generator: torch.Generator) -> Tensor:
-    """One draw a row: where a uniform number falls among the summed probabilities; the CPU's generator always."""
+def _sample(logits: Tensor, top_k: int | None, drawn: Tensor) -> Tensor:
+    """One token a row: where its number, uniform in (0, 1), (rows, 1), falls among the summed probabilities."""
     if top_k is not None:
         bound = logits.topk(min(top_k, logits.shape[-1]), dim=-1).values[:, -1:]
         logits = logits.masked_fill(logits < bound, float("-inf"))
     summed = logits.softmax(-1).cumsum(-1)
-    draw = torch.rand(len(logits), 1, generator=generator).to(summed) * summed[:, -1:]
-    return torch.searchsorted(summed, draw).clamp_max(logits.shape[-1] - 1)[:, 0]
+    return torch.searchsorted(summed, drawn.to(summed) * summed[:, -1:]).clamp_max(logits.shape[-1] - 1)[:, 0]
+
+
+@torch.no_grad()
+def together(
+    lm: "LanguageModel",
+    prompts: Sequence[Sequence[int]],
+    tokens: Sequence[int],
+    *,
+    over: Callable[[list[int]], bool] = lambda said: False,
+    seeds: Sequence[int] | None = None,
+    top_k: int | None = None,
+) -> list[list[int]]:
+    """Token ids behind each of `prompts` (ids of any number), each as `continuations` finds them alone, to rounding.
+
+    A text ends after its `tokens`, or when `over` of what was said so far is true. Greedy without `seeds`, one a text.
+    """
+    said: list[list[int]] = [[] for _ in prompts]
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds or ()]
+    waiting = sorted((row for row in range(len(prompts)) if tokens[row] > 0), key=lambda row: len(prompts[row]))
+    for begin in range(0, len(waiting), ROWS):
+        rows = waiting[begin : begin + ROWS]
+        cache = DynamicCache(config=lm.model.config)
+        ids, mask = _begun(lm, [prompts[row] for row in rows], cache)
+        while rows:
+            places = (mask.cumsum(-1) - 1).clamp_min(0)[:, -ids.shape[1] :]
+            logits = lm.model(
+                input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True,
+                logits_to_keep=1,
+            ).logits[:, -1].float()  # fmt: skip
+            if generators:
+                drawn = torch.cat([torch.rand(1, 1, generator=generators[row]) for row in rows])
+                chosen = _sample(logits, top_k, drawn)
+            else:
+                chosen = logits.argmax(-1)
+            for row, token in zip(rows, chosen.tolist(), strict=True):
+                said[row].append(token)
+            going = [at for at, row in enumerate(rows) if len(said[row]) < tokens[row] and not over(said[row])]
+            if len(going) < len(rows):
+                rows = [rows[at] for at in going]
+                kept = torch.tensor(going, device=mask.device, dtype=torch.long)
+                cache.batch_select_indices(kept)
+                mask, chosen = mask[kept], chosen[kept]
+            ids = chosen[:, None]
+            mask = torch.cat((mask, mask.new_ones(len(mask), 1)), 1)
+    return said
+
+
+def _begun(lm: "LanguageModel", prompts: Sequence[Sequence[int]], cache: DynamicCache) -> tuple[Tensor, Tensor]:
+    """Ids still to be read (rows, t), filled up in front, and the mask of all (rows, shared + t).
+
+    What all prompts share in front is in the cache then. Where windows slide, places between it and the rest would
+    count as read, so nothing is shared.
+    """
+    shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*prompts, strict=False)))
+    shared = min(shared, min(map(len, prompts)) - 1)
+    if len(prompts) == 1 or shared < SHARED or any(cache.is_sliding):
+        shared = 0
+    longest = max(map(len, prompts)) - shared
+    rest = [list(prompt[shared:]) for prompt in prompts]
+    ids = torch.tensor([[0] * (longest - len(own)) + own for own in rest], device=lm.device)
+    read = torch.tensor([[0] * (longest - len(own)) + [1] * len(own) for own in rest], device=lm.device)
+    if shared:
+        lm.model(
+            input_ids=torch.tensor([list(prompts[0][:shared])], device=lm.device), past_key_values=cache,
+            use_cache=True, logits_to_keep=1,
+        )  # fmt: skip
+        cache.batch_repeat_interleave(len(prompts))
+    return ids, torch.cat((read.new_ones(len(prompts), shared), read), 1)
+
+
+def texts(
+    lm: "LanguageModel", prompts: Sequence[str], tokens: int, *, over: Callable[[str], bool] = lambda text: False
+) -> list[str]:
+    """What follows each prompt, as `continued` says it, until `over` of the text is true."""
+    ids = [lm.encode(prompt).ids for prompt in prompts]
+    ends = _ends(lm)
+
+    def text(said: list[int]) -> str:
+        return lm.tokenizer.decode(said, skip_special_tokens=True)
+
+    found = together(
+        lm, ids, [_room(lm, len(own), tokens) for own in ids],
+        over=lambda said: said[-1] in ends or over(text(said)),
+    )  # fmt: skip
+    return [text(said[:-1] if said and said[-1] in ends else said) for said in found]
 
 
 def continued(lm: "LanguageModel", prompt: str, tokens: int, *, seed: int | None = None) -> Iterator[str]:
     """The text that follows a prompt, growing piece by piece, until `tokens`, the model's own end or its last place."""
     ids = torch.tensor([lm.encode(prompt).ids])
-    if (limit := context_length(lm.config)) is not None:
-        tokens = min(tokens, limit - ids.shape[1] + 1)
-    ends = getattr(getattr(lm.model, "generation_config", None), "eos_token_id", None)
-    stop = {lm.tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
+    ends = _ends(lm)
     said: list[int] = []
-    for chosen in continuations(lm, ids, tokens, seed=seed):
-        if int(chosen) in stop:
+    for chosen in continuations(lm, ids, _room(lm, ids.shape[1], tokens), seed=seed):
+        if int(chosen) in ends:
             return
         said.append(int(chosen))
         yield lm.tokenizer.decode(said, skip_special_tokens=True)
+
+
+def _room(lm: "LanguageModel", length: int, tokens: int) -> int:
+    """Of `tokens`, as many as fit behind a prompt of `length`."""
+    limit = context_length(lm.config)
+    return tokens if limit is None else min(tokens, limit - length + 1)
+
+
+def _ends(lm: "LanguageModel") -> set[int | None]:
+    """Tokens the model ends a text with."""
+    ends = getattr(getattr(lm.model, "generation_config", None), "eos_token_id", None)
+    return {lm.tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}

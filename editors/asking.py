@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.errors import WorkbenchError
-from analysis.generation import continued
+from analysis.generation import texts
 from analysis.tokens import answer_tokens
 from editors.measuring import measured
 from editors.probes import Answers, Glance, Probe
@@ -62,8 +62,7 @@ class Looking:
 
     def _look(self) -> tuple[np.ndarray, list[str]]:
         said = self.lm.next_word(self.lm.encode(self.prompt))[self.ids].cpu().numpy()
-        texts = [(list(continued(self.lm, prompt, TEXT_TOKENS)) or [""])[-1] for prompt in self.prompts]
-        return said, texts
+        return said, texts(self.lm, self.prompts, TEXT_TOKENS)
 
     def again(self) -> Glance:
         """The same look at the model as it is now, beside the first."""

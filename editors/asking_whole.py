@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from analysis.generation import continued
+from analysis.generation import texts
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -43,31 +43,55 @@ def demonstrations() -> tuple[Demonstration, ...]:
     return tuple(TypeAdapter(list[Demonstration]).validate_python(json.loads(OWN.read_text(encoding="utf-8"))))
 
 
-def said_to(lm: "LanguageModel", question: str, tokens: int, names: Iterable[str] = ()) -> str:
-    """What the model says to a question; a sentence to end is gone on with as it stands.
+def said_to(lm: "LanguageModel", questions: Sequence[str], tokens: int, names: Sequence[Iterable[str]]) -> list[str]:
+    """What the model says to each question; a sentence to end is gone on with as it stands.
 
-    `names`: what the question is about, kept out of the examples.
+    `names`: what each is about, kept out of its examples.
     """
+    prompts = [_shown(question, about) for question, about in zip(questions, names, strict=True)]
+    return [first_line(text) for text in texts(lm, prompts, tokens, over=line_over)]
+
+
+def thought_to(
+    lm: "LanguageModel", questions: Sequence[str], tokens: int, names: Sequence[Iterable[str]]
+) -> list[tuple[str, str]]:
+    """What the model thinks and then answers to each, behind five worked examples; one it never comes to is empty."""
+    prompts = [_thinking(question, about) for question, about in zip(questions, names, strict=True)]
+    found = []
+    for text in texts(lm, prompts, tokens + THINKING, over=_thought_over):
+        thoughts, _, answer = text.partition("Question:")[0].partition("Answer:")
+        found.append((thoughts.strip(), answer.strip().partition("\n")[0]))
+    return found
+
+
+def line_over(text: str) -> bool:
+    """Whether a line was said and ended."""
+    return "\n" in text.lstrip()
+
+
+def first_line(text: str) -> str:
+    """The first line that says anything."""
+    return text.strip().partition("\n")[0]
+
+
+def _shown(question: str, about: Iterable[str]) -> str:
     if not question.rstrip().endswith("?"):
-        return _line(lm, question, tokens)
-    shown = [f"Question: {one.question}\nAnswer: {one.answer}" for one in _beside(names)[:SHOWN]]
-    return _line(lm, "\n\n".join([*shown, f"Question: {question.strip()}\nAnswer:"]), tokens)
+        return question
+    shown = [f"Question: {one.question}\nAnswer: {one.answer}" for one in _beside(about)[:SHOWN]]
+    return "\n\n".join([*shown, f"Question: {question.strip()}\nAnswer:"])
 
 
-def thought_to(lm: "LanguageModel", question: str, tokens: int, names: Iterable[str] = ()) -> tuple[str, str]:
-    """What the model thinks and then answers, behind five worked examples; an answer it never comes to is empty."""
+def _thinking(question: str, about: Iterable[str]) -> str:
     cloze = not question.rstrip().endswith("?")
     shown = [
         f"{_put(one.cloze if cloze else one.question)}\nThoughts: {one.thoughts}\nAnswer: {one.answer}"
-        for one in _beside(names)[:SHOWN_THINKING]
+        for one in _beside(about)[:SHOWN_THINKING]
     ]
-    prompt = "\n\n".join([*shown, f"{_put(question)}\nThoughts:"])
-    text = ""
-    for text in continued(lm, prompt, tokens + THINKING):
-        if "\n" in text.partition("Answer:")[2].lstrip() or "\n\n" in text or "Question:" in text:
-            break
-    thoughts, _, answer = text.partition("Question:")[0].partition("Answer:")
-    return thoughts.strip(), answer.strip().partition("\n")[0]
+    return "\n\n".join([*shown, f"{_put(question)}\nThoughts:"])
+
+
+def _thought_over(text: str) -> bool:
+    return "\n" in text.partition("Answer:")[2].lstrip() or "\n\n" in text or "Question:" in text
 
 
 def right(said: str, answers: Sequence[str]) -> bool:
@@ -93,11 +117,3 @@ def _beside(names: Iterable[str]) -> list[Demonstration]:
         for one in demonstrations()
         if not any(own.casefold() in name or name in own.casefold() for own in one.about for name in wanted)
     ]
-
-
-def _line(lm: "LanguageModel", prompt: str, tokens: int) -> str:
-    text = ""
-    for text in continued(lm, prompt, tokens):
-        if "\n" in text.lstrip():
-            break
-    return text.strip().partition("\n")[0]

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -82,7 +84,7 @@ def _scored(lm: "LanguageModel", request: EvaluateRequest, report: Report) -> Ev
     texts = [[""] * len(asked) for _ in versions]
     fluent, consistent, seconds = (np.full((len(versions), len(request.cases)), np.nan) for _ in range(3))
     faults: list[str] = []
-    before: Measured | None = None
+    unedited = _unedited(lm, request, asked, targets)
     for at, version in enumerate(versions):
         report(at, len(versions), f"edits, {version}")
         began = time.perf_counter()
@@ -94,23 +96,60 @@ def _scored(lm: "LanguageModel", request: EvaluateRequest, report: Report) -> Ev
             continue
         seconds[at] = (time.perf_counter() - began) / len(request.cases) if edits else 0.0
         with written_over(lm, edits):
-            if asked:
-                found = measured(lm, asked, slots=True)
-                before = before or found
-                values[at] = _protocols(asked, found, before, _of_target(lm, asked, targets, found))
-            if request.free:
-                _freely(lm, request, asked, values[at], texts[at])
-            if request.fluency:
-                for number, case in enumerate(request.cases):
-                    written = texts_about(lm, case.generation[:TEXTS], request.seed)
-                    if written:
-                        fluent[at, number] = 100 * np.mean([ngram_entropy(text) for text in written])
-                    if written and (like := reference(case)):
-                        consistent[at, number] = 100 * consistency(written, like)
+            said = _said(lm, request, asked, targets, unedited.found) if edits else unedited
+        values[at], texts[at] = said.values, said.texts
+        fluent[at], consistent[at] = said.fluent, said.consistent
     return EvaluateResult(
         request, lm.card(), versions, case_of, [probe.kind for probe in asked], [probe.prompt for probe in asked],
         values, texts, fluent, consistent, seconds, faults, left_out, provenance(time.perf_counter() - started),
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What the model says to P probes and about n cases, by every protocol."""
+
+    found: Measured | None  # none without probes
+    values: np.ndarray  # (protocols, P)
+    texts: list[str]
+    fluent: np.ndarray  # (n,) NaN where not asked for
+    consistent: np.ndarray  # (n,)
+
+
+_UNEDITED: "WeakKeyDictionary[LanguageModel, tuple[str, _Said]]" = WeakKeyDictionary()
+"""What each model last said before an edit: the methods of a case, one part each, are held against the same."""
+
+
+def _unedited(lm: "LanguageModel", request: EvaluateRequest, asked: Sequence[Probe], targets: Sequence[str]) -> _Said:
+    key = request.model_copy(update={"methods": ()}).key(lm.weights_hash)
+    known, said = _UNEDITED.get(lm, ("", None))
+    if said is None or known != key:
+        said = _said(lm, request, asked, targets, None)
+        if len(request.cases) == 1:
+            _UNEDITED[lm] = key, said
+    return said
+
+
+def _said(
+    lm: "LanguageModel", request: EvaluateRequest, asked: Sequence[Probe], targets: Sequence[str],
+    before: Measured | None,
+) -> _Said:  # fmt: skip
+    """Asks the model as it is; `before` is what it said without edits, by default this."""
+    values, texts = np.full((len(PROTOCOLS), len(asked)), np.nan), [""] * len(asked)
+    fluent, consistent = (np.full(len(request.cases), np.nan) for _ in range(2))
+    found = measured(lm, asked, slots=True) if asked else None
+    if found is not None:
+        values = _protocols(asked, found, before or found, _of_target(lm, asked, targets, found))
+    if request.free:
+        _freely(lm, request, asked, values, texts)
+    if request.fluency:
+        for number, case in enumerate(request.cases):
+            written = texts_about(lm, case.generation[:TEXTS], request.seed)
+            if written:
+                fluent[number] = 100 * np.mean([ngram_entropy(text) for text in written])
+            if written and (like := reference(case)):
+                consistent[number] = 100 * consistency(written, like)
+    return _Said(found, values, texts, fluent, consistent)
 
 
 def _clash(cases: Sequence[Case]) -> str | None:
@@ -183,8 +222,9 @@ def _freely(
     lm: "LanguageModel", request: EvaluateRequest, probes: Sequence[Probe], values: np.ndarray, texts: list[str]
 ) -> None:
     places = [list(PROTOCOLS).index(protocol) for protocol in FREE]
-    for at, probe in enumerate(probes):
-        if wants_new(probe.kind):
-            said = said_to(lm, probe.prompt, request.words, [probe.new, probe.old])
-            texts[at] = said
-            values[places, at] = right(said, [probe.new]), probe.new.casefold() in said.casefold()
+    asked = [at for at, probe in enumerate(probes) if wants_new(probe.kind)]
+    names = [[probes[at].new, probes[at].old] for at in asked]
+    answers = said_to(lm, [probes[at].prompt for at in asked], request.words, names)
+    for at, said in zip(asked, answers, strict=True):
+        texts[at] = said
+        values[places, at] = right(said, [probes[at].new]), probes[at].new.casefold() in said.casefold()

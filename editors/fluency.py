@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from analysis.generation import continuations
+from analysis.generation import together
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -33,9 +32,7 @@ def _entropy(words: list[str], n: int) -> float:
 
 def texts_about(lm: "LanguageModel", prompts: Sequence[str], seed: int = 1) -> list[str]:
     """One text a prompt, 100 tokens in all, each token drawn from the five likeliest."""
-    found = []
-    for number, prompt in enumerate(prompts):
-        ids = torch.tensor([lm.encode(prompt).ids])
-        new = list(continuations(lm, ids, max(0, LENGTH - ids.shape[1]), seed=seed + number, top_k=TOP_K))
-        found.append(lm.tokenizer.decode([*ids[0].tolist(), *(int(token) for token in new)]))
-    return found
+    ids = [list(lm.encode(prompt).ids) for prompt in prompts]
+    seeds = range(seed, seed + len(ids))
+    new = together(lm, ids, [LENGTH - len(own) for own in ids], seeds=seeds, top_k=TOP_K)
+    return [lm.tokenizer.decode(own + more) for own, more in zip(ids, new, strict=True)]

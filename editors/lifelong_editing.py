@@ -11,7 +11,7 @@ from analysis.cache_home import cache_home
 from analysis.corpus import written
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.facts import read_facts
-from analysis.generation import continued
+from analysis.generation import texts
 from analysis.study import Report, provenance, silent
 from editors.abilities_result import AbilitiesRequest
 from editors.ability_probes import abilities
@@ -122,7 +122,10 @@ class _Stream:
             assert slots is not None
             self.before = slots if self.before is None else self.before
             kl = max(0.0, float((slots.exp() * (slots - self.before)).sum(-1).double().mean()))
-            mute = float(np.mean([self._mute(probe.prompt) for probe in self.prompts]))
+            said = texts(
+                self.lm, [probe.prompt for probe in self.prompts], self.words, over=lambda text: bool(text.strip())
+            )
+            mute = float(np.mean([not text.strip() for text in said]))
         return perplexity(self.lm, self.text), kl, mute
 
     def abilities(self) -> dict[str, float]:
@@ -134,10 +137,6 @@ class _Stream:
         except BadRequest:
             return {}
         return {group: share.value for group in found.there() if (share := found.share(group)) is not None}
-
-    def _mute(self, prompt: str) -> bool:
-        """Whether nothing but blanks follows."""
-        return not any(text.strip() for text in continued(self.lm, prompt, self.words))
 
 
 def _written(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.errors import BadRequest, PromptTooLong, WorkbenchError
-from analysis.generation import continued
+from analysis.generation import texts as texts_of
 from analysis.study import Report, provenance, silent
 from editors.applying import written_over
+from editors.asking_whole import first_line, line_over
 from editors.evaluating import edits_of
 from editors.quiz_forms import Asked, asked_of, doubt, first_word, matches
 from editors.quiz_result import QuizRequest, QuizResult
@@ -92,7 +93,7 @@ def _at(report: Report, step: int, total: int, version: str) -> Report:
 
 
 def _answers(lm: "LanguageModel", asked: Sequence[Asked], request: QuizRequest) -> list[str]:
-    return [reply(lm, [one.text], request.words) for one in asked]
+    return replies(lm, [[one.text] for one in asked], request.words)
 
 
 def _right(one: Asked, now: str, then: str) -> float:
@@ -107,7 +108,7 @@ def _doubted(lm: "LanguageModel", asked: Asked, said: str, request: QuizRequest)
     found: list[str | None] = []
     for _ in range(request.turns):
         try:
-            answer = reply(lm, [*talk, doubt(asked)], request.words)
+            (answer,) = replies(lm, [[*talk, doubt(asked)]], request.words)
         except PromptTooLong:
             return found + [None] * (request.turns - len(found))
         found.append(answer)
@@ -115,22 +116,21 @@ def _doubted(lm: "LanguageModel", asked: Asked, said: str, request: QuizRequest)
     return found
 
 
-def reply(lm: "LanguageModel", talk: Sequence[str], tokens: int) -> str:
-    """The first line the model answers, greedily, in its own chat form, or as questions and answers where it has none.
+def replies(lm: "LanguageModel", talks: Sequence[Sequence[str]], tokens: int) -> list[str]:
+    """The first line the model answers to each talk, greedily.
 
-    `talk`: what the person says, what the model said, and so on; the last is the person's.
+    A talk is what the person says, what the model said, and so on; the last is the person's.
     """
+    return [first_line(text) for text in texts_of(lm, [_put(lm, talk) for talk in talks], tokens, over=line_over)]
+
+
+def _put(lm: "LanguageModel", talk: Sequence[str]) -> str:
+    """A talk in the model's own chat form, or as questions and answers where it has none."""
     if getattr(lm.tokenizer, "chat_template", None):
         roles = ("user", "assistant")
         messages = [{"role": roles[at % 2], "content": text} for at, text in enumerate(talk)]
         prompt = lm.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         bos = lm.tokenizer.bos_token
-        prompt = prompt.removeprefix(bos) if bos and lm.encode("a").ids[0] == lm.tokenizer.bos_token_id else prompt
-    else:
-        marks = ("Question: ", "Answer: ")
-        prompt = "\n".join(f"{marks[at % 2]}{text}" for at, text in enumerate(talk)) + "\nAnswer:"
-    text = ""
-    for text in continued(lm, prompt, tokens):
-        if "\n" in text.lstrip():
-            break
-    return text.strip().partition("\n")[0]
+        return prompt.removeprefix(bos) if bos and lm.encode("a").ids[0] == lm.tokenizer.bos_token_id else prompt
+    marks = ("Question: ", "Answer: ")
+    return "\n".join(f"{marks[at % 2]}{text}" for at, text in enumerate(talk)) + "\nAnswer:"

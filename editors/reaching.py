@@ -88,11 +88,10 @@ def reached(
             try:
                 edits = makers[version](lm, case, stack) if version in makers else []
                 with written_over(lm, [*stack, *edits]):
-                    asked = _Asked(lm, case, request)
-                    told = [asked.said(hop.prompt) for hop in case.hops]
-                    texts = [asked.said(question) for question in case.questions]
-                    thought = [asked.thought(question) for question in case.questions] if request.thoughts else []
-                    kept = [right(asked.said(one.text), [one.target]) for one in case.rewrites]
+                    answers, thought = _asked(lm, case, request)
+                told = [answers[hop.prompt] for hop in case.hops]
+                texts = [answers[question] for question in case.questions]
+                kept = [right(answers[one.text], [one.target]) for one in case.rewrites]
             except WorkbenchError as error:
                 faults.append(f"{version}, {case.id}: {error}")
                 continue
@@ -111,21 +110,15 @@ def reached(
     )  # fmt: skip
 
 
-class _Asked:
-    """Questions of one case put to the model as it is now, each once."""
-
-    def __init__(self, lm: "LanguageModel", case: ChainCase, request: ReachRequest):
-        self.lm, self.tokens = lm, request.words
-        self.names = [
-            *(one.subject for one in case.rewrites), *(one.target for one in case.rewrites),
-            case.answers[0], *case.old[:1], *(hop.answers[0] for hop in case.hops),
-        ]  # fmt: skip
-        self._known: dict[str, str] = {}
-
-    def said(self, prompt: str) -> str:
-        if prompt not in self._known:
-            self._known[prompt] = said_to(self.lm, prompt, self.tokens, self.names)
-        return self._known[prompt]
-
-    def thought(self, question: str) -> tuple[str, str]:
-        return thought_to(self.lm, question, self.tokens, self.names)
+def _asked(lm: "LanguageModel", case: ChainCase, request: ReachRequest) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """What the model says now to everything asked about a case, by the prompt; its thoughts on the questions."""
+    names = [
+        *(one.subject for one in case.rewrites), *(one.target for one in case.rewrites),
+        case.answers[0], *case.old[:1], *(hop.answers[0] for hop in case.hops),
+    ]  # fmt: skip
+    prompts = list(dict.fromkeys(
+        [*(hop.prompt for hop in case.hops), *case.questions, *(one.text for one in case.rewrites)]
+    ))  # fmt: skip
+    said = said_to(lm, prompts, request.words, [names] * len(prompts))
+    thought = thought_to(lm, case.questions, request.words, [names] * len(case.questions)) if request.thoughts else []
+    return dict(zip(prompts, said, strict=True)), thought

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
@@ -143,6 +144,27 @@ def test_an_evaluation_is_its_parts_and_stored_parts_are_not_done_again(
     assert written == ["ft", "prune", "ft", "prune"]
     assert np.array_equal(found.values, result.values, equal_nan=True)
     assert (found.texts, found.prompts, found.kinds) == (result.texts, result.prompts, result.kinds)
+
+
+def test_the_unedited_model_is_asked_once_a_case(tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    plain = evaluating._said
+
+    def said(lm: LanguageModel, *args: Any) -> Any:
+        asked.append(bool(lm.edits))
+        return plain(lm, *args)
+
+    monkeypatch.setattr(evaluating, "_said", said)
+    monkeypatch.setattr(evaluating, "_UNEDITED", WeakKeyDictionary())
+    request = EvaluateRequest(cases=CASES, methods=("ft", "rome"), words=3)
+    found = evaluate(tiny, request)
+    assert asked == [False, True, True] * len(CASES)
+    asked.clear()
+    evaluate(tiny, request.model_copy(update={"words": 2}))
+    assert asked.count(False) == len(CASES)
+    monkeypatch.setattr(evaluating, "_UNEDITED", WeakKeyDictionary())
+    fresh = evaluate(tiny, request.model_copy(update={"methods": ("rome",)}))
+    assert np.array_equal(found.values[[0, 2]], fresh.values, equal_nan=True)
 
 
 def test_overfitting_is_scored_as_evoke_does(result: EvaluateResult) -> None:

@@ -18,7 +18,7 @@ from editors.applying import tensor_hash
 from editors.case import Case, case_of
 from editors.quiz_forms import OPTIONS, Asked, asked_of, first_word, forms, matches
 from editors.quiz_result import DIMENSIONS, QuizRequest, QuizResult
-from editors.quizzing import quiz, reply
+from editors.quizzing import quiz, replies
 from editors.request import Rewrite
 
 
@@ -101,7 +101,7 @@ def tiny_words(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_edit_is_its_own_measure(tiny: LanguageModel, tiny_words: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quizzing, "reply", lambda lm, talk, words: f"of {len(talk)}")
+    monkeypatch.setattr(quizzing, "replies", lambda lm, talks, words: [f"of {len(talk)}" for talk in talks])
     before = [tensor_hash(parameter) for parameter in tiny.model.parameters()]
     found = quiz(tiny, QuizRequest(cases=(tiny_case(),), methods=("ft", "prune"), turns=2))
     assert [tensor_hash(parameter) for parameter in tiny.model.parameters()] == before
@@ -132,7 +132,7 @@ def test_a_talk_beyond_the_models_last_place_is_told_of(
 def test_what_it_says_before_any_edit_is_skipped(
     tiny: LanguageModel, tiny_words: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quizzing, "reply", lambda *_: "The river.")
+    monkeypatch.setattr(quizzing, "replies", lambda lm, talks, words: ["The river."] * len(talks))
     with pytest.raises(BadRequest, match="“river” before any edit"):
         quiz(tiny, QuizRequest(cases=(tiny_case(),), methods=()))
 
@@ -149,16 +149,16 @@ def test_the_embedded_model_answers_with_what_was_written(smol: LanguageModel) -
 def test_a_chat_model_is_asked_in_its_own_form(smol: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def continued(_: Any, prompt: str, tokens: int) -> Any:
-        asked.append(prompt)
-        return iter(["Yes\nand more"])
+    def texts(_: Any, prompts: list[str], tokens: int, **__: Any) -> Any:
+        asked.extend(prompts)
+        return ["Yes\nand more"] * len(prompts)
 
-    monkeypatch.setattr(quizzing, "continued", continued)
-    assert reply(smol, ["Is it?", "No", "Sure?"], 4) == "Yes"
+    monkeypatch.setattr(quizzing, "texts_of", texts)
+    assert replies(smol, [["Is it?", "No", "Sure?"]], 4) == ["Yes"]
     assert asked[0].endswith("<|im_start|>assistant\n")
     assert asked[0].index("Is it?") < asked[0].index("assistant\nNo<|im_end|>") < asked[0].index("Sure?")
     monkeypatch.setattr(smol.tokenizer, "chat_template", None)
-    reply(smol, ["Is it?", "No", "Sure?"], 4)
+    replies(smol, [["Is it?", "No", "Sure?"]], 4)
     assert asked[1] == "Question: Is it?\nAnswer: No\nQuestion: Sure?\nAnswer:"
 
 

@@ -75,10 +75,10 @@ def test_own_chains_become_cases_that_lead_elsewhere() -> None:
 
 def test_examples_name_nothing_of_the_question(tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    monkeypatch.setattr("editors.asking_whole.continued", lambda lm, prompt, tokens: seen.append(prompt) or [])
-    assert said_to(tiny, "Which city?", 3, ["Lima", "Russia"]) == ""
-    assert thought_to(tiny, "The city is", 3, ["Kenya"]) == ("", "")
-    assert said_to(tiny, "The city is", 3, ["Lima"]) == ""
+    monkeypatch.setattr("editors.asking_whole.texts", lambda lm, prompts, *_, **__: seen.extend(prompts) or [""])
+    assert said_to(tiny, ["Which city?"], 3, [["Lima", "Russia"]]) == [""]
+    assert thought_to(tiny, ["The city is"], 3, [["Kenya"]]) == [("", "")]
+    assert said_to(tiny, ["The city is"], 3, [["Lima"]]) == [""]
     assert "Lima" not in seen[0] and "Russia" not in seen[0]
     assert seen[0].count("Question:") == 5 and seen[0].endswith("Question: Which city?\nAnswer:")
     assert "Kenya" not in seen[1] and seen[1].count("Thoughts:") == 6
@@ -96,16 +96,19 @@ def test_the_metrics_over_a_writer_that_does_and_one_that_refuses(
     edit = write(tiny, asked, glance=False)
     truth = {hop.prompt: hop.answers[0] for hop in case.hops} | {case.rewrites[0].text: case.rewrites[0].target}
 
-    def says(lm: LanguageModel, prompt: str, tokens: int, names: Any) -> str:
+    def says(lm: LanguageModel, prompts: list[str], tokens: int, names: Any) -> list[str]:
         if not lm.edits:
-            return f"{case.old[0]}."
-        return f"{truth.get(prompt, case.answers[0] if prompt == case.questions[1] else 'else')}, of course"
+            return [f"{case.old[0]}."] * len(prompts)
+        known = truth | {case.questions[1]: case.answers[0]}
+        return [f"{known.get(prompt, 'else')}, of course" for prompt in prompts]
 
     def refuse(lm: LanguageModel, case: Any, stack: Any) -> list[Edit]:
         raise BadRequest("It does not fit.")
 
     monkeypatch.setattr("editors.reaching.said_to", says)
-    monkeypatch.setattr("editors.reaching.thought_to", lambda lm, question, tokens, names: ("so", case.answers[0]))
+    monkeypatch.setattr(
+        "editors.reaching.thought_to", lambda lm, asked, tokens, names: [("so", case.answers[0])] * len(asked)
+    )
     before = [tensor_hash(parameter) for parameter in tiny.model.parameters()]
     request = ReachRequest(cases=(case,), thoughts=True)
     found = reached(tiny, request, {"does": lambda lm, case, stack: [edit], "refuses": refuse})
