@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis.model import LanguageModel
-from app.bench.evaluate import _scoring, _table
+from app.bench.evaluate import _generation, _scoring, _table
 from app.bench.form import Bench
 from editors.evaluate_result import EvaluateRequest
 from editors.evaluating import evaluate
@@ -16,9 +16,11 @@ from tests.test_evaluate import CASES
 def test_figures_are_those_of_the_study(tiny: LanguageModel, tmp_path: Path) -> None:
     bench = Bench({}, {})
     _scoring(bench, tiny, CASES)
-    _table(bench, tiny, "own", CASES, ("ft",), lambda *_, **__: None)
+    _generation(bench, tiny, CASES)
+    _table(bench, tiny, "own", CASES, ("ft",), 1, lambda *_, **__: None)
     said = {figure.name: figure for figure in bench.figures}
     assert said["scoring.max_abs_difference"].value < 1e-4
+    assert said["generation.same"].value == 1
     found = evaluate(tiny, EvaluateRequest(cases=CASES, methods=("ft",), fluency=True))
     for at, version in enumerate(("none", "ft")):
         assert said[f"own.{version}.ES"].value == pytest.approx(100 * found.mean(at, "likelihood", "rewrite").value)  # type: ignore[union-attr]

@@ -14,6 +14,7 @@ import numpy as np
 
 from analysis import LanguageModel, ModelSpec
 from analysis.facts import another_object
+from analysis.generation import continued, texts
 from analysis.study import Report, silent
 from app.bench.editing import known
 from app.bench.form import Bench
@@ -30,8 +31,11 @@ from editors.evaluate_result import IN_PERCENT, SHORT, EvaluateRequest, Evaluate
 from editors.measuring import measured
 
 METHODS = ("ft", "rome", "memit", "emmet", "pmet", "alphaedit", "rome+sadr", "ace")
+PARTS = ("scoring", "own", "file")
+"""What may be measured alone; tables find in the store what another process has put there."""
 TABLE: tuple[Protocol, ...] = ("likelihood", "strict", "starts", "agreement", "kl", "eos")
 """Protocols of the table; a report has all."""
+WORDS = 10
 
 
 @dataclass(frozen=True)
@@ -42,19 +46,26 @@ class EvaluateOptions:
     facts: int | None = None  # own facts; 100, 2 when quick
     cases: tuple[Case, ...] = ()  # of a file
     ray: bool = False  # also the same requests on two workers
+    texts: int | None = None  # cases about which texts are written, for fluency and consistency; 10, 1 when quick
     methods: tuple[str, ...] = METHODS
+    parts: tuple[str, ...] = ()  # of PARTS; all when empty
 
 
 def evaluate_bench(lm: LanguageModel, options: EvaluateOptions, report: Report = silent) -> Bench:
-    """Measure scoring.*, own.METHOD.PROTOCOL.KIND, file.METHOD.PROTOCOL.KIND and ray.*."""
+    """Measure scoring.*, generation.*, own.METHOD.PROTOCOL.KIND, file.METHOD.PROTOCOL.KIND and ray.*."""
     bench = Bench(describe(lm.device), lm.card())
     count = options.facts or (2 if options.quick else 100)
     own = tuple(case_of(fact, another_object(fact)) for fact in known(lm, count, report))
     methods = ("ft", "rome") if options.quick else options.methods
-    _scoring(bench, lm, own[: max(2, count // 5)])
-    _table(bench, lm, "own", own, methods, report)
-    if options.cases:
-        _table(bench, lm, "file", options.cases[:count], methods, report)
+    written = (1 if options.quick else 10) if options.texts is None else options.texts
+    parts = options.parts or PARTS
+    if "scoring" in parts:
+        few = own[: max(2, count // 5)]
+        _scoring(bench, lm, few)
+        _generation(bench, lm, few)
+    for name, cases in (("own", own), ("file", options.cases[:count])):
+        if name in parts and cases:
+            _table(bench, lm, name, cases, methods, written, report)
     if options.ray:
         _cluster(bench, lm, own[:4], report)
     return bench
@@ -78,11 +89,31 @@ def _scoring(bench: Bench, lm: LanguageModel, cases: tuple[Case, ...]) -> None:
     bench.add("scoring.max_abs_difference", max(map(float, far)), "nats", len(probes))
 
 
+def _generation(bench: Bench, lm: LanguageModel, cases: tuple[Case, ...]) -> None:
+    """What is said freely to the cases' prompts, side by side and one by one."""
+    prompts = [probe.prompt for case in cases for probe in answerable(lm, case.probes)]
+    began = time.perf_counter()
+    found = texts(lm, prompts, WORDS)
+    wait(lm.device)
+    seconds = time.perf_counter() - began
+    began = time.perf_counter()
+    alone = [([*continued(lm, prompt, WORDS)] or [""])[-1] for prompt in prompts]
+    wait(lm.device)
+    bench.add("generation.seconds", seconds, "s", len(prompts))
+    bench.add("generation.ratio", (time.perf_counter() - began) / seconds, "× one by one", len(prompts))
+    same = [one == other for one, other in zip(found, alone, strict=True)]
+    bench.add("generation.same", sum(same) / len(same), "share of texts", len(prompts))
+
+
 def _table(
-    bench: Bench, lm: LanguageModel, name: str, cases: tuple[Case, ...], methods: tuple[str, ...], report: Report
-) -> None:
-    request = EvaluateRequest(cases=cases, methods=methods, fluency=True)
-    found: EvaluateResult = stored(STUDIES["evaluate"], request, lm, ResultStore(), report)
+    bench: Bench, lm: LanguageModel, name: str, cases: tuple[Case, ...], methods: tuple[str, ...], written: int,
+    report: Report,
+) -> None:  # fmt: skip
+    def evaluated(cases: tuple[Case, ...], *, fluency: bool) -> EvaluateResult:
+        request = EvaluateRequest(cases=cases, methods=methods, fluency=fluency)
+        return stored(STUDIES["evaluate"], request, lm, ResultStore(), report)
+
+    found = evaluated(cases, fluency=False)
     for at, version in enumerate(found.versions):
         head = f"{name}.{version.replace('+', '_')}"
         for protocol in TABLE:
@@ -96,9 +127,14 @@ def _table(
                     bench.add(f"{head}.{label}", times * one.value, unit, one.n, bounds if one.n > 1 else None)
         if (score := found.score(at)) is not None:
             bench.add(f"{head}.S", 100 * score, "harmonic mean of ES, PS, NS", len(cases))
-        _mean(bench, f"{head}.fluency", found.fluency[at], "bits × 100")
         if at:
             _mean(bench, f"{head}.seconds", found.seconds[at], "s an edit, when it was computed")
+    if written:
+        about = evaluated(cases[:written], fluency=True)
+        for at, version in enumerate(about.versions):
+            head = f"{name}.{version.replace('+', '_')}"
+            _mean(bench, f"{head}.fluency", about.fluency[at], "bits × 100")
+            _mean(bench, f"{head}.consistency", about.consistency[at], "cosine × 100")
     bench.add(f"{name}.refused", len(found.faults), "edits", len(cases) * len(methods))
 
 

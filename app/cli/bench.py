@@ -10,7 +10,7 @@ import torch
 from analysis import LanguageModel, ModelSpec, read_facts
 from analysis.errors import BadRequest
 from analysis.loading import DTYPES, pick_device
-from app.bench import conflict, drift, neurons
+from app.bench import conflict, drift, evaluate, neurons
 from app.bench.conflict import ConflictOptions
 from app.bench.drift import DriftOptions
 from app.bench.editing import EditOptions
@@ -25,7 +25,7 @@ from app.cli.flags import add_model_flags, fields_of, loaded
 from app.cli.terminal import Bar, columns
 from editors.case_files import cases_of
 
-ALL_PARTS = {"conflict": conflict.PARTS, "drift": drift.PARTS, "neurons": neurons.PARTS}
+ALL_PARTS = {"conflict": conflict.PARTS, "drift": drift.PARTS, "neurons": neurons.PARTS, "evaluate": evaluate.PARTS}
 SHAPE_CELLS = 24
 """Cells of the plain reference that a random model is compared on."""
 
@@ -54,7 +54,7 @@ def configure(parser: ArgumentParser, name: str) -> None:
         "--batch": "editing: facts written together (default: 50; 6 when quick)",
         "--tune": "drift: other facts the weight of the restraint is chosen on (default: 20; 1 when quick)",
         "--drifts": "drift: facts whose attention is read (default: 20; 1 when quick)",
-        "--texts": "drift: texts a method for fluency (default: 10; 1 when quick)",
+        "--texts": "drift, evaluate: facts a method writes texts about, for fluency (default: 10; 1 when quick)",
         "--threads": "threads of the processor (default: torch's own choice)",
     }
     for flag, explained in numbers.items():
@@ -116,7 +116,9 @@ def _options(args: Namespace) -> Any:
         return ConflictOptions(quick=args.quick, prompts=args.prompts, heads=args.cells, parts=parts)
     if args.name == "evaluate":
         cases = () if args.data is None else cases_of(args.data)
-        return EvaluateOptions(quick=args.quick, facts=args.single, cases=cases, ray=args.ray)
+        return EvaluateOptions(
+            quick=args.quick, facts=args.single, cases=cases, ray=args.ray, texts=args.texts, parts=parts
+        )
     if args.name == "neurons":
         return NeuronOptions(quick=args.quick, chains=args.chains, parts=parts)
     kinds = tuple(part.strip() for part in args.kinds.split(",") if part.strip())
