@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from editors.ability_probes import abilities
     from editors.applying import written_over
     from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest, PatchResult
-    from editors.drifting import drift, drifts, patch
+    from editors.drifting import drift, patch
+    from editors.drifting_over_tasks import drifts
     from editors.edit import Edit
     from editors.evaluate_result import EvaluateRequest, EvaluateResult
     from editors.evaluating import evaluate
@@ -43,7 +44,8 @@ _HOMES = {
     "abilities_result": ("AbilitiesRequest", "AbilitiesResult"),
     "applying": ("written_over",),
     "drift_result": ("DriftRequest", "DriftResult", "DriftsRequest", "DriftsResult", "PatchRequest", "PatchResult"),
-    "drifting": ("drift", "drifts", "patch"),
+    "drifting": ("drift", "patch"),
+    "drifting_over_tasks": ("drifts",),
     "edit": ("Edit",),
     "layer_sweep": ("sweep_layers",),
     "layers_result": ("LayersRequest", "LayersResult"),

@@ -8,7 +8,7 @@ from app.bench.drift import _attention, _chosen, _grids, _scores
 from app.bench.form import Bench
 from editors.case import Case
 from editors.drift_result import DriftsRequest
-from editors.drifting import drifts
+from editors.drifting_over_tasks import drifts
 from editors.probes import Probe
 from tests.test_cli_drift import PROBES
 from tests.test_drift import edit_of

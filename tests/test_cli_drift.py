@@ -14,7 +14,8 @@ from app.exports import to_csv, to_json
 from app.notebook import notebook
 from app.tables import table
 from editors.drift_result import DriftRequest, DriftsRequest, PatchRequest
-from editors.drifting import drift, drifts, patch
+from editors.drifting import drift, patch
+from editors.drifting_over_tasks import drifts
 from editors.probes import Probe
 from editors.recipe import write_recipe
 from tests.commands import refused

@@ -12,7 +12,8 @@ from analysis.model import LanguageModel
 from analysis.patching import patched, read
 from app.bench.plain_drift import plain_cell
 from editors.drift_result import DriftRequest, DriftsRequest, PatchRequest
-from editors.drifting import drift, drifts, patch
+from editors.drifting import drift, patch
+from editors.drifting_over_tasks import drifts
 from editors.edit import Edit, Found, LayerChange
 from editors.probes import Answers, Probe
 from tests.families import LAYERS

@@ -24,7 +24,8 @@ from editors.applying import written_over
 from editors.asking import answerable, ask
 from editors.case import Case, case_of
 from editors.drift_result import PATCHED, DriftRequest, DriftsRequest, DriftsResult
-from editors.drifting import drift, drifts
+from editors.drifting import drift
+from editors.drifting_over_tasks import drifts
 from editors.edit import Edit
 from editors.fluency import ngram_entropy, texts_about
 from editors.probes import Answers, Probe
