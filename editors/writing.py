@@ -32,8 +32,9 @@ from editors.overlay import Overlay
 from editors.plain_additions import adds_plainly
 from editors.probes import Probe, probes_of, stored_fact
 from editors.reading import hidden_at_end, keys_at_end, subject_keys
-from editors.request import ONE_FACT, EditRequest, Rewrite, settled
+from editors.request import ONE_FACT, EditRequest, Rewrite
 from editors.rows import Row, contexts, rows_of
+from editors.settling import settled
 from editors.targets import Site, search, unreached
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from editors import ace, writing
 from editors.ace import choose_layers
 from editors.closed_forms import Inverse, memit
 from editors.edit import Edit
-from editors.request import EditRequest, Rewrite, settled, stored_question
+from editors.request import EditRequest, Rewrite
+from editors.settling import settled, stored_question
 from editors.writing import _method_of, _steps, write
 from tests.families import LAYERS
 from tests.test_editing import POST_NORM, parameters, random_problem, unchanged

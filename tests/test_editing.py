@@ -14,8 +14,9 @@ from editors.applying import apply
 from editors.closed_forms import Inverse
 from editors.edit import Edit
 from editors.overlay import Overlay
-from editors.request import EditRequest, Rewrite, default_layers, settled
+from editors.request import EditRequest, Rewrite
 from editors.rows import contexts, rows_of
+from editors.settling import default_layers, settled
 from editors.targets import search
 from editors.writing import METHODS, write
 from tests.families import LAYERS, build, language_model

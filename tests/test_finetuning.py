@@ -8,8 +8,9 @@ from analysis.errors import BadRequest
 from analysis.key_value import output_matrix
 from editors.applying import written_over
 from editors.finetuning import finetune
-from editors.request import EditRequest, Rewrite, settled
+from editors.request import EditRequest, Rewrite
 from editors.rows import rows_of
+from editors.settling import settled
 from editors.writing import write
 from tests.families import language_model
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from app.bench.plain_target import plain_search
-from editors.request import settled
 from editors.rows import contexts, rows_of
 from editors.sadr import EPSILON, divergence
+from editors.settling import settled
 from editors.targets import _Search, search
 from editors.writing import write
 from tests.families import LAYERS

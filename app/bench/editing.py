@@ -28,8 +28,9 @@ from editors.edit import Edit
 from editors.overlay import Overlay
 from editors.perplexity import perplexity
 from editors.probes import Answers, Probe, probes_of, score
-from editors.request import EditRequest, MethodName, Rewrite, settled
+from editors.request import EditRequest, MethodName, Rewrite
 from editors.rows import contexts, rows_of
+from editors.settling import settled
 from editors.targets import search
 from editors.writing import write
 

@@ -34,7 +34,8 @@ from editors.chain_cases import case_of_chain
 from editors.edit import Edit
 from editors.reach_result import ChainCase, ReachRequest, ReachResult
 from editors.reaching import Make, reached, writer
-from editors.request import EditRequest, default_layers
+from editors.request import EditRequest
+from editors.settling import default_layers
 from editors.writing import write
 
 PROMPT = "The Eiffel Tower is located in the city of"
