@@ -85,12 +85,13 @@ def together(
                 chosen = _sample(logits, top_k, drawn)
             else:
                 chosen = logits.argmax(-1)
+            chosen = chosen.to(lm.device)
             for row, token in zip(rows, chosen.tolist(), strict=True):
                 said[row].append(token)
             going = [at for at, row in enumerate(rows) if len(said[row]) < tokens[row] and not over(said[row])]
             if len(going) < len(rows):
                 rows = [rows[at] for at in going]
-                kept = torch.tensor(going, device=mask.device, dtype=torch.long)
+                kept = torch.tensor(going, dtype=torch.long)  # blocks may lie on several devices
                 cache.batch_select_indices(kept)
                 mask, chosen = mask[kept], chosen[kept]
             ids = chosen[:, None]
