@@ -5,6 +5,7 @@ of any length go on side by side, and reads what they share in front once. `cont
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from analysis.architecture import context_length
+from analysis.packed import packed
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -70,32 +72,33 @@ def together(
     said: list[list[int]] = [[] for _ in prompts]
     generators = [torch.Generator().manual_seed(seed) for seed in seeds or ()]
     waiting = sorted((row for row in range(len(prompts)) if tokens[row] > 0), key=lambda row: len(prompts[row]))
-    for begin in range(0, len(waiting), ROWS):
-        rows = waiting[begin : begin + ROWS]
-        cache = DynamicCache(config=lm.model.config)
-        ids, mask = _begun(lm, [prompts[row] for row in rows], cache)
-        while rows:
-            places = (mask.cumsum(-1) - 1).clamp_min(0)[:, -ids.shape[1] :]
-            logits = lm.model(
-                input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True,
-                logits_to_keep=1,
-            ).logits[:, -1].float()  # fmt: skip
-            if generators:
-                drawn = torch.cat([torch.rand(1, 1, generator=generators[row]) for row in rows])
-                chosen = _sample(logits, top_k, drawn)
-            else:
-                chosen = logits.argmax(-1)
-            chosen = chosen.to(lm.device)
-            for row, token in zip(rows, chosen.tolist(), strict=True):
-                said[row].append(token)
-            going = [at for at, row in enumerate(rows) if len(said[row]) < tokens[row] and not over(said[row])]
-            if len(going) < len(rows):
-                rows = [rows[at] for at in going]
-                kept = torch.tensor(going, dtype=torch.long)  # blocks may lie on several devices
-                cache.batch_select_indices(kept)
-                mask, chosen = mask[kept], chosen[kept]
-            ids = chosen[:, None]
-            mask = torch.cat((mask, mask.new_ones(len(mask), 1)), 1)
+    with packed(lm) if len(waiting) > 1 else nullcontext():
+        for begin in range(0, len(waiting), ROWS):
+            rows = waiting[begin : begin + ROWS]
+            cache = DynamicCache(config=lm.model.config)
+            ids, mask = _begun(lm, [prompts[row] for row in rows], cache)
+            while rows:
+                places = (mask.cumsum(-1) - 1).clamp_min(0)[:, -ids.shape[1] :]
+                logits = lm.model(
+                    input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True,
+                    logits_to_keep=1,
+                ).logits[:, -1].float()  # fmt: skip
+                if generators:
+                    drawn = torch.cat([torch.rand(1, 1, generator=generators[row]) for row in rows])
+                    chosen = _sample(logits, top_k, drawn)
+                else:
+                    chosen = logits.argmax(-1)
+                chosen = chosen.to(lm.device)
+                for row, token in zip(rows, chosen.tolist(), strict=True):
+                    said[row].append(token)
+                going = [at for at, row in enumerate(rows) if len(said[row]) < tokens[row] and not over(said[row])]
+                if len(going) < len(rows):
+                    rows = [rows[at] for at in going]
+                    kept = torch.tensor(going, dtype=torch.long)  # blocks may lie on several devices
+                    cache.batch_select_indices(kept)
+                    mask, chosen = mask[kept], chosen[kept]
+                ids = chosen[:, None]
+                mask = torch.cat((mask, mask.new_ones(len(mask), 1)), 1)
     return said
 
 

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from analysis.errors import BadRequest, WorkbenchError
+from analysis.packed import packed
 from analysis.study import Report, provenance, silent
 from editors.applying import written_over
 from editors.asking import answerable
@@ -84,21 +85,24 @@ def _scored(lm: "LanguageModel", request: EvaluateRequest, report: Report) -> Ev
     texts = [[""] * len(asked) for _ in versions]
     fluent, consistent, seconds = (np.full((len(versions), len(request.cases)), np.nan) for _ in range(3))
     faults: list[str] = []
-    unedited = _unedited(lm, request, asked, targets)
-    for at, version in enumerate(versions):
-        report(at, len(versions), f"edits, {version}")
-        began = time.perf_counter()
-        try:
-            edits = edits_of(lm, request, version, report)
-        except WorkbenchError as error:
-            name = (request.cases[0].id or request.cases[0].rewrite.text) if len(request.cases) == 1 else "all cases"
-            faults.append(f"{version}, {name}: {error}")
-            continue
-        seconds[at] = (time.perf_counter() - began) / len(request.cases) if edits else 0.0
-        with written_over(lm, edits):
-            said = _said(lm, request, asked, targets, unedited.found) if edits else unedited
-        values[at], texts[at] = said.values, said.texts
-        fluent[at], consistent[at] = said.fluent, said.consistent
+    with packed(lm):
+        unedited = _unedited(lm, request, asked, targets)
+        for at, version in enumerate(versions):
+            report(at, len(versions), f"edits, {version}")
+            began = time.perf_counter()
+            try:
+                edits = edits_of(lm, request, version, report)
+            except WorkbenchError as error:
+                name = (
+                    (request.cases[0].id or request.cases[0].rewrite.text) if len(request.cases) == 1 else "all cases"
+                )
+                faults.append(f"{version}, {name}: {error}")
+                continue
+            seconds[at] = (time.perf_counter() - began) / len(request.cases) if edits else 0.0
+            with written_over(lm, edits):
+                said = _said(lm, request, asked, targets, unedited.found) if edits else unedited
+            values[at], texts[at] = said.values, said.texts
+            fluent[at], consistent[at] = said.fluent, said.consistent
     return EvaluateResult(
         request, lm.card(), versions, case_of, [probe.kind for probe in asked], [probe.prompt for probe in asked],
         values, texts, fluent, consistent, seconds, faults, left_out, provenance(time.perf_counter() - started),

@@ -12,6 +12,7 @@ from analysis.corpus import written
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.facts import read_facts
 from analysis.generation import texts
+from analysis.packed import packed
 from analysis.study import Report, provenance, silent
 from editors.abilities_result import AbilitiesRequest
 from editors.ability_probes import abilities
@@ -63,20 +64,21 @@ def lifelong(lm: "LanguageModel", request: LifelongRequest, report: Report = sil
             able.append(stream.abilities())
         change[row] = _largest(made)
 
-    look_back(0, 0)
-    for number, case in enumerate(request.cases):
-        report(number, count, f"edits with {request.method}")
-        began = time.perf_counter()
-        try:
-            made += _written(lm, request, case, made, report, number)
-            seconds[number] = time.perf_counter() - began
-            with written_over(lm, made):
-                immediate[:, number] = stream.scores(number)
-        except WorkbenchError as error:
-            refused.add(number)
-            faults.append(f"{case.id or case.rewrite.text}: {error}")
-        if number + 1 in stops:
-            look_back(stops.index(number + 1), number + 1)
+    with packed(lm):
+        look_back(0, 0)
+        for number, case in enumerate(request.cases):
+            report(number, count, f"edits with {request.method}")
+            began = time.perf_counter()
+            try:
+                made += _written(lm, request, case, made, report, number)
+                seconds[number] = time.perf_counter() - began
+                with written_over(lm, made):
+                    immediate[:, number] = stream.scores(number)
+            except WorkbenchError as error:
+                refused.add(number)
+                faults.append(f"{case.id or case.rewrite.text}: {error}")
+            if number + 1 in stops:
+                look_back(stops.index(number + 1), number + 1)
     report(count, count, "done")
     groups = list(able[0])
     abled = np.array([[one[group] for group in groups] for one in able]).reshape(len(stops), len(groups))

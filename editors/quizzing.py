@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis.errors import BadRequest, PromptTooLong, WorkbenchError
 from analysis.generation import texts as texts_of
+from analysis.packed import packed
 from analysis.study import Report, provenance, silent
 from editors.applying import written_over
 from editors.asking_whole import first_line, line_over
@@ -37,42 +38,43 @@ def quiz(lm: "LanguageModel", request: QuizRequest, report: Report = silent) -> 
     skipped: list[str] = []
     faults: list[str] = []
     total = len(request.cases) * len(versions)
-    for number, case in enumerate(request.cases):
-        own = request.model_copy(update={"cases": (case,)})
-        name = case.id or case.rewrite.text
-        report(number * len(versions), total, f"questions about {name}")
-        try:
-            asked = asked_of(case, request.seed)
-            before = _answers(lm, asked, request)
-        except WorkbenchError as error:
-            skipped.append(str(error) if name in str(error) else f"{name}: {error}")
-            continue
-        if matches(before[0], asked[0].wanted):
-            skipped.append(f"{name}: the answer is “{case.rewrite.target}” before any edit")
-            continue
-        turned = asked[[one.form for one in asked].index("yes")]
-        rows += [(number, one) for one in asked]
-        rows += [(number, Asked(f"turn{turn}", doubt(turned), "Yes")) for turn in range(1, request.turns + 1)]
-        for at, version in enumerate(versions):
-            began = time.perf_counter()
+    with packed(lm):
+        for number, case in enumerate(request.cases):
+            own = request.model_copy(update={"cases": (case,)})
+            name = case.id or case.rewrite.text
+            report(number * len(versions), total, f"questions about {name}")
             try:
-                edits = edits_of(lm, own, version, _at(report, number * len(versions) + at, total, version))
+                asked = asked_of(case, request.seed)
+                before = _answers(lm, asked, request)
             except WorkbenchError as error:
-                faults.append(f"{version}, {name}: {error}")
-                right[at] += [float("nan")] * (len(asked) + request.turns)
-                texts[at] += [""] * (len(asked) + request.turns)
+                skipped.append(str(error) if name in str(error) else f"{name}: {error}")
                 continue
-            seconds[at, number] = time.perf_counter() - began if edits else 0.0
-            with written_over(lm, edits):
-                said = before if at == 0 else _answers(lm, asked, request)
-                turns = _doubted(lm, turned, said[asked.index(turned)], request)
-            right[at] += [_right(one, now, then) for one, now, then in zip(asked, said, before, strict=True)]
-            right[at] += [float("nan") if one is None else float(first_word(one, "Yes")) for one in turns]
-            texts[at] += [*said, *(one or "" for one in turns)]
-            if None in turns:
-                faults.append(
-                    f"{version}, {name}: {lm.name} cannot read so long a talk as {turns.index(None) + 1} doubts"
-                )
+            if matches(before[0], asked[0].wanted):
+                skipped.append(f"{name}: the answer is “{case.rewrite.target}” before any edit")
+                continue
+            turned = asked[[one.form for one in asked].index("yes")]
+            rows += [(number, one) for one in asked]
+            rows += [(number, Asked(f"turn{turn}", doubt(turned), "Yes")) for turn in range(1, request.turns + 1)]
+            for at, version in enumerate(versions):
+                began = time.perf_counter()
+                try:
+                    edits = edits_of(lm, own, version, _at(report, number * len(versions) + at, total, version))
+                except WorkbenchError as error:
+                    faults.append(f"{version}, {name}: {error}")
+                    right[at] += [float("nan")] * (len(asked) + request.turns)
+                    texts[at] += [""] * (len(asked) + request.turns)
+                    continue
+                seconds[at, number] = time.perf_counter() - began if edits else 0.0
+                with written_over(lm, edits):
+                    said = before if at == 0 else _answers(lm, asked, request)
+                    turns = _doubted(lm, turned, said[asked.index(turned)], request)
+                right[at] += [_right(one, now, then) for one, now, then in zip(asked, said, before, strict=True)]
+                right[at] += [float("nan") if one is None else float(first_word(one, "Yes")) for one in turns]
+                texts[at] += [*said, *(one or "" for one in turns)]
+                if None in turns:
+                    faults.append(
+                        f"{version}, {name}: {lm.name} cannot read so long a talk as {turns.index(None) + 1} doubts"
+                    )
     if not rows:
         raise BadRequest(f"None of the {len(request.cases)} cases can be asked. {skipped[0]}")
     report(total, total, "done")

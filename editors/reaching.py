@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.errors import WorkbenchError
+from analysis.packed import packed
 from analysis.study import Report, provenance, silent
 from editors.applying import written_over
 from editors.asking_whole import right, said_to, thought_to
@@ -82,28 +83,29 @@ def reached(
     whole, old, thoughts = (np.full((len(versions), n, wordings), np.nan) for _ in range(3))
     said: tuple[list, list, list] = tuple([[[] for _ in range(n)] for _ in versions] for _ in range(3))  # type: ignore[assignment]
     faults: list[str] = []
-    for number, case in enumerate(request.cases):
-        for at, version in enumerate(versions):
-            report(number * len(versions) + at, n * len(versions), f"chains, {version}")
-            try:
-                edits = makers[version](lm, case, stack) if version in makers else []
-                with written_over(lm, [*stack, *edits]):
-                    answers, thought = _asked(lm, case, request)
-                told = [answers[hop.prompt] for hop in case.hops]
-                texts = [answers[question] for question in case.questions]
-                kept = [right(answers[one.text], [one.target]) for one in case.rewrites]
-            except WorkbenchError as error:
-                faults.append(f"{version}, {case.id}: {error}")
-                continue
-            held[at, number] = np.mean(kept)
-            hops[at, number, : len(told)] = [
-                right(text, hop.answers) for text, hop in zip(told, case.hops, strict=True)
-            ]
-            whole[at, number, : len(texts)] = [right(text, case.answers) for text in texts]
-            old[at, number, : len(texts)] = [right(text, case.old) for text in texts]
-            thoughts[at, number, : len(thought)] = [right(answer, case.answers) for _, answer in thought]
-            for place, words in enumerate((told, texts, [f"{one} → {answer}" for one, answer in thought])):
-                said[place][at][number] = words
+    with packed(lm):
+        for number, case in enumerate(request.cases):
+            for at, version in enumerate(versions):
+                report(number * len(versions) + at, n * len(versions), f"chains, {version}")
+                try:
+                    edits = makers[version](lm, case, stack) if version in makers else []
+                    with written_over(lm, [*stack, *edits]):
+                        answers, thought = _asked(lm, case, request)
+                    told = [answers[hop.prompt] for hop in case.hops]
+                    texts = [answers[question] for question in case.questions]
+                    kept = [right(answers[one.text], [one.target]) for one in case.rewrites]
+                except WorkbenchError as error:
+                    faults.append(f"{version}, {case.id}: {error}")
+                    continue
+                held[at, number] = np.mean(kept)
+                hops[at, number, : len(told)] = [
+                    right(text, hop.answers) for text, hop in zip(told, case.hops, strict=True)
+                ]
+                whole[at, number, : len(texts)] = [right(text, case.answers) for text in texts]
+                old[at, number, : len(texts)] = [right(text, case.old) for text in texts]
+                thoughts[at, number, : len(thought)] = [right(answer, case.answers) for _, answer in thought]
+                for place, words in enumerate((told, texts, [f"{one} → {answer}" for one, answer in thought])):
+                    said[place][at][number] = words
     return ReachResult(
         request, lm.card(), versions, held, hops, whole, thoughts if request.thoughts else np.zeros((0, 0, 0)), old,
         *said, faults, provenance(time.perf_counter() - started),
