@@ -16,6 +16,7 @@ import numpy as np
 from analysis import KnownRequest, LanguageModel, known_facts, read_facts
 from analysis.averaging import in_turn
 from analysis.facts import another_object
+from analysis.packed import packed
 from analysis.study import Report, silent
 from app.bench.form import Bench
 from app.bench.machine import describe, wait
@@ -140,17 +141,18 @@ def _asked(
 ) -> tuple[Asked, list[Edit]]:
     """Every fact written alone, asked, and put back."""
     asked, edits = Asked([], [], []), []
-    for number, case in enumerate(cases):
-        report(number, len(cases), f"facts, {name}")
-        stack = []
-        if changes is not None:
-            stack = [write(lm, EditRequest(facts=(case.rewrite,), **changes), glance=False)]
-            edits += stack
-        with written_over(lm, stack):
-            asked.probes.append(list(case.probes))
-            asked.answers.append(ask(lm, case.probes))
-            if number < texts and case.generation:
-                asked.fluency.extend(ngram_entropy(text) for text in texts_about(lm, case.generation[:1]))
+    with packed(lm):
+        for number, case in enumerate(cases):
+            report(number, len(cases), f"facts, {name}")
+            stack = []
+            if changes is not None:
+                stack = [write(lm, EditRequest(facts=(case.rewrite,), **changes), glance=False)]
+                edits += stack
+            with written_over(lm, stack):
+                asked.probes.append(list(case.probes))
+                asked.answers.append(ask(lm, case.probes))
+                if number < texts and case.generation:
+                    asked.fluency.extend(ngram_entropy(text) for text in texts_about(lm, case.generation[:1]))
     return asked, edits
 
 
