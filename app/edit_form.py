@@ -34,7 +34,7 @@ METHOD_WORDS: dict[str, str] = {
     "ft": "FT-L",
 }
 KEY_WORDS = {"r_rome": "r-ROME", "p_rome": "p-ROME", "rome": "ROME as published"}
-SETTINGS = ("layers", "key_mode", "contexts", "steps", "rate", "clamp", "kl", "sadr", "seed")
+SETTINGS = ("layers", "key_mode", "contexts", "steps", "rate", "clamp", "norm", "kl", "sadr", "seed")
 
 
 class OneFactOnly(BadRequest):
@@ -87,6 +87,7 @@ class EditForm(Request):
     steps: int | None = Field(None, ge=1, le=500)
     rate: float | None = Field(None, gt=0)
     clamp: float | None = Field(None, gt=0)
+    norm: float | None = Field(None, gt=0)
     kl: float = Field(0.0625, ge=0)
     sadr: float = Field(0.0, ge=0)
     seed: int = Field(1, ge=0, lt=2**32)
@@ -282,6 +283,10 @@ def _more() -> None:
     st.number_input("Steps of the search", 1, 500, key=slot(PAGE, "steps"), placeholder="25")
     st.number_input("Rate of the search", 0.0, format="%.3f", key=slot(PAGE, "rate"), placeholder="0.5")
     st.number_input("Longest change, in lengths of the old value", 0.0, key=slot(PAGE, "clamp"), placeholder="method’s")
+    st.number_input(
+        "Furthest a weight may move (FT-L)", 0.0, format="%.5f", step=0.001, key=slot(PAGE, "norm"),
+        placeholder="0.0005", help="with a rate of the same size",
+    )  # fmt: skip
     st.number_input("Weight of keeping the rest (KL)", 0.0, format="%.4f", key=slot(PAGE, "kl"))
     st.number_input("Weight of holding attention back (SADR)", 0.0, format="%.3f", key=slot(PAGE, "sadr"))
     st.number_input("Seed", 0, 2**32 - 1, key=slot(PAGE, "seed"))

@@ -95,9 +95,10 @@ def search(
 
 def unreached(request: EditRequest, probability: np.ndarray) -> list[str]:
     """A sentence for each fact whose new answer never became likely; `probability` is (steps, n)."""
+    wider = "a wider bound (norm) at a higher rate" if request.method == "ft" else "a larger clamp"
     return [
-        f"The search for “{fact.target}” after “{fact.text}” reached {best:.0%} only. More steps, a larger clamp or "
-        "another layer may help."
+        f"The search for “{fact.target}” after “{fact.text}” reached {best:.0%} only. More steps, {wider} or another "
+        "layer may help."
         for fact, best in zip(request.facts, np.nanmax(probability, axis=0), strict=True)
         if best < 0.5
     ]

@@ -67,3 +67,9 @@ def test_the_published_settings_stand_in_the_request(tiny):
     assert (full.rate, full.norm, len(full.layers or ())) == (5e-4, 5e-4, 1)
     with pytest.raises(BadRequest, match="changes one layer"):
         settled(tiny, asked(layers=(0, 1)))
+
+
+def test_what_could_help_an_answer_out_of_reach_is_named(tiny):
+    (first, *_) = write(tiny, asked(steps=2, norm=1e-6), glance=False).warnings
+    assert "a wider bound (norm) at a higher rate" in first
+    assert "clamp" not in first
