@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from editors.measuring import NEW, OLD, Measured, measured
 from editors.probes import Probe
 from editors.reach_result import NO_EDIT
 from editors.request import EditRequest, MethodName
+from editors.unedited import LastSaid
 from editors.writing import write_each
 
 if TYPE_CHECKING:
@@ -86,7 +87,9 @@ def _scored(lm: "LanguageModel", request: EvaluateRequest, report: Report) -> Ev
     fluent, consistent, seconds = (np.full((len(versions), len(request.cases)), np.nan) for _ in range(3))
     faults: list[str] = []
     with packed(lm):
-        unedited = _unedited(lm, request, asked, targets)
+        ask = partial(_said, lm, request, asked, targets, None)
+        alone = len(request.cases) == 1  # many cases' distributions are too much to keep
+        unedited = UNEDITED.to(lm, request.model_copy(update={"methods": ()}), ask) if alone else ask()
         for at, version in enumerate(versions):
             report(at, len(versions), f"edits, {version}")
             began = time.perf_counter()
@@ -120,20 +123,6 @@ class _Said:
     consistent: np.ndarray  # (n,)
 
 
-_UNEDITED: "WeakKeyDictionary[LanguageModel, tuple[str, _Said]]" = WeakKeyDictionary()
-"""What each model last said before an edit: the methods of a case, one part each, are held against the same."""
-
-
-def _unedited(lm: "LanguageModel", request: EvaluateRequest, asked: Sequence[Probe], targets: Sequence[str]) -> _Said:
-    key = request.model_copy(update={"methods": ()}).key(lm.weights_hash)
-    known, said = _UNEDITED.get(lm, ("", None))
-    if said is None or known != key:
-        said = _said(lm, request, asked, targets, None)
-        if len(request.cases) == 1:
-            _UNEDITED[lm] = key, said
-    return said
-
-
 def _said(
     lm: "LanguageModel", request: EvaluateRequest, asked: Sequence[Probe], targets: Sequence[str],
     before: Measured | None,
@@ -154,6 +143,9 @@ def _said(
             if written and (like := reference(case)):
                 consistent[number] = 100 * consistency(written, like)
     return _Said(found, values, texts, fluent, consistent)
+
+
+UNEDITED: LastSaid[_Said] = LastSaid()
 
 
 def _clash(cases: Sequence[Case]) -> str | None:

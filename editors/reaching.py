@@ -6,6 +6,7 @@ directly and with chain of thought. Methods stand side by side on the same cases
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from editors.edit import Edit
 from editors.reach_parts import joined, parts_of
 from editors.reach_result import NO_EDIT, ChainCase, ReachRequest, ReachResult
 from editors.request import EditRequest, MethodName
+from editors.unedited import LastSaid
 from editors.writing import write_each
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ def reached(
                 try:
                     edits = makers[version](lm, case, stack) if version in makers else []
                     with written_over(lm, [*stack, *edits]):
-                        answers, thought = _asked(lm, case, request)
+                        answers, thought = _asked(lm, case, request) if edits else _unedited(lm, case, request)
                     told = [answers[hop.prompt] for hop in case.hops]
                     texts = [answers[question] for question in case.questions]
                     kept = [right(answers[one.text], [one.target]) for one in case.rewrites]
@@ -110,6 +112,15 @@ def reached(
         request, lm.card(), versions, held, hops, whole, thoughts if request.thoughts else np.zeros((0, 0, 0)), old,
         *said, faults, provenance(time.perf_counter() - started),
     )  # fmt: skip
+
+
+Answers = tuple[dict[str, str], list[tuple[str, str]]]
+UNEDITED: LastSaid[Answers] = LastSaid()
+
+
+def _unedited(lm: "LanguageModel", case: ChainCase, request: ReachRequest) -> Answers:
+    one = request.model_copy(update={"cases": (case,), "methods": ()})
+    return UNEDITED.to(lm, one, partial(_asked, lm, case, request))
 
 
 def _asked(lm: "LanguageModel", case: ChainCase, request: ReachRequest) -> tuple[dict[str, str], list[tuple[str, str]]]:

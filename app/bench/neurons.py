@@ -29,9 +29,12 @@ from analysis.study import Report, silent
 from app.bench.editing import known
 from app.bench.form import Bench
 from app.bench.machine import describe, matmul_rates, wait
+from app.store import ResultStore
+from app.studies import STUDIES
 from editors.ace import choose_layers
 from editors.chain_cases import case_of_chain
 from editors.edit import Edit
+from editors.reach_parts import joined
 from editors.reach_result import ChainCase, ReachRequest, ReachResult
 from editors.reaching import Make, reached, writer
 from editors.request import EditRequest
@@ -177,12 +180,26 @@ def _multihop(
     cases = _cases([one for one, fine in zip(asked.chains, known, strict=True) if fine])[:count]
     if not cases:
         return
-    found = reached(lm, ReachRequest(cases=cases), editors, report)
-    _scored(bench, "multihop", found)
+    _scored(bench, "multihop", _reached(lm, ReachRequest(cases=cases), editors, report))
     names = [name for name in ReachRequest(cases=cases).methods if name in editors]
     if thinking and names:
         few = ReachRequest(cases=cases[:thinking], thoughts=True)
-        _scored(bench, "thinking", reached(lm, few, {name: editors[name] for name in names}, report))
+        _scored(bench, "thinking", _reached(lm, few, {name: editors[name] for name in names}, report))
+
+
+def _reached(lm: LanguageModel, request: ReachRequest, editors: dict[str, Make], report: Report) -> ReachResult:
+    """Case by case and editor by editor through the store: a bench that was ended goes on, two may share one."""
+    store, study, parts = ResultStore(), STUDIES["reach"], []
+    every = [(case, name) for case in request.cases for name in editors]
+    for number, (case, name) in enumerate(every):
+        report(number, len(every), f"chains, {name}")
+        one = request.model_copy(update={"cases": (case,), "methods": ()})
+        key = one.model_copy(update={"methods": (f"bench, {name}",)}).key(lm.weights_hash)
+        if (found := store.load(study, key)) is None:
+            found = reached(lm, one, {name: editors[name]})
+            store.save(study, key, found)
+        parts.append(found)
+    return joined(request.model_copy(update={"methods": tuple(editors)}), parts)
 
 
 def _cases(chains: Sequence[Chain]) -> list[ChainCase]:
