@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis import HopsRequest, LanguageModel, hops
+from analysis import HopsRequest, HopsResult, LanguageModel
 from analysis.attribution import Field, top_proven
 from analysis.chains import Chain
 from analysis.errors import WorkbenchError
@@ -29,6 +29,7 @@ from analysis.study import Report, silent
 from app.bench.editing import known
 from app.bench.form import Bench
 from app.bench.machine import describe, matmul_rates, wait
+from app.compute import stored
 from app.store import ResultStore
 from app.studies import STUDIES
 from editors.ace import choose_layers
@@ -172,7 +173,7 @@ def _multihop(
     bench: Bench, lm: LanguageModel, editors: dict[str, Make], count: int, thinking: int, report: Report
 ) -> None:
     moments(lm, MomentsRequest(layers=tuple(range(lm.n_layers - 1))), report)  # of all layers in one pass
-    asked = hops(lm, HopsRequest(limit=4 * count), report)
+    asked: HopsResult = stored(STUDIES["hops"], HopsRequest(limit=4 * count), lm, ResultStore(), report)
     known = asked.both() & asked.whole_correct.any(1)
     for place, asked_name in enumerate(ASKED):
         bench.mean(f"hops.{asked_name}", asked.correct[:, place].astype(float).tolist(), "share of chains right")
