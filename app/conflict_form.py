@@ -53,7 +53,7 @@ def draw() -> bool:
             key=slot(PAGE, "prompt"),
             placeholder="A sentence that contradicts, then a beginning",
         )
-        subject, context, memory, button = st.columns([2.3, 2.1, 2.1, 2.4], vertical_alignment="bottom")
+        subject, context, memory, button = st.columns([2.0, 1.9, 2.0, 3.0], vertical_alignment="bottom")
         subject.text_input("Subject", key=slot(PAGE, "subject"))
         context.text_input("The page says", key=slot(PAGE, "context"))
         memory.text_input("The model remembers", key=slot(PAGE, "memory"), placeholder="what it says itself")

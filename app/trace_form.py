@@ -72,7 +72,7 @@ def request() -> TraceRequest:
 def draw() -> bool:
     """Draw the form; True when Trace was pressed."""
     with st.container(border=True, key="trace-form"):
-        prompt, subject, answer, button = st.columns([5, 2.6, 1.9, 2.3], vertical_alignment="bottom")
+        prompt, subject, answer, button = st.columns([4.4, 2.5, 2.1, 2.8], vertical_alignment="bottom")
         prompt.text_input("Prompt", key=slot(PAGE, "prompt"), placeholder="A sentence that ends just before its answer")
         subject.text_input("Subject", key=slot(PAGE, "subject"), on_change=_any_occurrence)
         answer.text_input(
