@@ -2,6 +2,7 @@ function plate(item, data, host, send) {
   const row = el('li', item.id === data.current ? 'current' : '')
   const button = el('button', 'plate')
   button.type = 'button'
+  if (data.layout === 'rail') button.title = item.title // two lines of it are shown
   button.append(thumbnail(item, host))
   const body = el('span', 'body')
   if (item.over) body.append(el('span', 'above', item.over))
