@@ -125,7 +125,7 @@ def _begun(lm: "LanguageModel", prompts: Sequence[Sequence[int]], cache: Dynamic
     return ids, torch.cat((read.new_ones(len(prompts), shared), read), 1)
 
 
-def texts(
+def texts_after(
     lm: "LanguageModel", prompts: Sequence[str], tokens: int, *, over: Callable[[str], bool] = lambda text: False
 ) -> list[str]:
     """What follows each prompt, as `continued` says it, until `over` of the text is true."""

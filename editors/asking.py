@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.errors import WorkbenchError
-from analysis.generation import texts
+from analysis.generation import texts_after
 from analysis.tokens import answer_tokens
 from editors.measuring import measured
 from editors.probes import Answers, Glance, Probe
@@ -62,7 +62,7 @@ class Looking:
 
     def _look(self) -> tuple[np.ndarray, list[str]]:
         said = self.lm.next_word(self.lm.encode(self.prompt))[self.ids].cpu().numpy()
-        return said, texts(self.lm, self.prompts, TEXT_TOKENS)
+        return said, texts_after(self.lm, self.prompts, TEXT_TOKENS)
 
     def again(self) -> Glance:
         """The same look at the model as it is now, beside the first."""

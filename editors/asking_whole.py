@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from analysis.generation import texts
+from analysis.generation import texts_after
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -49,7 +49,7 @@ def said_to(lm: "LanguageModel", questions: Sequence[str], tokens: int, names: S
     `names`: what each is about, kept out of its examples.
     """
     prompts = [_shown(question, about) for question, about in zip(questions, names, strict=True)]
-    return [first_line(text) for text in texts(lm, prompts, tokens, over=line_over)]
+    return [first_line(text) for text in texts_after(lm, prompts, tokens, over=line_over)]
 
 
 def thought_to(
@@ -58,7 +58,7 @@ def thought_to(
     """What the model thinks and then answers to each, behind five worked examples; one it never comes to is empty."""
     prompts = [_thinking(question, about) for question, about in zip(questions, names, strict=True)]
     found = []
-    for text in texts(lm, prompts, tokens + THINKING, over=_thought_over):
+    for text in texts_after(lm, prompts, tokens + THINKING, over=_thought_over):
         thoughts, _, answer = text.partition("Question:")[0].partition("Answer:")
         found.append((thoughts.strip(), answer.strip().partition("\n")[0]))
     return found

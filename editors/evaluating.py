@@ -25,7 +25,7 @@ from editors.measuring import NEW, OLD, Measured, measured
 from editors.probes import Probe
 from editors.reach_result import NO_EDIT
 from editors.request import EditRequest, MethodName
-from editors.unedited import LastSaid
+from editors.unedited import said_last
 from editors.writing import write_each
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _scored(lm: "LanguageModel", request: EvaluateRequest, report: Report) -> Ev
     with packed(lm):
         ask = partial(_said, lm, request, asked, targets, None)
         alone = len(request.cases) == 1  # many cases' distributions are too much to keep
-        unedited = UNEDITED.to(lm, request.model_copy(update={"methods": ()}), ask) if alone else ask()
+        unedited = said_last(lm, request.model_copy(update={"methods": ()}), ask) if alone else ask()
         for at, version in enumerate(versions):
             report(at, len(versions), f"edits, {version}")
             began = time.perf_counter()
@@ -143,9 +143,6 @@ def _said(
             if written and (like := reference(case)):
                 consistent[number] = 100 * consistency(written, like)
     return _Said(found, values, texts, fluent, consistent)
-
-
-UNEDITED: LastSaid[_Said] = LastSaid()
 
 
 def _clash(cases: Sequence[Case]) -> str | None:

@@ -11,7 +11,7 @@ from analysis.cache_home import cache_home
 from analysis.corpus import written
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.facts import read_facts
-from analysis.generation import texts
+from analysis.generation import texts_after
 from analysis.packed import packed
 from analysis.study import Report, provenance, silent
 from editors.abilities_result import AbilitiesRequest
@@ -124,7 +124,7 @@ class _Stream:
             assert slots is not None
             self.before = slots if self.before is None else self.before
             kl = max(0.0, float((slots.exp() * (slots - self.before)).sum(-1).double().mean()))
-            said = texts(
+            said = texts_after(
                 self.lm, [probe.prompt for probe in self.prompts], self.words, over=lambda text: bool(text.strip())
             )
             mute = float(np.mean([not text.strip() for text in said]))

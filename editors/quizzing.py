@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.errors import BadRequest, PromptTooLong, WorkbenchError
-from analysis.generation import texts as texts_of
+from analysis.generation import texts_after
 from analysis.packed import packed
 from analysis.study import Report, provenance, silent
 from editors.applying import written_over
@@ -123,7 +123,7 @@ def replies(lm: "LanguageModel", talks: Sequence[Sequence[str]], tokens: int) ->
 
     A talk is what the person says, what the model said, and so on; the last is the person's.
     """
-    return [first_line(text) for text in texts_of(lm, [_put(lm, talk) for talk in talks], tokens, over=line_over)]
+    return [first_line(text) for text in texts_after(lm, [_put(lm, talk) for talk in talks], tokens, over=line_over)]
 
 
 def _put(lm: "LanguageModel", talk: Sequence[str]) -> str:

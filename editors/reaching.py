@@ -20,7 +20,7 @@ from editors.edit import Edit
 from editors.reach_parts import joined, parts_of
 from editors.reach_result import NO_EDIT, ChainCase, ReachRequest, ReachResult
 from editors.request import EditRequest, MethodName
-from editors.unedited import LastSaid
+from editors.unedited import said_last
 from editors.writing import write_each
 
 if TYPE_CHECKING:
@@ -115,15 +115,15 @@ def reached(
 
 
 Answers = tuple[dict[str, str], list[tuple[str, str]]]
-UNEDITED: LastSaid[Answers] = LastSaid()
+"""What was said, by the prompt, and thoughts with their answers."""
 
 
 def _unedited(lm: "LanguageModel", case: ChainCase, request: ReachRequest) -> Answers:
     one = request.model_copy(update={"cases": (case,), "methods": ()})
-    return UNEDITED.to(lm, one, partial(_asked, lm, case, request))
+    return said_last(lm, one, partial(_asked, lm, case, request))
 
 
-def _asked(lm: "LanguageModel", case: ChainCase, request: ReachRequest) -> tuple[dict[str, str], list[tuple[str, str]]]:
+def _asked(lm: "LanguageModel", case: ChainCase, request: ReachRequest) -> Answers:
     """What the model says now to everything asked about a case, by the prompt; its thoughts on the questions."""
     names = [
         *(one.subject for one in case.rewrites), *(one.target for one in case.rewrites),

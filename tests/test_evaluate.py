@@ -29,7 +29,6 @@ from editors.evaluating import evaluate
 from editors.measuring import NEW, OLD, measured
 from editors.probes import Kind, Probe
 from editors.request import EditRequest, Rewrite
-from editors.unedited import LastSaid
 from editors.writing import write_each
 
 TOWER = Rewrite(prompt="the old {} stands in a", subject="tower of Aldra", target="river")
@@ -155,14 +154,14 @@ def test_the_unedited_model_is_asked_once_a_case(tiny: LanguageModel, monkeypatc
         return plain(lm, *args)
 
     monkeypatch.setattr(evaluating, "_said", said)
-    monkeypatch.setattr(evaluating, "UNEDITED", LastSaid())
+    monkeypatch.setattr(tiny, "memo", {})
     request = EvaluateRequest(cases=CASES, methods=("ft", "rome"), words=3)
     found = evaluate(tiny, request)
     assert asked == [False, True, True] * len(CASES)
     asked.clear()
     evaluate(tiny, request.model_copy(update={"words": 2}))
     assert asked.count(False) == len(CASES)
-    monkeypatch.setattr(evaluating, "UNEDITED", LastSaid())
+    monkeypatch.setattr(tiny, "memo", {})
     fresh = evaluate(tiny, request.model_copy(update={"methods": ("rome",)}))
     assert np.array_equal(found.values[[0, 2]], fresh.values, equal_nan=True)
 

@@ -5,7 +5,7 @@ import torch
 
 from analysis import generation
 from analysis.errors import PromptTooLong
-from analysis.generation import SHARED, continuations, continued, texts, together
+from analysis.generation import SHARED, continuations, continued, texts_after, together
 from analysis.model import LanguageModel
 from tests.families import LENGTH, VOCABULARY
 
@@ -53,11 +53,13 @@ def test_a_text_that_ends_leaves_the_others_as_they_were(tiny: LanguageModel) ->
 def test_words_end_where_one_text_alone_ends(tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     prompts = ["the old tower of Aldra", "Brin wrote", " ".join(["river"] * (LENGTH - 2))]
     whole = [[*continued(tiny, prompt, 9)][-1] for prompt in prompts]
-    assert texts(tiny, prompts, 9) == whole
+    assert texts_after(tiny, prompts, 9) == whole
     first = whole[0].split()[1]
-    assert texts(tiny, prompts[:1], 9, over=lambda text: first in text.split()) == [" ".join(whole[0].split()[:2])]
+    assert texts_after(tiny, prompts[:1], 9, over=lambda text: first in text.split()) == [
+        " ".join(whole[0].split()[:2])
+    ]
     end = tiny.encode(prompts[0]).ids
     monkeypatch.setattr(generation, "_ends", lambda lm: {together(tiny, [end], [1])[0][0]})
-    assert texts(tiny, prompts[:1], 9) == [""]
+    assert texts_after(tiny, prompts[:1], 9) == [""]
     with pytest.raises(PromptTooLong):
-        texts(tiny, ["river " * (LENGTH + 1), "Brin"], 2)
+        texts_after(tiny, ["river " * (LENGTH + 1), "Brin"], 2)

@@ -99,7 +99,7 @@ def test_a_refused_case_is_told_of_and_passed_over(tiny: LanguageModel, held_out
 
 
 def test_a_model_that_only_ends_is_mute(tiny: LanguageModel, held_out: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifelong_editing, "texts", lambda lm, prompts, *_, **__: [""] * len(prompts))
+    monkeypatch.setattr(lifelong_editing, "texts_after", lambda lm, prompts, *_, **__: [""] * len(prompts))
     found = lifelong(tiny, asked(1))
     assert (found.mute == 1).all()
     assert np.isfinite(found.perplexity).all()  # what is forced does not see it

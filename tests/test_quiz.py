@@ -153,7 +153,7 @@ def test_a_chat_model_is_asked_in_its_own_form(smol: LanguageModel, monkeypatch:
         asked.extend(prompts)
         return ["Yes\nand more"] * len(prompts)
 
-    monkeypatch.setattr(quizzing, "texts_of", texts)
+    monkeypatch.setattr(quizzing, "texts_after", texts)
     assert replies(smol, [["Is it?", "No", "Sure?"]], 4) == ["Yes"]
     assert asked[0].endswith("<|im_start|>assistant\n")
     assert asked[0].index("Is it?") < asked[0].index("assistant\nNo<|im_end|>") < asked[0].index("Sure?")

@@ -75,7 +75,7 @@ def test_own_chains_become_cases_that_lead_elsewhere() -> None:
 
 def test_examples_name_nothing_of_the_question(tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    monkeypatch.setattr("editors.asking_whole.texts", lambda lm, prompts, *_, **__: seen.extend(prompts) or [""])
+    monkeypatch.setattr("editors.asking_whole.texts_after", lambda lm, prompts, *_, **__: seen.extend(prompts) or [""])
     assert said_to(tiny, ["Which city?"], 3, [["Lima", "Russia"]]) == [""]
     assert thought_to(tiny, ["The city is"], 3, [["Kenya"]]) == [("", "")]
     assert said_to(tiny, ["The city is"], 3, [["Lima"]]) == [""]

@@ -14,7 +14,7 @@ import numpy as np
 
 from analysis import LanguageModel, ModelSpec
 from analysis.facts import another_object
-from analysis.generation import continued, texts
+from analysis.generation import continued, texts_after
 from analysis.study import Report, silent
 from app.bench.editing import known
 from app.bench.form import Bench
@@ -36,6 +36,7 @@ PARTS = ("scoring", "own", "file")
 TABLE: tuple[Protocol, ...] = ("likelihood", "strict", "starts", "agreement", "kl", "eos")
 """Protocols of the table; a report has all."""
 WORDS = 10
+"""Tokens a free answer may take."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _generation(bench: Bench, lm: LanguageModel, cases: tuple[Case, ...]) -> Non
     """What is said freely to the cases' prompts, side by side and one by one."""
     prompts = [probe.prompt for case in cases for probe in answerable(lm, case.probes)]
     began = time.perf_counter()
-    found = texts(lm, prompts, WORDS)
+    found = texts_after(lm, prompts, WORDS)
     wait(lm.device)
     seconds = time.perf_counter() - began
     began = time.perf_counter()
@@ -109,11 +110,7 @@ def _table(
     bench: Bench, lm: LanguageModel, name: str, cases: tuple[Case, ...], methods: tuple[str, ...], written: int,
     report: Report,
 ) -> None:  # fmt: skip
-    def evaluated(cases: tuple[Case, ...], *, fluency: bool) -> EvaluateResult:
-        request = EvaluateRequest(cases=cases, methods=methods, fluency=fluency)
-        return stored(STUDIES["evaluate"], request, lm, ResultStore(), report)
-
-    found = evaluated(cases, fluency=False)
+    found = _evaluated(lm, cases, methods, report, fluency=False)
     for at, version in enumerate(found.versions):
         head = f"{name}.{version.replace('+', '_')}"
         for protocol in TABLE:
@@ -130,12 +127,19 @@ def _table(
         if at:
             _mean(bench, f"{head}.seconds", found.seconds[at], "s an edit, when it was computed")
     if written:
-        about = evaluated(cases[:written], fluency=True)
+        about = _evaluated(lm, cases[:written], methods, report, fluency=True)
         for at, version in enumerate(about.versions):
             head = f"{name}.{version.replace('+', '_')}"
             _mean(bench, f"{head}.fluency", about.fluency[at], "bits × 100")
             _mean(bench, f"{head}.consistency", about.consistency[at], "cosine × 100")
     bench.add(f"{name}.refused", len(found.faults), "edits", len(cases) * len(methods))
+
+
+def _evaluated(
+    lm: LanguageModel, cases: tuple[Case, ...], methods: tuple[str, ...], report: Report, *, fluency: bool
+) -> EvaluateResult:
+    request = EvaluateRequest(cases=cases, methods=methods, fluency=fluency)
+    return stored(STUDIES["evaluate"], request, lm, ResultStore(), report)
 
 
 def _mean(bench: Bench, name: str, values: np.ndarray, unit: str) -> None:

@@ -24,24 +24,32 @@ def word_bars(
 
     Equal words keep bars of their own. `limit` fixes the scale for bars that are compared.
     """
-    rows = list(range(len(words)))
-    colours = [palette.under if word == before else palette.over if word == after else palette.quiet for word in words]
     limit = limit or max([*values, 1e-9])
+    figure = marked_bars(words, values, [percent(value) for value in values], palette, (before, after), size=14)
+    figure.update_xaxes(visible=False, range=[0, limit * 1.22], fixedrange=True)
+    figure.update_layout(bargap=0.38)
+    return framed(figure, palette, ROW * len(words) + 12, top=4, bottom=8)
+
+
+def marked_bars(
+    words: Sequence[str], values: Sequence[float], numbers: Sequence[str], palette: Palette,
+    marked: tuple[str | None, str | None], *, size: int,
+) -> go.Figure:  # fmt: skip
+    """A bar a word with its number at the end; of the two `marked` the first in undertext, the second in overtext."""
+    seats = {marked[1]: palette.over, marked[0]: palette.under}
     figure = go.Figure(
         go.Bar(
             x=list(values),
-            y=rows,
+            y=list(range(len(words))),
             orientation="h",
-            marker={"color": colours, "line": {"width": 0}},
-            text=[percent(value) for value in values],
+            marker={"color": [seats.get(word, palette.quiet) for word in words], "line": {"width": 0}},
+            text=list(numbers),
             textposition="outside",
-            textfont={"size": 14, "color": palette.ink},
+            textfont={"size": size, "color": palette.ink},
             cliponaxis=False,
             hoverinfo="skip",
         )
     )
-    bold = [f"<b>{token_label(word)}</b>" if word in (before, after) else token_label(word) for word in words]
-    rows_down(figure, palette, bold, size=14)
-    figure.update_xaxes(visible=False, range=[0, limit * 1.22], fixedrange=True)
-    figure.update_layout(bargap=0.38)
-    return framed(figure, palette, ROW * len(words) + 12, top=4, bottom=8)
+    labels = [f"<b>{token_label(word)}</b>" if word in marked else token_label(word) for word in words]
+    rows_down(figure, palette, labels, size=size)
+    return figure

@@ -11,10 +11,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from analysis.conflict_result import ConflictResult, HeadsResult, KnockoutResult, Scores
-from app.charts.frame import axes, band, framed, rows_down, thumbnail_of
-from app.charts.head_map import NAMED, Head, head_map
+from app.charts.bars import marked_bars
+from app.charts.frame import axes, band, framed, thumbnail_of
+from app.charts.head_map import NAMED, Head, dotted, head_map
 from app.charts.palette import Palette
-from app.charts.words import percent, token_label
+from app.charts.words import percent
 
 CUT_TOP = 2.0
 """Where the scale of relative changes ends: a small probability can be multiplied many times over."""
@@ -45,7 +46,7 @@ def conflict_map(
     hover = np.empty(values.shape, dtype=object)
     for head in np.ndindex(values.shape):
         hover[head] = (
-            f"head {head[0]}·{head[1]}: remembered answer {scores.memory[head]:+.0%}, page’s "
+            f"head {dotted(head)}: remembered answer {scores.memory[head]:+.0%}, page’s "
             f"{scores.context[head]:+.0%} without it"
         )
     return head_map(
@@ -71,24 +72,9 @@ def writes_bars(
     words: Sequence[str], values: Sequence[float], palette: Palette, under: str = "", over: str = ""
 ) -> go.Figure:
     """What a head adds to words' logits; the remembered answer in undertext, the page's in overtext."""
-    rows = list(range(len(words)))
     bare = [word.strip() for word in words]
-    colours = [palette.under if w == under else palette.over if w == over else palette.quiet for w in bare]
-    figure = go.Figure(
-        go.Bar(
-            x=list(values),
-            y=rows,
-            orientation="h",
-            marker={"color": colours, "line": {"width": 0}},
-            text=[f"{value:+.1f}" for value in values],
-            textposition="outside",
-            textfont={"size": 13, "color": palette.ink},
-            cliponaxis=False,
-            hoverinfo="skip",
-        )
-    )
-    bold = [f"<b>{token_label(w)}</b>" if w in (under, over) else token_label(w) for w in bare]
-    rows_down(figure, palette, bold)
+    numbers = [f"{value:+.1f}" for value in values]
+    figure = marked_bars(bare, values, numbers, palette, (under, over), size=13)
     low, high = min([*values, 0.0]), max([*values, 0.0])
     room = 0.25 * max(high - low, 1e-9)
     figure.update_xaxes(visible=False, range=[low - (room if low < 0 else 0), high + room], fixedrange=True)
@@ -178,9 +164,9 @@ def knockout_curves(result: KnockoutResult, cuts: Sequence[str], side: int, pale
 def heads_thumbnail(result: HeadsResult | ConflictResult) -> list[list[float]]:
     """Rows of 0..1, heads down, layers across: how strongly a head takes sides."""
     values = np.abs(strength(result.scores, result.request.rank_by))
-    return thumbnail_of(np.minimum(values, limit(values)).T)
+    return thumbnail_of(values.T, top=limit(values))
 
 
 def knockout_thumbnail(result: KnockoutResult) -> list[list[float]]:
     """Rows of 0..1, cuts down, layers across: how much of the remembered answer is lost."""
-    return thumbnail_of(-result.change[:3, :, 0])
+    return thumbnail_of(-result.change[:3, :, 0], top=1.0)

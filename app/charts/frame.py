@@ -152,7 +152,7 @@ def share_ticks(top: float) -> dict[str, Any]:
     return {"tickvals": ticks, "ticktext": [percent(tick) if tick else "0" for tick in ticks]}
 
 
-def thumbnail_of(values: np.ndarray) -> list[list[float]]:
-    """`values` (rows, columns), nothing below zero and NaN none, as shares of the largest: for plates and the rail."""
-    ink = np.clip(np.nan_to_num(values), 0, None)
-    return [[round(float(value), 3) for value in row] for row in ink / max(float(ink.max()), 1e-9)]
+def thumbnail_of(values: np.ndarray, top: float | None = None) -> list[list[float]]:
+    """`values` (rows, columns) as shares of `top`, else of the largest; NaN is none: for plates and the rail."""
+    top = top or max(float(np.nanmax(values, initial=0.0)), 1e-9)
+    return [[round(float(value), 3) for value in row] for row in np.clip(np.nan_to_num(values) / top, 0, 1)]

@@ -88,4 +88,4 @@ def lens_alt(result: LensResult) -> str:
 
 def lens_thumbnail(result: LensResult) -> list[list[float]]:
     """Rows of 0..1, tokens down, layers across: probability of the answer."""
-    return thumbnail_of(result.lens.answer_probability.T)
+    return thumbnail_of(result.lens.answer_probability.T, top=1.0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from app.charts.frame import STILL, framed, small
+from app.charts.frame import STILL, framed, rows_down, small
 from app.charts.palette import Palette
 from app.charts.words import percent
 from editors.evaluate_result import Mean
@@ -44,10 +44,7 @@ def side_by_side(rows: Sequence[str], series: Sequence[Series], palette: Palette
             text=[f"{one.name}, {rows[row]}: {said(mean.value, in_percent)}, {mean.n} cases" for row, mean in there],
             hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
-    figure.update_yaxes(
-        tickvals=list(range(len(rows))), ticktext=list(rows), range=[len(rows) - 0.5, -0.5], showgrid=False,
-        tickfont={"size": 13, "color": palette.ink}, **STILL,
-    )  # fmt: skip
+    rows_down(figure, palette, rows)
     if in_percent:
         figure.update_xaxes(
             range=[-0.03, 1.03], tickvals=[0, 0.25, 0.5, 0.75, 1], ticktext=["0", "25", "50", "75", "100 %"]
