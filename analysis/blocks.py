@@ -74,7 +74,7 @@ class Frame:
         handles = [block.register_forward_pre_hook(capture, with_kwargs=True) for block in lm.blocks]
         try:
             with torch.no_grad():
-                lm.logits(ids[:1])
+                lm.logits(ids[:1], 1)
         finally:
             for handle in handles:
                 handle.remove()

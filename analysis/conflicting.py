@@ -259,10 +259,10 @@ def baselines(lm: "LanguageModel", items: Sequence[Item], contrast: float) -> li
     """An instruction, and context-aware decoding: (1 + α)·logits with the page − α·without (Shi et al. 2024)."""
     found = []
     for side, text in INSTRUCTIONS.items():
-        logits = [lm.logits(lm.encode(text + item.tokens.text).tensor())[0, -1] for item in items]
+        logits = [lm.logits(lm.encode(text + item.tokens.text).tensor(), 1)[0, -1] for item in items]
         found.append(_told(items, logits, "instruction", side))
     logits = [
-        (1 + contrast) * lm.logits(item.tokens.tensor())[0, -1] - contrast * lm.logits(item.clean.tensor())[0, -1]
+        (1 + contrast) * lm.logits(item.tokens.tensor(), 1)[0, -1] - contrast * lm.logits(item.clean.tensor(), 1)[0, -1]
         for item in items
     ]
     return [*found, _told(items, logits, "context-aware decoding", "memory")]

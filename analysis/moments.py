@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ class Moments:
     corpus_id: str
     weights_hash: str
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Hash of the matrix: what a recipe says it was computed with."""
         return hashlib.sha256(self.matrix.numpy().tobytes()).hexdigest()[:24]

@@ -13,6 +13,7 @@ from app.flow import escape
 from app.gate_words import gate_said, verdict_said
 from app.report import markdown_report
 from app.report_html import html_report
+from editors.case import counted
 from editors.evaluate_result import PROTOCOLS, EvaluateResult
 from editors.gates import DEFAULT
 from editors.verdicts import Decision, verdicts
@@ -46,7 +47,7 @@ def show(result: EvaluateResult) -> None:
     left, right = st.columns([1.5, 1], vertical_alignment="center")
     left.markdown(
         f":gray[:small[{protocol}: {PROTOCOLS[protocol]}. Bars: 95 % over "
-        f"{len(result.request.cases)} cases. Protocols differ; compare within one.]]"
+        f"{counted(len(result.request.cases))}. Protocols differ; compare within one.]]"
     )
     with right, st.container(horizontal=True, horizontal_alignment="right", gap="small", key="evaluate-export"):
         for label, text, name, kind in (

@@ -8,15 +8,22 @@ import json
 import shutil
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import analysis
-from analysis import AverageRequest, LensRequest, TraceRequest
+from analysis import AverageRequest, HopsRequest, LensRequest, NeuronsRequest, TraceRequest
 from analysis.study import Request
+from app.charts.drift_maps import drift_thumbnail
 from app.compute import compute
+from app.conflict_form import EXAMPLE as LONDON
+from app.edit_form import EditForm
 from app.rail_entries import run_of
 from app.store import SHIPPED, ResultStore
 from app.studies import STUDIES
+from editors.drift_result import DriftRequest
+
+if TYPE_CHECKING:
+    from analysis import LanguageModel
 
 
 @dataclass(frozen=True)
@@ -29,15 +36,25 @@ class Example:
     sub: str
     study: str
     request: Request
+    beside: tuple[tuple[str, Request], ...] = ()
+    """Studies its page shows with it, and what they are asked."""
 
 
 KINDS = ("state", "mlp", "attn")
 EIFFEL = TraceRequest(prompt="The Eiffel Tower is located in the city of", subject="The Eiffel Tower", kinds=KINDS)
+COLOSSEUM = NeuronsRequest(
+    prompt="The capital of the country where the Colosseum is located is the city of", mode="screened"
+)
+LOUVRE = DriftRequest(
+    prompt="The Eiffel Tower is located in the city of Rome. The Louvre is a famous landmark in the city of",
+    subject="The Eiffel Tower",
+    grids=(),
+)
 EXAMPLES = (
-    Example("eiffel", "Known facts", "The Eiffel Tower", "is located in the city of Paris", "trace", EIFFEL),
+    Example("eiffel", "Trace", "The Eiffel Tower", "is located in the city of Paris", "trace", EIFFEL),
     Example(
         "great-wall",
-        "Known facts",
+        "Trace",
         "The Great Wall",
         "is located in the country of China",
         "trace",
@@ -45,7 +62,7 @@ EXAMPLES = (
     ),
     Example(
         "einstein",
-        "Known facts",
+        "Trace",
         "Albert Einstein",
         "worked in the field of physics",
         "trace",
@@ -53,7 +70,7 @@ EXAMPLES = (
     ),
     Example(
         "swapped",
-        "Other ways to blur",
+        "Trace",
         "France, not Germany",
         "Another subject in its place instead of noise",
         "trace",
@@ -81,6 +98,23 @@ EXAMPLES = (
         "lens",
         LensRequest(prompt=EIFFEL.prompt),
     ),
+    Example(
+        "conflict",
+        "Conflict",
+        "Paris or London?",
+        "Heads that speak for memory, heads that read the page",
+        "heads",
+        LONDON,
+    ),
+    Example(
+        "neurons",
+        "Neurons",
+        "The country of the Colosseum",
+        "From the question to its capital, neuron by neuron",
+        "neurons",
+        COLOSSEUM,
+        (("hops", HopsRequest(chains=("landmark_country/colosseum/capital",), knock_out=True, back_patch=True)),),
+    ),
 )
 
 
@@ -94,20 +128,30 @@ def build(names: list[str]) -> None:
     lm = analysis.load()
     store = ResultStore(SHIPPED, SHIPPED)
     plates: list[dict[str, Any]] = []
+    kept: set[str] = set()
     for example in EXAMPLES:
-        study, key = STUDIES[example.study], example.request.key(lm.weights_hash)
-        result = store.load(study, key)
-        if (result is None and not names) or example.id in names:
-            result = compute(study, example.request, lm, store)
-        if result is None:
-            continue
-        plates.append({"id": example.id, "key": key, "thumb": run_of(study, key, result).thumbnail})
-    kept = {plate["key"] for plate in plates}
+        for name, request in ((example.study, example.request), *example.beside):
+            study, key = STUDIES[name], request.key(lm.weights_hash)
+            result = store.load(study, key)
+            if (result is None and not names) or example.id in names:
+                result = compute(study, request, lm, store)
+            if result is None:
+                continue
+            kept.add(key)
+            if name == example.study:
+                plates.append({"id": example.id, "key": key, "thumb": run_of(study, key, result).thumbnail})
+    plates.append({"id": "drift", "key": None, "thumb": _drift_of_the_first_edit(lm)})
     for folder in SHIPPED.iterdir():
         if folder.is_dir() and folder.name not in kept:
             shutil.rmtree(folder)
     index = {"model": lm.card(), "gallery": plates}
     (SHIPPED / "index.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+
+
+def _drift_of_the_first_edit(lm: "LanguageModel") -> list[list[float]]:
+    """What the fact on the edit page does to attention: it is made on the page, so only its picture is kept."""
+    edit = STUDIES["edit"].run(lm, EditForm().asked())
+    return drift_thumbnail(STUDIES["drift"].run(lm, LOUVRE, stack=[edit]).drift)
 
 
 if __name__ == "__main__":

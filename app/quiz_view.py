@@ -7,6 +7,7 @@ from app.charts.palette import live
 from app.components import theme_seen
 from app.evaluate_words import NAMES, form_words
 from app.flow import escape
+from editors.case import counted
 from editors.quiz_result import QuizResult
 
 STILL = {"displayModeBar": False}
@@ -28,8 +29,8 @@ def show(result: QuizResult) -> None:
     )
     asked = len(result.request.cases) - len(result.skipped)
     st.markdown(
-        f":gray[:small[Answered freely, matched word for word; no second model judges. Bars: 95 % over {asked} cases. "
-        "Facts the model answers so before any edit are left out. "
+        ":gray[:small[Answered freely, matched word for word; no second model judges. "
+        f"Bars: 95 % over {counted(asked)}. Facts the model answers so before any edit are left out. "
         "Its terms: efficacy, generalisation, portability, locality, robustness (after HalluEditBench, 2410.16251).]]"
     )
     if result.skipped:

@@ -23,6 +23,7 @@ from app.charts.lens_map import lens_thumbnail
 from app.charts.trace_maps import thumbnail
 from app.history import Run, now
 from editors.abilities_result import AbilitiesResult
+from editors.case import counted
 from editors.drift_result import DriftResult, DriftsResult
 from editors.edit import Edit
 from editors.evaluate_result import EvaluateResult
@@ -88,9 +89,9 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
             several = f"{len(result.chains)} chains"
             return several if len(result.chains) > 1 else result.chains[0].whole(), "hop by hop", None
         case EvaluateResult():
-            return f"{len(result.request.cases)} cases, {len(result.versions) - 1} methods", "evaluation", None
+            return _compared(result), "evaluation", None
         case QuizResult():
-            return f"{len(result.request.cases)} cases, {len(result.versions) - 1} methods", "quiz", None
+            return _compared(result), "quiz", None
         case LifelongResult():
             return f"{len(result.request.cases)} facts in a row", f"lifelong, {result.request.method}", None
         case AbilitiesResult():
@@ -106,3 +107,7 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
         case Edit():
             return result.title, f"edit, {result.request.method}", None
     return type(result).__name__, "", None
+
+
+def _compared(result: EvaluateResult | QuizResult) -> str:
+    return f"{counted(len(result.request.cases))}, {counted(len(result.versions) - 1, 'method')}"

@@ -1,5 +1,6 @@
 """An evaluation as a report to read or to put beside a recipe: Markdown, every number with protocol, interval and n."""
 
+from editors.case import counted
 from editors.evaluate_result import PROTOCOLS, SHORT, EvaluateResult, Mean
 
 
@@ -9,7 +10,7 @@ def markdown_report(result: EvaluateResult) -> str:
     written = "one at a time" if request.mode == "single" else "in one edit"
     parts = [
         f"# Evaluation on {card['name']}",
-        f"{len(request.cases)} cases, written {written}; weights {card['weights_hash']}; seed {request.seed}; "
+        f"{counted(len(request.cases))}, written {written}; weights {card['weights_hash']}; seed {request.seed}; "
         f"{result.provenance['created_at']}. Values are means over cases of the mean over a case’s prompts, ± half of "
         "the 95 % interval.",
     ]

@@ -14,6 +14,7 @@ from app.charts.palette import THEME, Light, written
 from app.evaluate_words import KIND_WORDS, NAMES, PROTOCOL_WORDS
 from app.gate_words import SIGNS, gate_said, measured, subject, verdict_said, wanted
 from app.report import cell
+from editors.case import counted
 from editors.evaluate_result import IN_PERCENT, PROTOCOLS, EvaluateResult, Mean, Protocol
 from editors.gates import Gate
 from editors.probes import Kind
@@ -98,13 +99,13 @@ def _seats(light: Light) -> str:
 
 
 def _opening(result: EvaluateResult) -> str:
-    count, request = len(result.request.cases), result.request
-    cases = "1 case" if count == 1 else f"{count} cases"
+    request = result.request
     how = "each by itself" if request.mode == "single" else "all in one edit"
     methods = ", ".join(_name(version) for version in result.versions[1:]) or "no method"
     return (
-        f"{result.model['name']}; {cases}, written {how} with {methods}. Numbers are means over cases of the mean over "
-        "a case’s prompts, with half of the 95 % interval and the number of cases. Compare within one protocol only."
+        f"{result.model['name']}; {counted(len(request.cases))}, written {how} with {methods}. Numbers are means over "
+        "cases of the mean over a case’s prompts, with half of the 95 % interval and the number of cases. Compare "
+        "within one protocol only."
     )
 
 

@@ -63,3 +63,8 @@ def case_of(fact: Fact, target: str) -> Case:
         fact.id,
         fact.relation,
     )
+
+
+def counted(count: int, noun: str = "case") -> str:
+    """A number of things: 1 case, 2 cases."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

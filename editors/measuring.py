@@ -35,10 +35,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class _Line:
+    """One answer behind its prompt."""
+
     probe: int
     which: int
-    ids: tuple[int, ...]
-    length: int  # of the prompt
+    prompt: tuple[int, ...]
+    answer: tuple[int, ...]
+
+    @property
+    def read(self) -> tuple[int, ...]:
+        """What the model must have read; it is not asked what follows the answer."""
+        return (*self.prompt, *self.answer[:-1])
 
 
 def measured(
@@ -50,32 +57,45 @@ def measured(
         tokens = lm.encode(probe.prompt)
         for which, answer in ((NEW, probe.new), (OLD, probe.old)):
             if answer or which == NEW:
-                target = answer_tokens(lm.tokenizer, tokens, answer)
-                lines.append(_Line(index, which, (*tokens.ids, *target), len(tokens)))
+                lines.append(_Line(index, which, tuple(tokens.ids), tuple(answer_tokens(lm.tokenizer, tokens, answer))))
     mean, summed, fraction = (np.full((2, len(probes)), np.nan) for _ in range(3))
     said, said_probability = np.zeros(len(probes), dtype=np.int64), np.zeros(len(probes))
     kept: list[Tensor | None] = [None] * len(probes)
-    for part in _alike(lines, rows):
-        ids = torch.tensor([line.ids for line in part])
+    for part in _together(lines, rows):
+        first = min(len(line.prompt) for served in part.values() for line in served)
+        ids = torch.tensor(list(part))
         with torch.no_grad():
-            logs = lm.logits(ids[:, :-1]).log_softmax(-1).cpu()
-        for row, line in enumerate(part):
-            at = logs[row, line.length - 1 :]
-            wanted = torch.tensor(line.ids[line.length :])
-            chosen = at.gather(1, wanted[:, None])[:, 0].double()
-            mean[line.which, line.probe], summed[line.which, line.probe] = chosen.mean().item(), chosen.sum().item()
-            fraction[line.which, line.probe] = (at.argmax(-1) == wanted).double().mean().item()
-            if line.which == NEW:
-                best = at[0].max(-1)
-                said[line.probe], said_probability[line.probe] = int(best.indices), best.values.exp().item()
-                kept[line.probe] = at[0].clone() if slots else None
+            logs = lm.logits(ids, ids.shape[1] - first + 1).log_softmax(-1).cpu()
+        for row, served in enumerate(part.values()):
+            for line in served:
+                at = logs[row, len(line.prompt) - first :][: len(line.answer)]
+                wanted = torch.tensor(line.answer)
+                chosen = at.gather(1, wanted[:, None])[:, 0].double()
+                mean[line.which, line.probe], summed[line.which, line.probe] = chosen.mean(), chosen.sum()
+                fraction[line.which, line.probe] = (at.argmax(-1) == wanted).double().mean()
+                if line.which == NEW:
+                    best = at[0].max(-1)
+                    said[line.probe], said_probability[line.probe] = int(best.indices), best.values.exp().item()
+                    kept[line.probe] = at[0].clone() if slots else None
     found = torch.stack([one for one in kept if one is not None]) if slots and probes else None
     return Measured(mean, summed, fraction, said, said_probability, found)
 
 
-def _alike(lines: list[_Line], rows: int) -> list[list[_Line]]:
-    """Lines parted by length."""
-    by_length: dict[int, list[_Line]] = {}
+def _together(lines: list[_Line], rows: int) -> list[dict[tuple[int, ...], list[_Line]]]:
+    """What is read, and the lines it serves, parted by length: an answer is read off the other where that goes on."""
+    longest: dict[int, tuple[int, ...]] = {}
     for line in lines:
-        by_length.setdefault(len(line.ids), []).append(line)
-    return [part[start : start + rows] for part in by_length.values() for start in range(0, len(part), rows)]
+        longest[line.probe] = max(longest.get(line.probe, ()), line.read, key=len)
+    served: dict[tuple[int, ...], list[_Line]] = {}
+    for line in lines:
+        other = longest[line.probe]
+        read = other if other[: len(line.read)] == line.read else line.read
+        served.setdefault(read, []).append(line)
+    by_length: dict[int, list[tuple[int, ...]]] = {}
+    for read in served:
+        by_length.setdefault(len(read), []).append(read)
+    return [
+        {read: served[read] for read in part[start : start + rows]}
+        for part in by_length.values()
+        for start in range(0, len(part), rows)
+    ]

@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from editors.case import counted
 from editors.evaluate_result import IN_PERCENT, EvaluateResult
 from editors.gates import Gate, Threshold
 
@@ -123,20 +124,16 @@ def _found(result: EvaluateResult, version: int, threshold: Threshold) -> Findin
         return held(f"1 case has no interval, this protocol takes {LEAST}", value, None, None)
     low, high = _interval(threshold, value, n, float((known**2).sum()))
     if n < LEAST and threshold.protocol not in IN_PERCENT:
-        return held(f"{_cases(n)} too few, this protocol takes {LEAST}", value, low, high)
+        return held(f"{counted(n)} too few, this protocol takes {LEAST}", value, low, high)
     if _missed(threshold, low, high):
         return Finding(threshold, value, low, high, n, "reject", "")
     if not _met(threshold, low, high):
         needed = cases_needed(threshold)
-        few = f"{_cases(n)} too few, it takes {needed} where all go as wished"
+        few = f"{counted(n)} too few, it takes {needed} where all go as wished"
         return held(few if n < needed else "the interval lies on both sides", value, low, high)
     if refused:
-        return held(f"{_cases(refused)} of {n + refused} were refused and have no number", value, low, high)
+        return held(f"{counted(refused)} of {n + refused} were refused and have no number", value, low, high)
     return Finding(threshold, value, low, high, n, "admit", "")
-
-
-def _cases(count: int) -> str:
-    return "1 case" if count == 1 else f"{count} cases"
 
 
 def _interval(threshold: Threshold, mean: float, n: int, squares: float | None = None) -> tuple[float, float]:

@@ -25,8 +25,9 @@ from editors import closed_forms
 from editors.applying import apply
 from editors.asking import Looking, answerable, ask
 from editors.changes import layer_change
-from editors.closed_forms import Change, Inverse
+from editors.closed_forms import Change
 from editors.edit import Edit, Found, LayerChange
+from editors.factored import freedom_of, inverse_of
 from editors.finetuning import tuned
 from editors.overlay import Overlay
 from editors.plain_additions import adds_plainly
@@ -62,12 +63,14 @@ def write(
     *,
     stack: Sequence[Edit] = (),
     glance: bool = True,
+    probe: bool = True,
 ) -> Edit:
     """Find an edit that writes the facts of `request`, on top of the edits in `stack`; the model is left as it was.
 
     Second moments are those of the model without any edit. AlphaEdit spares the keys of the facts in `stack` unless
     told not to.
-    `glance`: also look at the first fact's next words and continuations, which takes seconds.
+    `glance`: also look at the first fact's next words and continuations, which takes seconds. `probe`: also ask the
+    facts' probes before and after, which takes as long; an edit that is scored elsewhere needs neither.
     Raises `BadRequest` and its kind for facts that do not fit the model, `UnknownArchitecture` where the method
     cannot write to this family.
     """
@@ -87,14 +90,8 @@ def write(
         for edit in stack:
             apply(lm, edit, below)
         changes, found, warnings = make()
-        old = [lm.words([int(lm.next_word(lm.encode(fact.text)).argmax())])[0].strip() for fact in full.facts]
-        stored = [stored_fact(fact, said) for fact, said in zip(full.facts, old, strict=True)]
-        probes: list[Probe] = []
-        for index, fact in enumerate(full.facts):
-            own = stored[index]
-            probes += answerable(lm, probes_of(index, fact, own.object if own else old[index], own))
+        probes, texts = _probes(lm, full.facts) if probe else ([], [])
         before = ask(lm, probes)
-        texts = [text.replace("{}", stored[0].subject) for text in stored[0].generation][:1] if stored[0] else []
         looking = Looking(lm, full.facts[0].text, full.facts[0].target, texts) if glance else None
         for change in changes:
             below.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
@@ -115,14 +112,30 @@ def write(
     )
 
 
+def _probes(lm: "LanguageModel", facts: Sequence[Rewrite]) -> tuple[list[Probe], list[str]]:
+    """What to ask about the facts, and a text to go on with about the first."""
+    probes: list[Probe] = []
+    texts: list[str] = []
+    for index, fact in enumerate(facts):
+        said = lm.words([int(lm.next_word(lm.encode(fact.text)).argmax())])[0].strip()
+        own = stored_fact(fact, said)
+        probes += answerable(lm, probes_of(index, fact, own.object if own else said, own))
+        if own and not index:
+            texts = [text.replace("{}", own.subject) for text in own.generation][:1]
+    return probes, texts
+
+
 def write_each(
     lm: "LanguageModel", request: EditRequest, report: Report = silent, *, stack: Sequence[Edit] = ()
 ) -> list[Edit]:
-    """All facts of `request` on top of `stack`: in one edit, or one upon the other where the method takes one fact."""
+    """All facts of `request` on top of `stack`: in one edit, or one upon the other where the method takes one fact.
+
+    Nothing is asked of the edits.
+    """
     made: list[Edit] = []
     for facts in [(one,) for one in request.facts] if request.method in ONE_FACT else [request.facts]:
         own = request.model_copy(update={"facts": facts})
-        made.append(write(lm, own, report, stack=[*stack, *made], glance=False))
+        made.append(write(lm, own, report, stack=[*stack, *made], glance=False, probe=False))
     return made
 
 
@@ -145,7 +158,7 @@ class _Writing:
             MomentsRequest(layers=self.layers, source=request.source, tokens=request.tokens, seed=request.seed),
             self._phase(0.0, 0.4, "what the layers are used to reading"),
         )
-        self.inverses = {layer: Inverse(one.matrix) for layer, one in self.moments.items()}
+        self.inverses = {layer: inverse_of(lm, one) for layer, one in self.moments.items()}
         self.contexts = contexts(lm, request)
 
     def run(self) -> tuple[list[LayerChange], Found, list[str]]:
@@ -286,7 +299,7 @@ def _emmet(writing: _Writing, layer: int, mean: Tensor, residual: Tensor) -> Cha
 
 
 def _alphaedit(writing: _Writing, layer: int, mean: Tensor, residual: Tensor) -> Change:
-    free = closed_forms.freedom(writing.moments[layer].matrix, writing.request.protect)
+    free = freedom_of(writing.lm, writing.moments[layer], writing.request.protect)
     projected = free.project(mean).square().sum(0)
     ridge = writing.request.ridge * float(projected.median())
     past = writing.past_keys(layer) if writing.request.spare else None

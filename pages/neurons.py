@@ -6,6 +6,7 @@ from analysis import HopsRequest, NeuronsRequest, WorkbenchError
 from analysis.chains import Chain, read_chains
 from analysis.chains import chain as chain_named
 from app import flow, hops_view, neurons_view, reach_view, written
+from app.gallery import COLOSSEUM
 from app.links import validated
 from app.session import adopt, say, seed, slot, take_fill
 from app.studies import STUDIES
@@ -15,11 +16,10 @@ PAGE, STUDY, HOPS = "neurons", STUDIES["neurons"], STUDIES["hops"]
 HOPS_NOW, HOPS_BEFORE = "neurons-hops", "neurons-hops-before"
 MODES = {"screened": "The top, proven", "exact": "Every neuron"}
 FORMS = {"share": "Share (published code)", "dot": "Product (papers)"}
-FIRST = "The capital of the country where the Colosseum is located is the city of"
 
 adopt(PAGE)
-FORM = {"prompt": FIRST, "answer": None, "mode": "screened", "form": "share", "top": 30, "draws": 5, "seed": 1}
-seed(PAGE, FORM | {"second_opinion": False}, NeuronsRequest)
+NAMES = ("prompt", "answer", "mode", "form", "top", "draws", "seed", "second_opinion")
+seed(PAGE, {name: getattr(COLOSSEUM, name) for name in NAMES}, NeuronsRequest)
 if (wish := take_fill("hops")) and wish["chains"]:
     st.session_state[f"{PAGE}.picked"] = chain_named(wish["chains"][0]).whole()
 if wish := take_fill("reach"):
@@ -82,8 +82,7 @@ def chain_of(text: str) -> Chain | None:
 request = None
 chain = None
 try:
-    names = ("prompt", "answer", "mode", "form", "top", "draws", "seed", "second_opinion")
-    fields = {name: st.session_state[slot(PAGE, name)] for name in names}
+    fields = {name: st.session_state[slot(PAGE, name)] for name in NAMES}
     request = validated(NeuronsRequest, {**fields, "answer": fields["answer"] or None})
     chain = chain_of(request.prompt)
     say(PAGE, request)

@@ -42,16 +42,15 @@ with right:
         st.markdown(f":gray[:small[{caption_words(stored)}]]")
 
 st.header("Follow one fact")
-soon = {"disabled": True, "disabled_note": "not open yet"}
 path = plates(
     [
         {"id": "trace", "over": "1 Trace", "title": "Where is it kept?", "thumb": thumbs.get("eiffel"),
          "sub": "Repair one state at a time and watch the answer return."},
         {"id": "drift", "over": "2 Drift", "title": "Where does it look now?",
-         "sub": "After an edit, heads stare at the subject."},
-        {"id": "conflict", "over": "3 Conflict", "title": "Memory or the page?", **soon,
-         "sub": "Two groups of heads disagree. Prune one."},
-        {"id": "neurons", "over": "4 Neurons", "title": "Which path does it take?", **soon,
+         "thumb": thumbs.get("drift"), "sub": "After an edit, heads stare at the subject."},
+        {"id": "conflict", "over": "3 Conflict", "title": "Memory or the page?", "thumb": thumbs.get("conflict"),
+         "sub": "Two groups of heads disagree. Silence one."},
+        {"id": "neurons", "over": "4 Neurons", "title": "Which path does it take?", "thumb": thumbs.get("neurons"),
          "sub": "From the question to the answer, neuron by neuron."},
         {"id": "edit", "over": "5 Edit", "title": "Write over it", "word": ("Paris", "Rome"),
          "sub": "Before and after, undo, and a recipe to keep."},

@@ -119,6 +119,23 @@ def test_batched_is_one_by_one_and_forced_is_free_of_the_same_length(family: Lan
             assert (together.fraction[which, at] == 1) == (tuple(said) == tuple(wanted))
 
 
+def test_answers_that_are_read_together_have_the_numbers_each_has_alone(family: LanguageModel) -> None:
+    pairs = (("mother tower", "mother"), ("city", "old city"), ("mother tower", "mother city"), ("city", "river"))
+    probes = [Probe(0, "rewrite", TOWER.text, new, old) for new, old in pairs]
+    found = measured(family, probes)
+    tokens = family.encode(TOWER.text)
+    for at, pair in enumerate(pairs):
+        for which, answer in zip((NEW, OLD), pair, strict=True):
+            wanted = answer_tokens(family.tokenizer, tokens, answer)
+            with torch.no_grad():
+                logs = family.logits(torch.tensor([[*tokens.ids, *wanted]])).log_softmax(-1)[0, len(tokens) - 1 : -1]
+            each = logs.gather(1, torch.tensor(wanted)[:, None])[:, 0].double().numpy()
+            assert found.mean[which, at] == pytest.approx(each.mean(), abs=1e-5)
+            assert found.summed[which, at] == pytest.approx(each.sum(), abs=1e-5)
+            best = logs.argmax(-1).numpy()
+            assert found.fraction[which, at] == np.mean(best == np.array(wanted))
+
+
 def test_an_evaluation_is_its_parts_and_stored_parts_are_not_done_again(
     result: EvaluateResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from app.charts.frame import STILL, framed, rows_down, small
 from app.charts.palette import Palette
 from app.charts.words import percent
+from editors.case import counted
 from editors.evaluate_result import Mean
 
 SEATS = (1, 0, 4, 3, 5, 2)
@@ -35,13 +36,13 @@ def side_by_side(rows: Sequence[str], series: Sequence[Series], palette: Palette
         figure.add_scatter(
             x=[mean.value for _, mean in there],
             y=[row + 0.7 * ((at + 0.5) / len(series) - 0.5) for row, _ in there],
-            mode="markers", name=one.name,
+            mode="markers", name=one.name, cliponaxis=False,
             marker={"size": 10, "color": colour, "symbol": "circle-open" if at == 0 else "circle"},
             error_x={
                 "type": "data", "thickness": 2, "width": 0, "color": colour,
                 "array": [mean.bar for _, mean in there],
             },
-            text=[f"{one.name}, {rows[row]}: {said(mean.value, in_percent)}, {mean.n} cases" for row, mean in there],
+            text=[f"{one.name}, {rows[row]}: {said(mean.value, in_percent)}, {counted(mean.n)}" for row, mean in there],
             hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
     rows_down(figure, palette, rows)
@@ -49,8 +50,8 @@ def side_by_side(rows: Sequence[str], series: Sequence[Series], palette: Palette
         figure.update_xaxes(
             range=[-0.03, 1.03], tickvals=[0, 0.25, 0.5, 0.75, 1], ticktext=["0", "25", "50", "75", "100 %"]
         )
-    figure.update_xaxes(gridcolor=palette.grid, tickfont=small(palette), **STILL)
-    framed(figure, palette, 90 + 26 * len(rows) + 16 * len(series) * len(rows), top=36, bottom=36)
+    figure.update_xaxes(showgrid=True, gridcolor=palette.grid, tickfont=small(palette), **STILL)
+    framed(figure, palette, 90 + 26 * len(rows) + 16 * len(series) * len(rows), right=24, top=36, bottom=36)
     return figure.update_layout(
         showlegend=True,
         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "font": {"size": 13, "color": palette.ink}},

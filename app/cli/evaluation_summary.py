@@ -4,6 +4,7 @@ import numpy as np
 
 from app.cli.terminal import columns, model_line
 from editors.abilities_result import CHANCE, AbilitiesResult
+from editors.case import counted
 from editors.evaluate_result import CONSISTENCY, FLUENCY, IN_PERCENT, PROTOCOLS, SHORT, EvaluateResult, Mean, mean_of
 from editors.lifelong_result import ASKED, LifelongResult
 from editors.quiz_result import DIMENSIONS, QuizResult
@@ -12,7 +13,7 @@ from editors.reach_result import ReachResult
 
 def evaluate_summary(result: EvaluateResult) -> str:
     """For the terminal."""
-    kinds, parts = result.there(), [f"{model_line(result.model)}, {len(result.request.cases)} cases"]
+    kinds, parts = result.there(), [f"{model_line(result.model)}, {counted(len(result.request.cases))}"]
     for protocol, meaning in PROTOCOLS.items():
         means = [[result.mean(at, protocol, kind) for kind in kinds] for at in range(len(result.versions))]
         shown = [column for column in range(len(kinds)) if any(row[column] is not None for row in means)]
@@ -63,7 +64,7 @@ def abilities_summary(result: AbilitiesResult) -> str:
 def quiz_summary(result: QuizResult) -> str:
     """For the terminal."""
     asked = len(result.request.cases) - len(result.skipped)
-    title = f"{model_line(result.model)}, {asked} cases; answered freely, matched word for word"
+    title = f"{model_line(result.model)}, {counted(asked)}; answered freely, matched word for word"
     dimensions = [
         (version, *(_mean(result.mean(at, name), "strict") for name in DIMENSIONS))
         for at, version in enumerate(result.versions)
@@ -98,10 +99,10 @@ def lifelong_summary(result: LifelongResult) -> str:
         "mute %",
         "‖ΔW‖/‖W‖",
     )
-    title = f"{model_line(result.model)}, {len(result.request.cases)} cases in a row with {result.request.method}"
+    title = f"{model_line(result.model)}, {counted(len(result.request.cases))} in a row with {result.request.method}"
     parts = [f"{title}\nstrict: {PROTOCOLS['strict']}\n{columns(rows, head)}"]
     if (first := result.at_once()) is not None:
-        parts.append(f"Right after its own edit a fact is said in {_mean(first, 'strict')} % ({first.n} cases).")
+        parts.append(f"Right after its own edit a fact is said in {_mean(first, 'strict')} % ({counted(first.n)}).")
     ages = [(f"{young} to {old}", _mean(mean, "strict"), mean.n) for young, old, mean in result.by_age()]
     if ages:
         parts.append(f"At the end, by age\n{columns(ages, ('edits since', 'still said %', 'cases'))}")

@@ -7,16 +7,14 @@ function plate(item, data, host, send) {
   const body = el('span', 'body')
   if (item.over) body.append(el('span', 'above', item.over))
   body.append(el('span', 'title', item.title))
-  const sub = item.disabled && item.disabled_note ? item.disabled_note : item.sub
-  if (sub) body.append(el('span', 'sub', sub))
+  if (item.sub) body.append(el('span', 'sub', item.sub))
   button.append(body)
-  if (item.disabled) button.ariaDisabled = 'true'
-  else button.onclick = () => send('open', item.id)
+  button.onclick = () => send('open', item.id)
   if (item.id === data.current) button.setAttribute('aria-current', 'true')
   button.dataset.focus = `open ${item.id}`
   row.append(button)
 
-  if (data.layout === 'rail' && !item.disabled) {
+  if (data.layout === 'rail') {
     const marked = data.marked.includes(item.id)
     const mark = el('button', 'mark')
     mark.type = 'button'

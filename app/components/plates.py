@@ -32,8 +32,6 @@ class Plate(TypedDict):
     graph: NotRequired[Graph | None]
     word: NotRequired[tuple[str, str] | None]
     """(was, now), drawn as a little verse."""
-    disabled: NotRequired[bool]
-    disabled_note: NotRequired[str]
 
 
 class Choice(TypedDict, total=False):
@@ -70,7 +68,7 @@ def rail(
 
 def _known(wish: object, items: Sequence[Plate]) -> str | None:
     """Return `wish` if it names an item that can be clicked."""
-    return next((item["id"] for item in items if item["id"] == wish and not item.get("disabled")), None)
+    return next((item["id"] for item in items if item["id"] == wish), None)
 
 
 def _nothing() -> None:
