@@ -8,7 +8,6 @@ Hugging Face's own.
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from inspect import signature
 from typing import Any
 
 import torch
@@ -61,7 +60,6 @@ class LanguageModel:
         self.model = model.eval().requires_grad_(False)
         self.parameters: dict[str, nn.Parameter] = dict(model.named_parameters())
         self.config = text_config(model.config)
-        self._keeps_last = "logits_to_keep" in signature(model.forward).parameters
         probe = torch.arange(2, 10).remainder(self.config.vocab_size).unsqueeze(0)
         with torch.no_grad():
             reference = self.logits(probe)
@@ -104,10 +102,12 @@ class LanguageModel:
         return check
 
     def logits(self, ids: Tensor, last: int = 0) -> Tensor:
-        """Logits (rows, tokens, vocabulary) in float32 of the model's own full forward; of the `last` tokens only."""
-        asked = {"logits_to_keep": last} if self._keeps_last else {}
-        output = self.model(input_ids=ids.to(self.device), use_cache=False, **asked)
-        return output.logits[:, -last:].float()
+        """Logits (rows, tokens, vocabulary) in float32 of the model's own full forward.
+
+        `last`: of so many tokens at the end only; 0 for all.
+        """
+        output = self.model(input_ids=ids.to(self.device), use_cache=False, logits_to_keep=last)
+        return output.logits.float()
 
     @torch.no_grad()
     def next_word(self, tokens: Tokens) -> Tensor:

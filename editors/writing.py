@@ -30,6 +30,7 @@ from editors.edit import Edit, Found, LayerChange
 from editors.factored import freedom_of, inverse_of
 from editors.finetuning import tuned
 from editors.overlay import Overlay
+from editors.past_keys import PastKeys
 from editors.plain_additions import adds_plainly
 from editors.probes import Probe, probes_of, stored_fact
 from editors.reading import hidden_at_end, keys_at_end, subject_keys
@@ -68,7 +69,7 @@ def write(
     """Find an edit that writes the facts of `request`, on top of the edits in `stack`; the model is left as it was.
 
     Second moments are those of the model without any edit. AlphaEdit spares the keys of the facts in `stack` unless
-    told not to.
+    told not to, each as it stood once its own edit was on (published code).
     `glance`: also look at the first fact's next words and continuations, which takes seconds. `probe`: also ask the
     facts' probes before and after, which takes as long; an edit that is scored elsewhere needs neither.
     Raises `BadRequest` and its kind for facts that do not fit the model, `UnknownArchitecture` where the method
@@ -80,15 +81,18 @@ def write(
         return prune(lm, request, report, stack=stack)
     started = time.perf_counter()
     full = settled(lm, request)
+    past = PastKeys(lm, full, stack)
     if full.method == "ft":
         make: Callable[[], tuple[list[LayerChange], Found, list[str]]] = partial(tuned, lm, full, report)
     elif full.method == "ifmet":
-        make = partial(_two_stages, lm, full, stack, report)
+        contexts(lm, full)  # by the model without edits, which its second stage no longer sees
+        make = partial(_two_stages, lm, full, report)
     else:
-        make = _Writing(lm, full, stack, report).run
+        make = _Writing(lm, full, report, past).run
     with packed(lm), Overlay(lm) as below:
         for edit in stack:
             apply(lm, edit, below)
+            past.read(edit)
         changes, found, warnings = make()
         probes, texts = _probes(lm, full.facts) if probe else ([], [])
         before = ask(lm, probes)
@@ -142,8 +146,8 @@ def write_each(
 class _Writing:
     """One write under way."""
 
-    def __init__(self, lm: "LanguageModel", request: EditRequest, stack: Sequence[Edit], report: Report):
-        self.lm, self.request, self.stack, self.report = lm, request, stack, report
+    def __init__(self, lm: "LanguageModel", request: EditRequest, report: Report, past: PastKeys | None = None):
+        self.lm, self.request, self.report, self.past = lm, request, report, past
         self.method, self.groups = _method_of(request)
         self.layers = tuple(sorted(layer for group in self.groups for layer in group))
         self.warnings: list[str] = []
@@ -214,15 +218,6 @@ class _Writing:
         present = matrix.value(keys_at_end(self.lm, bare, last).float()).double().cpu()
         return (self.targets.target("value").double() - present).T
 
-    def past_keys(self, layer: int) -> Tensor | None:
-        """Sum of k kᵀ over the facts of the stack, keys read from the model as it is now; None for an empty stack."""
-        total: Tensor | None = None
-        for edit in self.stack:
-            rows = rows_of(self.lm, edit.request.facts, contexts(self.lm, edit.request))
-            mean, _ = subject_keys(self.lm, rows, layer, halved=True)
-            total = mean @ mean.T if total is None else total + mean @ mean.T
-        return total
-
     def _warn_of_likes(self, keys: Tensor) -> None:
         unit = keys / keys.norm(dim=0)
         close = ((unit.T @ unit) > ALIKE).triu(1).nonzero().tolist()
@@ -239,7 +234,7 @@ def _steps(groups: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
 
 
 def _two_stages(
-    lm: "LanguageModel", request: EditRequest, stack: Sequence[Edit], report: Report
+    lm: "LanguageModel", request: EditRequest, report: Report
 ) -> tuple[list[LayerChange], Found, list[str]]:
     """IFMET (2410.06331): the facts at shallow layers, then a two-hop question of each at deep ones, at its last token.
 
@@ -254,7 +249,7 @@ def _two_stages(
     with Overlay(lm) as overlay:
         for stage in (first, second):
             if stage.layers:
-                made.append(_Writing(lm, stage, stack, report).run())
+                made.append(_Writing(lm, stage, report).run())
                 for change in made[-1][0]:
                     overlay.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
     parts = [found for _, found, _ in made]
@@ -302,7 +297,7 @@ def _alphaedit(writing: _Writing, layer: int, mean: Tensor, residual: Tensor) ->
     free = freedom_of(writing.lm, writing.moments[layer], writing.request.protect)
     projected = free.project(mean).square().sum(0)
     ridge = writing.request.ridge * float(projected.median())
-    past = writing.past_keys(layer) if writing.request.spare else None
+    past = writing.past.moment(layer) if writing.past else None
     return closed_forms.alphaedit(free, mean, residual, past, ridge)
 
 

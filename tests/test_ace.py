@@ -1,5 +1,6 @@
 """ACE and IFMET: which layers, in which order, how much of what is left; and what they are without a second group."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from editors.ace import choose_layers
 from editors.closed_forms import Inverse, memit
 from editors.edit import Edit
 from editors.request import EditRequest, Rewrite
+from editors.rows import contexts
 from editors.settling import settled, stored_question
 from editors.writing import _method_of, _steps, write
 from tests.families import LAYERS
@@ -125,6 +127,16 @@ def test_ifmet_is_two_edits_one_on_top_of_the_other(family: LanguageModel) -> No
     alone = EditRequest(facts=(question,), method="pmet", layers=(2,), kl=0.0, **FEW)
     second = write(family, alone, stack=[first], glance=False)
     assert np.array_equal(both.changes[-1].left, second.changes[-1].left)
+
+
+def test_ifmets_contexts_are_the_models_without_edits(tiny: LanguageModel) -> None:
+    first = write(tiny, EditRequest(facts=(TOWER,), method="ft", layers=(0,), steps=2), glance=False)
+    first = replace(first, changes=[replace(change, left=1e4 * change.left) for change in first.changes])
+    request = asked("ifmet", layers=(2,), shallow=(0, 1), seed=4321)
+    write(tiny, request, stack=[first], glance=False)
+    texts = contexts(tiny, request)
+    del tiny.memo["contexts", request.contexts, request.context_tokens, request.seed]
+    assert texts == contexts(tiny, request)
 
 
 def test_ifmet_without_a_stage_is_the_other_alone(tiny: LanguageModel) -> None:

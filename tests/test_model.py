@@ -41,11 +41,6 @@ def test_logits_of_the_last_tokens_are_those_of_all(family):
     assert far(family.logits(IDS, 2), family.logits(IDS)[:, -2:]) < CLOSE
 
 
-def test_a_model_that_gives_all_logits_only_is_asked_for_all(tiny, monkeypatch):
-    monkeypatch.setattr(tiny, "_keeps_last", False)
-    assert torch.equal(tiny.logits(IDS, 2), tiny.logits(IDS)[:, -2:])
-
-
 def test_reading_the_last_block_out_gives_the_logits(family):
     with torch.no_grad():
         passage = record(Frame(family, IDS), first_hidden(family, IDS))
