@@ -98,7 +98,7 @@ def attention(lm: LanguageModel, options: DriftOptions, report: Report = silent)
     else:
         raise _too_few(lm, len(facts), tuned)
     own, held_out = cases[tuned:], cases[:tuned]
-    texts = options.texts or (1 if few else 10)
+    texts = (1 if few else 10) if options.texts is None else options.texts
     bench.add("known_facts", len(facts), "facts with other relations, P > .3", len(facts))
     found = {"none": _asked(lm, own, None, texts, report, "without edits")[0]}
     edits: dict[str, list[Edit]] = {}

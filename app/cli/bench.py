@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,19 +55,19 @@ def configure(parser: ArgumentParser, name: str) -> None:
         "--batch": "editing: facts written together (default: 50; 6 when quick)",
         "--tune": "drift: other facts the weight of the restraint is chosen on (default: 20; 1 when quick)",
         "--drifts": "drift: facts whose attention is read (default: 20; 1 when quick)",
-        "--texts": "drift, evaluate: facts a method writes texts about, for fluency (default: 10; 1 when quick)",
         "--threads": "threads of the processor (default: torch's own choice)",
     }
     for flag, explained in numbers.items():
-        parser.add_argument(flag, type=_count, default=None, metavar="N", help=explained)
+        parser.add_argument(flag, type=partial(_count, least=1), default=None, metavar="N", help=explained)
+    maybe_none = {
+        "--texts": "drift, evaluate: facts a method writes texts about, for fluency (default: 10; 1 when quick)",
+        "--chains": "neurons: chains written over (default: 50; 0 when quick)",
+        "--sequential": "editing: facts in a row (default: 100; 0 when quick)",
+    }
+    for flag, explained in maybe_none.items():
+        parser.add_argument(flag, type=partial(_count, least=0), default=None, metavar="N", help=explained)
     parser.add_argument(
         "--layer", type=int, default=None, metavar="N", help="editing: layer ROME writes to (default: its own)"
-    )
-    parser.add_argument(
-        "--chains", type=int, default=None, metavar="N", help="neurons: chains written over (default: 50; 0 when quick)"
-    )
-    parser.add_argument(
-        "--sequential", type=int, default=None, metavar="N", help="editing: facts in a row (default: 100; 0 when quick)"
     )
     parser.add_argument("--data", type=Path, default=None, metavar="FILE", help="evaluate: a file of cases, too")
     parser.add_argument("--ray", action="store_true", default=False, help="evaluate: also two workers of a Ray cluster")
@@ -94,9 +95,9 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def _count(text: str) -> int:
-    if not text.isdigit() or not int(text):
-        raise ArgumentTypeError(f"“{text}” is not a number from 1 on")
+def _count(text: str, least: int) -> int:
+    if not text.isdigit() or int(text) < least:
+        raise ArgumentTypeError(f"“{text}” is not a number from {least} on")
     return int(text)
 
 
