@@ -7,10 +7,13 @@ import numpy as np
 import pandas as pd
 
 from editors.abilities_result import CHANCE, AbilitiesResult
-from editors.evaluate_result import PROTOCOLS, SHORT, EvaluateResult, Mean, mean_of
+from editors.evaluate_result import IN_PERCENT, PROTOCOLS, SHORT, EvaluateResult, Mean, mean_of
 from editors.lifelong_result import ASKED, LifelongResult
 from editors.quiz_result import DIMENSIONS, PROTOCOL, QuizResult
 from editors.reach_result import ReachResult
+
+SHARES = (*IN_PERCENT, PROTOCOL)
+"""Protocols whose means are shares: their intervals end at 0 and 1."""
 
 
 def evaluate_table(result: EvaluateResult) -> pd.DataFrame:
@@ -142,14 +145,15 @@ def reach_fields(result: ReachResult) -> dict[str, Any]:
 
 
 def _scores(method: str, protocol: str, prompts: str, name: str, own: Mean, change: Mean | None) -> dict[str, Any]:
+    ends = (0.0, 1.0) if protocol in SHARES else (-np.inf, np.inf)
     return {
         "method": method,
         "protocol": protocol,
         "prompts": prompts,
         "name": name,
         "value": own.value,
-        "low": own.value - own.half_width,
-        "high": own.value + own.half_width,
+        "low": float(np.clip(own.value - own.half_width, *ends)),
+        "high": float(np.clip(own.value + own.half_width, *ends)),
         "n": own.n,
         "change": change.value if change else np.nan,
         "change_half_width": change.half_width if change else np.nan,

@@ -8,9 +8,21 @@ import pytest
 from analysis.model import LanguageModel
 from app.bench.evaluate import _generation, _scoring, _table
 from app.bench.form import Bench
+from app.evaluation_tables import evaluate_table
 from editors.evaluate_result import EvaluateRequest
 from editors.evaluating import evaluate
 from tests.test_evaluate import CASES
+
+
+def test_intervals_of_shares_end_where_shares_do(tiny: LanguageModel) -> None:
+    bench = Bench({}, {})
+    assert (bench.mean("kept", [0, 1, 1], "%", times=100).low, bench.figures[0].high) == (0, 100)
+    assert (bench.mean("gain", [0, 1, 1], "points", times=100).high or 0) > 100
+    table = evaluate_table(evaluate(tiny, EvaluateRequest(cases=CASES, methods=("ft",))))
+    shares = table[~table["protocol"].isin(["magnitude", "kl"])]
+    assert shares["low"].min() >= 0
+    assert shares["high"].max() <= 1
+    assert (table["low"] < 0).any()  # of magnitudes
 
 
 def test_figures_are_those_of_the_study(tiny: LanguageModel, tmp_path: Path) -> None:

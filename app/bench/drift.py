@@ -188,8 +188,8 @@ def _scores(bench: Bench, name: str, asked: Asked) -> None:
         found = task_score(probes, answers, kind)
         if found is None:
             continue
-        low, high = found.share - found.half_width, found.share + found.half_width
-        bench.add(f"{name}.{score}", 100 * found.share, "%", found.prompts, (100 * max(0, low), 100 * min(1, high)))
+        bounds = (100 * (found.share - found.half_width), 100 * (found.share + found.half_width))
+        bench.add(f"{name}.{score}", 100 * found.share, "%", found.prompts, bounds)
         bench.add(f"{name}.{score}_greedy", 100 * found.greedy, "%", found.prompts)
         bench.add(f"{name}.{score}_probability", found.wanted, "mean P(wanted)", found.prompts)
         bench.add(f"{name}.{score}_magnitude", found.magnitude, "mean P(wanted) - P(other)", found.prompts)

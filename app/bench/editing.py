@@ -88,8 +88,7 @@ def _scores(bench: Bench, name: str, probes: Sequence[Probe], answers: Answers) 
     for kind, likelier, greedy in NAMES:
         found = score(probes, answers, kind)  # type: ignore[arg-type]
         if found is not None:
-            low, high = found.likelier - found.half_width, found.likelier + found.half_width
-            bounds = (100 * max(0.0, low), 100 * min(1.0, high))
+            bounds = (100 * (found.likelier - found.half_width), 100 * (found.likelier + found.half_width))
             bench.add(f"{name}.{likelier}", 100 * found.likelier, "%", found.facts, bounds)
             bench.add(f"{name}.{greedy}", 100 * found.greedy, "%", found.facts)
 

@@ -37,7 +37,9 @@ class Bench:
     figures: list[Figure] = field(default_factory=list)
 
     def add(self, name: str, value: float, unit: str, n: int = 1, bounds: tuple[float, float] | None = None) -> None:
-        """Put a figure down."""
+        """Put a figure down; an interval of per cents ends where they do."""
+        if bounds is not None and unit == "%":
+            bounds = (max(0.0, bounds[0]), min(100.0, bounds[1]))
         self.figures.append(Figure(name, value, unit, n, *(bounds or (None, None))))
 
     def mean(self, name: str, values: Sequence[float], unit: str, *, times: float = 1.0) -> Figure:
