@@ -1,5 +1,7 @@
 """What became of edits, in a few lines of text: evaluations, quizzes, streams, abilities, chains."""
 
+from math import isnan
+
 import numpy as np
 
 from app.cli.terminal import columns, model_line
@@ -39,7 +41,7 @@ def evaluate_summary(result: EvaluateResult) -> str:
     ):  # fmt: skip
         texts = [(version, mean_of(row)) for version, row in zip(result.versions, values, strict=True)]
         told = [
-            (version, f"{one.value:.0f} ± {one.half_width:.0f}", one.n) for version, one in texts if one is not None
+            (version, _with_interval(one.value, one.half_width, 0), one.n) for version, one in texts if one is not None
         ]
         if told:
             parts.append(f"{name}: {meaning}\n{columns(told, ('method', 'texts', 'cases'))}")
@@ -114,7 +116,7 @@ def reach_summary(result: ReachResult) -> str:
     scores = result.scores()
     means = {name: result.mean(values) for name, values in scores.items()}
     rows = [
-        (version, *(f"{100 * mean[at][0]:.0f} ± {100 * mean[at][1]:.0f}" for mean in means.values()), mean[at][2])
+        (version, *(_with_interval(100 * mean[at][0], 100 * mean[at][1], 0) for mean in means.values()), mean[at][2])
         for at, version in enumerate(result.versions)
         for mean in [next(iter(means.values()))]
     ]
@@ -126,4 +128,9 @@ def _mean(mean: Mean | None, protocol: str) -> str:
     if mean is None:
         return "–"
     times, digits = (100, 1) if protocol in IN_PERCENT else (1, 3)
-    return f"{times * mean.value:.{digits}f} ± {times * mean.half_width:.{digits}f}"
+    return _with_interval(times * mean.value, times * mean.half_width, digits)
+
+
+def _with_interval(value: float, half_width: float, digits: int) -> str:
+    """A mean ± its half width; one case has none."""
+    return f"{value:.{digits}f}" + ("" if isnan(half_width) else f" ± {half_width:.{digits}f}")
