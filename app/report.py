@@ -1,7 +1,9 @@
 """An evaluation as a report to read or to put beside a recipe: Markdown, every number with protocol, interval and n."""
 
+from math import isnan
+
 from editors.case import counted
-from editors.evaluate_result import PROTOCOLS, SHORT, EvaluateResult, Mean
+from editors.evaluate_result import IN_PERCENT, PROTOCOLS, SHORT, EvaluateResult, Mean
 
 
 def markdown_report(result: EvaluateResult) -> str:
@@ -38,8 +40,17 @@ def markdown_report(result: EvaluateResult) -> str:
 
 def cell(mean: Mean | None, protocol: str) -> str:
     """A mean in its unit with half of its interval and n; a dash where there is none."""
+    return spread(mean, protocol) if mean is None else f"{spread(mean, protocol)} (n={mean.n})"
+
+
+def spread(mean: Mean | None, protocol: str) -> str:
+    """A mean in its unit with half of its interval; a dash where there is none."""
     if mean is None:
         return "–"
-    times, digits = (1, 3) if protocol in ("magnitude", "kl") else (100, 1)
-    half = "" if mean.half_width != mean.half_width else f" ± {times * mean.half_width:.{digits}f}"
-    return f"{times * mean.value:.{digits}f}{half} (n={mean.n})"
+    times, digits = (100, 1) if protocol in IN_PERCENT else (1, 3)
+    return with_interval(times * mean.value, times * mean.half_width, digits)
+
+
+def with_interval(value: float, half_width: float, digits: int) -> str:
+    """A mean ± its half width; one case has none."""
+    return f"{value:.{digits}f}" + ("" if isnan(half_width) else f" ± {half_width:.{digits}f}")

@@ -1,13 +1,12 @@
 """What became of edits, in a few lines of text: evaluations, quizzes, streams, abilities, chains."""
 
-from math import isnan
-
 import numpy as np
 
 from app.cli.terminal import columns, model_line
+from app.report import spread, with_interval
 from editors.abilities_result import CHANCE, AbilitiesResult
 from editors.case import counted
-from editors.evaluate_result import CONSISTENCY, FLUENCY, IN_PERCENT, PROTOCOLS, SHORT, EvaluateResult, Mean, mean_of
+from editors.evaluate_result import CONSISTENCY, FLUENCY, PROTOCOLS, SHORT, EvaluateResult, mean_of
 from editors.lifelong_result import ASKED, LifelongResult
 from editors.quiz_result import DIMENSIONS, QuizResult
 from editors.reach_result import ReachResult
@@ -22,7 +21,7 @@ def evaluate_summary(result: EvaluateResult) -> str:
         if not shown:
             continue
         rows = [
-            (version, *(_mean(row[column], protocol) for column in shown))
+            (version, *(spread(row[column], protocol) for column in shown))
             for version, row in zip(result.versions, means, strict=True)
         ]
         names = [
@@ -41,7 +40,7 @@ def evaluate_summary(result: EvaluateResult) -> str:
     ):  # fmt: skip
         texts = [(version, mean_of(row)) for version, row in zip(result.versions, values, strict=True)]
         told = [
-            (version, _with_interval(one.value, one.half_width, 0), one.n) for version, one in texts if one is not None
+            (version, with_interval(one.value, one.half_width, 0), one.n) for version, one in texts if one is not None
         ]
         if told:
             parts.append(f"{name}: {meaning}\n{columns(told, ('method', 'texts', 'cases'))}")
@@ -55,7 +54,7 @@ def abilities_summary(result: AbilitiesResult) -> str:
     rows = []
     for group in (*result.there(), None):
         share = result.share(group)
-        rows.append((group or "all", _mean(share, "likelihood"), share.n if share else 0))
+        rows.append((group or "all", spread(share, "likelihood"), share.n if share else 0))
     title = f"{model_line(result.model)}, right by likelihood; chance is {100 * CHANCE:.0f} %"
     parts = [f"{title}\n{columns(rows, ('group', 'right %', 'questions'))}"]
     if result.left_out:
@@ -68,11 +67,11 @@ def quiz_summary(result: QuizResult) -> str:
     asked = len(result.request.cases) - len(result.skipped)
     title = f"{model_line(result.model)}, {counted(asked)}; answered freely, matched word for word"
     dimensions = [
-        (version, *(_mean(result.mean(at, name), "strict") for name in DIMENSIONS))
+        (version, *(spread(result.mean(at, name), "strict") for name in DIMENSIONS))
         for at, version in enumerate(result.versions)
     ]
     forms = [
-        (form, *(_mean(result.form_mean(at, form), "strict") for at in range(len(result.versions))))
+        (form, *(spread(result.form_mean(at, form), "strict") for at in range(len(result.versions))))
         for form in result.there()
     ]
     parts = [f"{title}\n{columns(dimensions, ('method', *(f'{name} %' for name in DIMENSIONS)))}"]
@@ -86,7 +85,7 @@ def lifelong_summary(result: LifelongResult) -> str:
     """For the terminal."""
     drawdown, rows = result.drawdown(), []
     for at, count in enumerate(result.milestones):
-        kept = [_mean(result.kept(at, kind), "strict") for kind in ASKED]
+        kept = [spread(result.kept(at, kind), "strict") for kind in ASKED]
         lost = "–" if np.isnan(drawdown[at]) else f"{100 * drawdown[at]:.1f}"
         told = (f"{result.perplexity[at]:.2f}", f"{result.kl[at]:.3f}", f"{100 * result.mute[at]:.0f}")
         able = "–" if np.isnan(result.abilities[at]).all() else f"{100 * np.nanmean(result.abilities[at]):.1f}"
@@ -104,8 +103,8 @@ def lifelong_summary(result: LifelongResult) -> str:
     title = f"{model_line(result.model)}, {counted(len(result.request.cases))} in a row with {result.request.method}"
     parts = [f"{title}\nstrict: {PROTOCOLS['strict']}\n{columns(rows, head)}"]
     if (first := result.at_once()) is not None:
-        parts.append(f"Right after its own edit a fact is said in {_mean(first, 'strict')} % ({counted(first.n)}).")
-    ages = [(f"{young} to {old}", _mean(mean, "strict"), mean.n) for young, old, mean in result.by_age()]
+        parts.append(f"Right after its own edit a fact is said in {spread(first, 'strict')} % ({counted(first.n)}).")
+    ages = [(f"{young} to {old}", spread(mean, "strict"), mean.n) for young, old, mean in result.by_age()]
     if ages:
         parts.append(f"At the end, by age\n{columns(ages, ('edits since', 'still said %', 'cases'))}")
     return "\n\n".join([*parts, *result.faults])
@@ -116,21 +115,9 @@ def reach_summary(result: ReachResult) -> str:
     scores = result.scores()
     means = {name: result.mean(values) for name, values in scores.items()}
     rows = [
-        (version, *(_with_interval(100 * mean[at][0], 100 * mean[at][1], 0) for mean in means.values()), mean[at][2])
+        (version, *(with_interval(100 * mean[at][0], 100 * mean[at][1], 0) for mean in means.values()), mean[at][2])
         for at, version in enumerate(result.versions)
         for mean in [next(iter(means.values()))]
     ]
     said = columns(rows, ("method", *(f"{name} %" for name in scores), "cases"))
     return "\n\n".join([f"{model_line(result.model)}, {len(result.request.cases)} chains\n{said}", *result.faults])
-
-
-def _mean(mean: Mean | None, protocol: str) -> str:
-    if mean is None:
-        return "–"
-    times, digits = (100, 1) if protocol in IN_PERCENT else (1, 3)
-    return _with_interval(times * mean.value, times * mean.half_width, digits)
-
-
-def _with_interval(value: float, half_width: float, digits: int) -> str:
-    """A mean ± its half width; one case has none."""
-    return f"{value:.{digits}f}" + ("" if isnan(half_width) else f" ± {half_width:.{digits}f}")
