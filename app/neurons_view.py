@@ -7,7 +7,7 @@ from analysis.neurons_result import Neuron
 from app.charts.neuron_charts import ablation_alt, ablation_curves, gains_alt, layer_gains, token_bars, tokens_alt
 from app.charts.palette import live
 from app.charts.pathways import MOST, pathway, pathway_alt
-from app.charts.words import percent, word
+from app.charts.words import THIN, percent, word
 from app.components import theme_seen
 from app.flow import escape
 from app.take_away import take_away
@@ -173,6 +173,6 @@ def _links(result: NeuronsResult, role: str, place: int) -> str:
     best = sorted((i for i in range(len(row)) if row[i]), key=lambda i: -abs(row[i]))[:4]
     if not best:
         return ":gray[:small[None of the neurons drawn is linked to it.]]"
-    named = ", ".join(f"{others[i].name} {100 * row[i]:+.0f} %" for i in best)
+    named = ", ".join(f"{others[i].name} {100 * row[i]:+.0f}{THIN}%" for i in best)
     said = "Switched on by" if role == "value" else "Switches on"
     return f"**{said}** {named} :gray[(share in the state it reads)]"

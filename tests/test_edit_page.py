@@ -176,7 +176,7 @@ def test_the_live_curve_is_named_and_as_long_as_the_search(ready, monkeypatch):
     at.session_state["edit.job"] = job
     fine(at.run())
     (chart,) = charts(at)
-    assert chart.alt == "The search so far: river 40\u2009%, city 50\u2009%."
+    assert chart.alt == "The search so far: river 40\u202f%, city 50\u202f%."
     figure = json.loads(chart.spec)
     assert figure["layout"]["xaxis"]["range"] == [0, 6]
     assert {note["text"] for note in figure["layout"]["annotations"]} == {"river", "city"}

@@ -146,5 +146,5 @@ def test_the_curves_say_what_is_left():
         "abilities",
     ]
     assert list(figure.data[0].y) == [0.5]
-    assert "after 2 edits the facts 50\u2009%" in retention_alt(result)
+    assert "after 2 edits the facts 50\u202f%" in retention_alt(result)
     assert list(age_bars(result, written("light")).data[0].y) == [1, 0]

@@ -103,7 +103,7 @@ def test_a_trace_is_drawn_as_it_was_computed(ready, tiny):
     kind = at.session_state["trace.kind"]
     shares = {"Clean": result.high, "Blurred": result.low, "Repaired here": float(result.scores(kind)[layer, token])}
     assert {metric.label: metric.value for metric in at.metric} == {
-        name: f"{100 * share:.0f}\u2009%" for name, share in shares.items()
+        name: f"{100 * share:.0f}\u202f%" for name, share in shares.items()
     }
     twin = at.dataframe[0].value
     assert len(twin) == 2 * result.scores("state").size

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 
 from app.charts.frame import HALVES, axes, framed, name_ends
 from app.charts.palette import Palette
-from app.charts.words import percent, token_label
+from app.charts.words import THIN, percent, token_label
 from editors.edit import LayerChange
 
 
@@ -61,10 +61,10 @@ def scraped(changes: list[LayerChange], layers: int, palette: Palette) -> go.Fig
     )
     top = max([*shares, 1e-6]) * 1.25
     axes(figure, palette, across="layer")
-    figure.update_yaxes(range=[0, top], tickvals=[0, top / 1.25], ticktext=["0", f"{100 * top / 1.25:.1f}\u2009%"])
+    figure.update_yaxes(range=[0, top], tickvals=[0, top / 1.25], ticktext=["0", f"{100 * top / 1.25:.1f}{THIN}%"])
     figure.update_xaxes(range=[-0.8, layers - 0.2])
     return framed(figure, palette, 260, right=16, top=16)
 
 
 def _share(share: float) -> str:
-    return percent(share) if share >= 0.01 else f"{100 * share:.1f}\u2009%"
+    return percent(share) if share >= 0.01 else f"{100 * share:.1f}{THIN}%"

@@ -2,7 +2,8 @@
 
 import html
 
-THIN = "\u2009"
+THIN = "\u202f"
+"""A narrow space that does not break: a number keeps its unit on its line."""
 
 
 def percent(value: float) -> str:
