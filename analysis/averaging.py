@@ -13,7 +13,7 @@ import numpy as np
 
 from analysis.average_result import ROWS, AverageRequest, AverageResult
 from analysis.errors import BadRequest, WorkbenchError
-from analysis.facts import Fact, choose, read_facts
+from analysis.facts import Fact, choose, in_turn, read_facts
 from analysis.study import Report, provenance, silent
 from analysis.tokens import answer_token
 from analysis.trace_result import TraceResult
@@ -40,15 +40,6 @@ def row_tokens(subject: tuple[int, int], tokens: int) -> dict[str, list[int]]:
             strict=True,
         )
     )
-
-
-def in_turn(facts: list[Fact]) -> list[Fact]:
-    """Facts reordered so that relations alternate: any first part of the list is a mixture."""
-    by_relation: dict[str, list[Fact]] = {}
-    for fact in facts:
-        by_relation.setdefault(fact.relation, []).append(fact)
-    longest = max(map(len, by_relation.values()), default=0)
-    return [group[i] for i in range(longest) for group in by_relation.values() if i < len(group)]
 
 
 def average(

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from analysis.averaging import in_turn
 from analysis.conflict_prompts import Conflict, Corruption, Format, conflicts_of, generator, read_conflicts
 from analysis.conflict_result import Example
 from analysis.errors import BadRequest, WorkbenchError
-from analysis.facts import Fact, choose, read_facts
+from analysis.facts import Fact, choose, in_turn, read_facts
 from analysis.tokens import Tokens, answer_token
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -123,6 +123,27 @@ def another_object(fact: Fact) -> str:
     """Another object of the fact's relation, the same each time: an answer to write over it; its own if it is alone."""
     others = sorted({other.object for other in read_facts() if other.relation == fact.relation} - {fact.object})
     return others[sum(map(ord, fact.id)) % len(others)] if others else fact.object
+
+
+class OfRelation(Protocol):
+    """A fact, or a case made of one."""
+
+    @property
+    def relation(self) -> str:
+        """What is said of the subject."""
+        ...
+
+
+Sorted = TypeVar("Sorted", bound=OfRelation)
+
+
+def in_turn(items: Iterable[Sorted]) -> list[Sorted]:
+    """Reordered so that relations alternate: any first part of the list is a mixture."""
+    by_relation: dict[str, list[Sorted]] = {}
+    for item in items:
+        by_relation.setdefault(item.relation, []).append(item)
+    longest = max(map(len, by_relation.values()), default=0)
+    return [group[i] for i in range(longest) for group in by_relation.values() if i < len(group)]
 
 
 class KnownRequest(Request):

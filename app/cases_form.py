@@ -4,14 +4,13 @@ import pandas as pd
 import streamlit as st
 
 from analysis import KnownRequest, read_facts
-from analysis.errors import BadRequest, WorkbenchError
-from analysis.facts import another_object
+from analysis.errors import BadRequest
 from app.charts.evaluate_dots import KIND_WORDS
 from app.flow import escape
 from app.services import public, services
 from app.session import spec
 from app.studies import STUDIES
-from editors.case import Case, case_of
+from editors.case import Case, own_cases
 from editors.case_files import COLUMNS, CaseFile, case_file, columns_of
 
 OWN, FILE = "Our facts", "A file of mine"
@@ -46,15 +45,7 @@ def _own() -> tuple[Case, ...]:
     """Facts of the assets, relations in turn; those the model knows, once it has been asked."""
     asked = services().find(STUDIES["facts"], KnownRequest(), spec(), ())
     sure = set(asked.known(0.3)) if asked is not None else None
-    groups: dict[str, list[Case]] = {}
-    for fact in read_facts():
-        if sure is None or fact.id in sure:
-            try:
-                groups.setdefault(fact.relation, []).append(case_of(fact, another_object(fact)))
-            except WorkbenchError:
-                continue
-    longest = max(map(len, groups.values()), default=0)
-    return tuple(group[i] for i in range(longest) for group in groups.values() if i < len(group))
+    return tuple(own_cases(fact for fact in read_facts() if sure is None or fact.id in sure))
 
 
 def _mapping(page: str, name: str, data: bytes) -> dict[str, str]:

@@ -9,6 +9,8 @@ NAMES = {
     NO_EDIT: "No edit", "rome": "ROME", "memit": "MEMIT", "emmet": "EMMET", "pmet": "PMET", "alphaedit": "AlphaEdit",
     "ace": "ACE", "ft": "Fine-tuning", "rome+sadr": "ROME with SADR", "memit+sadr": "MEMIT with SADR",
 }  # fmt: skip
+METHODS = ("rome", "memit", "emmet", "pmet", "alphaedit", "rome+sadr", "ace", "ft")
+"""Those the page compares, in its order."""
 PROTOCOL_WORDS: dict[Protocol, str] = {
     "likelihood": "Likelier",
     "strict": "Said, forced",

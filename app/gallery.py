@@ -1,26 +1,32 @@
 """Examples to begin with, each with its result stored beside the app.
 
 A stored result is a real run of the embedded model, found by the same key as any other, so it
-shows at once while the model is still being loaded. `python -m app.gallery` computes them anew.
+shows at once while the model is still being loaded. `python -m app.gallery` computes those that are missing (an hour
+for all), and anew those it is told by their ids.
 """
 
 import json
 import shutil
 import sys
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import analysis
-from analysis import AverageRequest, HopsRequest, LensRequest, NeuronsRequest, TraceRequest
+from analysis import AverageRequest, HopsRequest, KnownRequest, LensRequest, NeuronsRequest, TraceRequest, read_facts
 from analysis.study import Request
 from app.charts.drift_maps import drift_thumbnail
-from app.compute import compute
+from app.compute import stored
 from app.conflict_form import EXAMPLE as LONDON
 from app.edit_form import EditForm
+from app.evaluate_words import METHODS
 from app.rail_entries import run_of
-from app.store import SHIPPED, ResultStore
+from app.store import SHIPPED, ResultStore, shipped_index
 from app.studies import STUDIES
+from editors.case import Case, own_cases
 from editors.drift_result import DriftRequest
+from editors.evaluate_result import EvaluateRequest
+from editors.lifelong_result import LifelongRequest
 
 if TYPE_CHECKING:
     from analysis import LanguageModel
@@ -50,7 +56,7 @@ LOUVRE = DriftRequest(
     subject="The Eiffel Tower",
     grids=(),
 )
-EXAMPLES = (
+PROMPTS = (
     Example("eiffel", "Trace", "The Eiffel Tower", "is located in the city of Paris", "trace", EIFFEL),
     Example(
         "great-wall",
@@ -118,32 +124,82 @@ EXAMPLES = (
 )
 
 
+EVALUATED, IN_A_ROW = 100, 200
+"""Facts of the evaluation and of the stream."""
+
+
+@cache
+def examples() -> tuple[Example, ...]:
+    """All plates; those about many cases are there once it is stored which facts the model knows."""
+    model = shipped_index()["model"]
+    key = KnownRequest().key(model["weights_hash"]) if model else ""
+    asked = ResultStore(SHIPPED, SHIPPED).load(STUDIES["facts"], key)
+    if asked is None:
+        return PROMPTS
+    facts, sure, said = read_facts(), set(asked.known(0.3)), set(asked.known())
+    evaluated = own_cases(fact for fact in facts if fact.id in sure)[:EVALUATED]
+    stream = [case for case in own_cases(facts) if case.id in said][:IN_A_ROW]
+    return (*PROMPTS, *_of_many(tuple(evaluated), tuple(stream)))
+
+
+def _of_many(evaluated: tuple[Case, ...], stream: tuple[Case, ...]) -> tuple[Example, ...]:
+    return (
+        Example(
+            "evaluate",
+            "Evaluate",
+            "Eight methods side by side",
+            f"Each writes the same {len(evaluated)} facts, one at a time",
+            "evaluate",
+            EvaluateRequest(cases=evaluated, methods=METHODS),
+        ),
+        Example(
+            "lifelong",
+            "Evaluate",
+            f"{len(stream)} edits in a row",
+            "What is left of the first, and of the model",
+            "lifelong",
+            LifelongRequest(cases=stream, method="memit"),
+        ),
+    )
+
+
 def example(name: str) -> Example:
     """The example with this id."""
-    return next(example for example in EXAMPLES if example.id == name)
+    return next(example for example in examples() if example.id == name)
 
 
 def build(names: list[str]) -> None:
     """Compute the stored results that are missing, or the named ones anew, and write the index."""
     lm = analysis.load()
-    store = ResultStore(SHIPPED, SHIPPED)
+    kept = {_ship(lm, "facts", KnownRequest(), fresh="facts" in names)}
+    _write(lm, shipped_index()["gallery"])
+    examples.cache_clear()
     plates: list[dict[str, Any]] = []
-    kept: set[str] = set()
-    for example in EXAMPLES:
+    for example in examples():
         for name, request in ((example.study, example.request), *example.beside):
-            study, key = STUDIES[name], request.key(lm.weights_hash)
-            result = store.load(study, key)
-            if (result is None and not names) or example.id in names:
-                result = compute(study, request, lm, store)
-            if result is None:
-                continue
+            key = _ship(lm, name, request, fresh=example.id in names)
             kept.add(key)
             if name == example.study:
+                study = STUDIES[name]
+                result = ResultStore(SHIPPED, SHIPPED).load(study, key)
                 plates.append({"id": example.id, "key": key, "thumb": run_of(study, key, result).thumbnail})
     plates.append({"id": "drift", "key": None, "thumb": _drift_of_the_first_edit(lm)})
     for folder in SHIPPED.iterdir():
         if folder.is_dir() and folder.name not in kept:
             shutil.rmtree(folder)
+    _write(lm, plates)
+
+
+def _ship(lm: "LanguageModel", name: str, request: Request, *, fresh: bool) -> str:
+    """Have a result beside the app, and its key; what this machine has computed of it is not computed again."""
+    study, key = STUDIES[name], request.key(lm.weights_hash)
+    shipped = ResultStore(SHIPPED, SHIPPED)
+    if fresh or shipped.load(study, key) is None:
+        shipped.save(study, key, stored(study, request, lm, ResultStore(), fresh=fresh))
+    return key
+
+
+def _write(lm: "LanguageModel", plates: list[dict[str, Any]]) -> None:
     index = {"model": lm.card(), "gallery": plates}
     (SHIPPED / "index.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from app.charts.words import THIN
 from app.evaluate_words import NAMES
 from editors.evaluate_result import IN_PERCENT, Protocol
 from editors.gates import Gate, Threshold
@@ -96,5 +97,5 @@ def _number(threshold: Threshold, value: float) -> str:
 
 def _unit(threshold: Threshold) -> str:
     if threshold.protocol not in IN_PERCENT:
-        return " nats" if threshold.protocol == "kl" else ""
-    return " points" if threshold.measure == "change" else " %"
+        return f"{THIN}nats" if threshold.protocol == "kl" else ""
+    return f"{THIN}points" if threshold.measure == "change" else f"{THIN}%"

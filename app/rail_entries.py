@@ -19,7 +19,9 @@ from analysis.study import Study
 from app.charts.average_maps import average_thumbnail
 from app.charts.conflict_charts import heads_thumbnail, knockout_thumbnail
 from app.charts.drift_maps import drift_thumbnail
+from app.charts.evaluate_dots import evaluate_thumbnail
 from app.charts.lens_map import lens_thumbnail
+from app.charts.lifelong_curves import lifelong_thumbnail
 from app.charts.trace_maps import thumbnail
 from app.history import Run, now
 from editors.abilities_result import AbilitiesResult
@@ -89,11 +91,12 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
             several = f"{len(result.chains)} chains"
             return several if len(result.chains) > 1 else result.chains[0].whole(), "hop by hop", None
         case EvaluateResult():
-            return _compared(result), "evaluation", None
+            return _compared(result), "evaluation", evaluate_thumbnail(result)
         case QuizResult():
             return _compared(result), "quiz", None
         case LifelongResult():
-            return f"{len(result.request.cases)} facts in a row", f"lifelong, {result.request.method}", None
+            title, note = f"{len(result.request.cases)} facts in a row", f"lifelong, {result.request.method}"
+            return title, note, lifelong_thumbnail(result)
         case AbilitiesResult():
             return f"{int(result.right.sum())} of {len(result.right)} right", "abilities", None
         case ReachResult():

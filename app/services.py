@@ -3,7 +3,6 @@
 Pages ask here; nothing in it belongs to one person.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from app.history import History
 from app.jobs import Job, Worker
 from app.models import ModelSlot
 from app.rail_entries import run_of
-from app.store import SHIPPED, ResultStore
+from app.store import ResultStore, shipped_index
 from editors.edit import Edit
 
 LOCAL = "local"
@@ -61,8 +60,7 @@ class Services:
     @cached_property
     def shipped(self) -> dict[str, Any]:
         """Index of the results that come with the app: the model they were made with, and the gallery."""
-        path = SHIPPED / "index.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"model": None, "gallery": []}
+        return shipped_index()
 
     def begin(self) -> None:
         """Load the default model, once in the life of the process: when a first page has been drawn."""

@@ -28,6 +28,12 @@ FORM = 1
 """Raise when a result's fields change: older folders are then computed anew."""
 
 
+def shipped_index() -> dict[str, Any]:
+    """What lies beside the app: the `model` its results were made with, and the plates of its `gallery`."""
+    path = SHIPPED / "index.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"model": None, "gallery": []}
+
+
 class ResultStore:
     """Finished and stopped results under `root`, then under the read-only `shipped` place."""
 

@@ -1,10 +1,11 @@
 """A case: facts to write, and the prompts that test them. The one form every data set is read into."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from analysis.errors import BadRequest
-from analysis.facts import Fact
+from analysis.errors import BadRequest, WorkbenchError
+from analysis.facts import Fact, another_object, in_turn
 from editors.probes import Kind, Probe, probes_of
 from editors.request import Rewrite
 
@@ -63,6 +64,15 @@ def case_of(fact: Fact, target: str) -> Case:
         fact.id,
         fact.relation,
     )
+
+
+def own_cases(facts: Iterable[Fact]) -> list[Case]:
+    """Stored facts, each with another answer of its relation, relations in turn; one that has no other is left out."""
+    cases: list[Case] = []
+    for fact in facts:
+        with suppress(WorkbenchError):
+            cases.append(case_of(fact, another_object(fact)))
+    return in_turn(cases)
 
 
 def counted(count: int, noun: str = "case") -> str:

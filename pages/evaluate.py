@@ -8,8 +8,12 @@ import streamlit as st
 from analysis import WorkbenchError
 from analysis.study import Request
 from app import cases_form, evaluate_view, flow, lifelong_view, quiz_view
+from app.evaluate_words import METHODS
+from app.gallery import examples
 from app.links import validated
-from app.session import take_fill
+from app.open_example import open_example
+from app.services import services
+from app.session import slot, spec, take_fill
 from app.studies import STUDIES
 from app.take_away import table_twin, take_numbers
 from editors.case import Case
@@ -30,10 +34,30 @@ WAITS = {
     "lifelong": "Nothing is written yet. Press **Evaluate**; a fact takes an edit, and all are asked again at times.",
     "quiz": "Nothing is asked yet. Press **Evaluate**; a case takes an edit and some fifteen answers, for each method.",
 }
-METHODS = ("rome", "memit", "emmet", "pmet", "alphaedit", "rome+sadr", "ace", "ft")
 IN_A_ROW = tuple(method for method in METHODS if "+" not in method)
 MOST = 100_000
 MODES = {"single": "One at a time", "batch": "All in one edit"}
+FORM: dict[str, dict[str, Any]] = {
+    "evaluate": {"kind": "evaluate", "n": 5, "methods": ["rome", "memit"], "mode": "single", "free": True},
+    "lifelong": {"method": "memit"},
+    "quiz": {"methods": ["rome", "memit"], "turns": 3},
+}
+"""What the fields of each kind say at first; kind and number are those of all."""
+
+
+def seed() -> None:
+    """Fill the fields: from what was just opened, else as they were left, else as `FORM` says."""
+    state = st.session_state
+    for study, fields in FORM.items():
+        for field, value in fields.items():
+            state.setdefault(slot(study, field), value)
+        if (wish := take_fill(study)) is not None:
+            opened = state[slot(PAGE, "wish")] = STUDIES[study].request(**wish)
+            state[slot(PAGE, "kind")], state[slot(PAGE, "n")] = study, len(opened.cases)
+            for field in fields.keys() & wish.keys():
+                state[slot(study, field)] = wish[field]
+            state.pop(f"{PAGE}-source", None)
+            state.pop(f"{PAGE}-file", None)
 
 
 def settings(kind: str, cases: tuple[Case, ...], number: int, place: Any) -> Request:
@@ -41,35 +65,28 @@ def settings(kind: str, cases: tuple[Case, ...], number: int, place: Any) -> Req
     name = evaluate_view.NAMES.__getitem__
     if kind == "lifelong":
         method = place.pills(
-            "Method", IN_A_ROW, format_func=name, default="memit", key="lifelong-method", required=True, wrap=True
+            "Method", IN_A_ROW, format_func=name, key=slot("lifelong", "method"), required=True, wrap=True
         )
         return validated(STUDIES[kind].request, {"cases": cases[:number], "method": method})
     chosen = place.pills(
-        "Methods", METHODS, format_func=name, selection_mode="multi", default=("rome", "memit"), wrap=True,
-        key=f"{kind}-methods",
-    )  # fmt: skip
+        "Methods", METHODS, format_func=name, selection_mode="multi", key=slot(kind, "methods"), wrap=True
+    )
     values: dict[str, Any] = {"cases": cases[:number], "methods": tuple(chosen)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if kind == "quiz":
-            values["turns"] = st.number_input("Times it is doubted", 0, 10, 3, key="quiz-turns", width=180)
+            values["turns"] = st.number_input("Times it is doubted", 0, 10, key=slot("quiz", "turns"), width=180)
         else:
             values["mode"] = st.segmented_control(
-                "Write", list(MODES), format_func=MODES.__getitem__, default="single", key="evaluate-mode",
-                required=True,
-            )  # fmt: skip
-            values["free"] = st.toggle("Also let it go on freely", value=True, key="evaluate-free")
+                "Write", list(MODES), format_func=MODES.__getitem__, key=slot(PAGE, "mode"), required=True
+            )
+            values["free"] = st.toggle("Also let it go on freely", key=slot(PAGE, "free"))
     return validated(STUDIES[kind].request, values)
 
 
 st.title("How good is an edit?")
-for study in KINDS:
-    if (wish := take_fill(study)) is not None:
-        st.session_state[f"{PAGE}.wish"] = STUDIES[study].request(**wish)
-        st.session_state[f"{PAGE}-kind"] = study
-        for field in ("source", "file"):
-            st.session_state.pop(f"{PAGE}-{field}", None)
+seed()
 kind = st.segmented_control(
-    "Look at", list(KINDS), format_func=KINDS.__getitem__, default="evaluate", key=f"{PAGE}-kind", required=True,
+    "Look at", list(KINDS), format_func=KINDS.__getitem__, key=slot(PAGE, "kind"), required=True,
     label_visibility="collapsed", wrap=True,
 )  # fmt: skip
 st.markdown(f":gray[{ABOUT[kind]}]")
@@ -81,7 +98,7 @@ with st.container(border=True, key="evaluate-form"):
         flow.refusal(error)
         cases = ()
     count, methods, button = st.columns([1.1, 4.6, 1.8], vertical_alignment="bottom")
-    number = count.number_input("Cases at most", 1, MOST, 5, key="evaluate-n")
+    number = count.number_input("Cases at most", 1, MOST, key=slot(PAGE, "n"))
     pressed = button.button(
         "Evaluate", type="primary", icon=":material/rule:", width="stretch", key="evaluate-go", disabled=not cases
     )
@@ -91,10 +108,22 @@ with st.container(border=True, key="evaluate-form"):
         flow.refusal(error)
 if pressed and request is not None:
     try:
-        st.session_state.pop(f"{PAGE}.wish", None)
+        st.session_state.pop(slot(PAGE, "wish"), None)
         flow.start(kind, STUDIES[kind], request, ())
     except WorkbenchError as error:
         flow.refusal(error)
+
+
+def offer(kind: str) -> None:
+    """A finished example of the kind, where one is stored for this model."""
+    stored = [one for one in examples() if one.study == kind]
+    if not stored or services().find(STUDIES[kind], stored[0].request, spec()) is None:
+        return
+    title = stored[0].title
+    if st.button(
+        f"Look at a finished one: {title[0].lower()}{title[1:]}", icon=":material/visibility:", key="evaluate-example"
+    ):
+        open_example(stored[0])
 
 
 def outcome(kind: str, request: Request | None) -> None:
@@ -102,7 +131,7 @@ def outcome(kind: str, request: Request | None) -> None:
     flow.settle(kind)
     flow.progress(kind, None)
     flow.ended(kind)
-    wish = st.session_state.get(f"{PAGE}.wish", request)
+    wish = st.session_state.get(slot(PAGE, "wish"), request)
     shown = wish if isinstance(wish, STUDIES[kind].request) else request
     result = flow.result_for(kind, STUDIES[kind], shown, ())
     if result is not None:
@@ -112,6 +141,7 @@ def outcome(kind: str, request: Request | None) -> None:
         table_twin(kind, result)
     elif request is not None and ((job := flow.job_of(kind)) is None or job.over):
         st.markdown(WAITS[kind])
+        offer(kind)
 
 
 flow.watch(kind, partial(outcome, kind, request))

@@ -5,7 +5,7 @@ import streamlit as st
 from app.charts.palette import live
 from app.charts.trace_maps import alt_text, caption_words, shared_top, trace_map
 from app.components import plates, theme_seen, verse
-from app.gallery import EXAMPLES, example
+from app.gallery import example, examples
 from app.open_example import open_example
 from app.services import services
 from app.shell import PAGES
@@ -63,13 +63,13 @@ if path in PAGES:
 
 title, choice = st.columns([1, 1.4], vertical_alignment="bottom")
 title.header("Begin with an example")
-groups = ["All", *dict.fromkeys(example.group for example in EXAMPLES)]
+groups = ["All", *dict.fromkeys(example.group for example in examples())]
 with choice, st.container(horizontal=True, horizontal_alignment="right"):
     group = st.pills("Kind", groups, default="All", required=True, label_visibility="collapsed", wrap=True, key="group")
 opened = plates(
     [
         {"id": e.id, "over": e.group, "title": e.title, "sub": e.sub, "thumb": thumbs.get(e.id)}
-        for e in EXAMPLES
+        for e in examples()
         if group in ("All", e.group)
     ],
     layout="gallery",

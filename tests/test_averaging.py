@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from analysis.average_result import ROWS, AverageRequest
-from analysis.averaging import average, in_turn, row_tokens
+from analysis.averaging import average, row_tokens
 from analysis.errors import BadRequest, Cancelled
-from analysis.facts import Fact
+from analysis.facts import Fact, in_turn
 from analysis.trace_result import TraceRequest
 from analysis.tracing import trace
 from tests.traces import far

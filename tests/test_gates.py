@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from analysis.errors import BadFile
 from app.exports import plain
+from app.charts.words import THIN
 from app.gate_words import measured, verdict_said, wanted
 from editors.evaluate_result import PROTOCOLS, EvaluateRequest, EvaluateResult
 from editors.gates import DEFAULT, Gate, Threshold, gate_of, read_gate
@@ -239,9 +240,9 @@ def test_a_verdict_is_a_function_of_numbers_and_thresholds():
 
 def test_words():
     found = verdict(result_of(share(87, 100)), 1, gate())
-    assert verdict_said(found) == "Fine-tuning: reject, neighbours kept 87 % [79, 92], wanted at least 95 %"
+    assert verdict_said(found) == f"Fine-tuning: reject, neighbours kept 87{THIN}% [79, 92], wanted at least 95{THIN}%"
     assert verdict_said(verdict(result_of(share(90, 90)), 1, gate())) == "Fine-tuning: admit, every threshold met"
     change = threshold(protocol="likelihood", measure="change", value=-0.02)
-    assert wanted(change) == "at least −2 points"
+    assert wanted(change) == f"at least −2{THIN}points"
     kl = verdict(result_of(np.full(1, 0.25), "kl"), 1, gate(threshold(protocol="kl", direction="at most", value=0.1)))
-    assert measured(kl.findings[0]) == "0.250 nats"
+    assert measured(kl.findings[0]) == f"0.250{THIN}nats"

@@ -25,9 +25,9 @@ from tests.visiting import charts, fine, run, text, visit
 
 def test_methods_side_by_side_on_our_facts(ready):
     at = fine(visit("evaluate"))
-    at.session_state["evaluate-methods"] = ["ft"]
-    at.session_state["evaluate-n"] = 1
-    at.session_state["evaluate-free"] = False
+    at.session_state["evaluate.methods"] = ["ft"]
+    at.session_state["evaluate.n"] = 1
+    at.session_state["evaluate.free"] = False
     at = run(fine(at.run()), "evaluate-go", "evaluate")
     result = at.session_state["evaluate.job"].result
     assert len(result.request.cases) == 1
@@ -77,8 +77,8 @@ def test_a_table_asks_which_column_is_which(ready, monkeypatch):
 
 def test_no_method_is_no_edit_alone(ready):
     at = fine(visit("evaluate"))
-    at.session_state["evaluate-methods"] = []
-    at.session_state["evaluate-n"] = 1
+    at.session_state["evaluate.methods"] = []
+    at.session_state["evaluate.n"] = 1
     fine(at.run())
     at = run(at, "evaluate-go", "evaluate")
     assert at.session_state["evaluate.job"].result.versions == ["none"]
@@ -101,9 +101,9 @@ def test_figures_and_report_say_every_protocol(tiny):
 def test_a_stream_of_edits_on_our_facts(ready, monkeypatch):
     monkeypatch.setattr(lifelong_editing, "TEXT_TOKENS", 256)
     at = fine(visit("evaluate"))
-    at.session_state["evaluate-kind"] = "lifelong"
-    at.session_state["lifelong-method"] = "ft"
-    at.session_state["evaluate-n"] = 2
+    at.session_state["evaluate.kind"] = "lifelong"
+    at.session_state["lifelong.method"] = "ft"
+    at.session_state["evaluate.n"] = 2
     at = run(fine(at.run()), "evaluate-go", "lifelong")
     result = at.session_state["lifelong.job"].result
     assert result.milestones == [0, 1, 2]
@@ -117,9 +117,9 @@ def test_a_stream_of_edits_on_our_facts(ready, monkeypatch):
 
 def test_a_quiz_on_our_facts(ready):
     at = fine(visit("evaluate"))
-    at.session_state["evaluate-kind"] = "quiz"
-    at.session_state["quiz-methods"] = ["ft"]
-    at.session_state["evaluate-n"] = 1
+    at.session_state["evaluate.kind"] = "quiz"
+    at.session_state["quiz.methods"] = ["ft"]
+    at.session_state["evaluate.n"] = 1
     at = run(fine(at.run()), "evaluate-go", "quiz")
     assert run_of(STUDIES["quiz"], "key", at.session_state["quiz.job"].result).note == "quiz"
     assert charts(at)[0].alt.startswith("Share of questions answered as wished. Asked plainly: No edit ")

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from analysis import KnownRequest, LanguageModel, known_facts, read_facts
-from analysis.averaging import in_turn
-from analysis.facts import another_object
+from analysis.facts import another_object, in_turn
 from analysis.packed import packed
 from analysis.study import Report, silent
 from app.bench.form import Bench

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from analysis import KnownRequest, LanguageModel, known_facts, read_facts
-from analysis.averaging import in_turn
 from analysis.cache_home import cache_home
 from analysis.corpus import Corpus, written
-from analysis.facts import Fact, another_object
+from analysis.facts import Fact, another_object, in_turn
 from analysis.study import Report, silent
 from app.bench.form import Bench
 from app.bench.machine import describe, forget_peak_memory, peak_memory_mb, wait

@@ -1,7 +1,9 @@
 """An evaluation's scores by one protocol, and a quiz's by dimension or form, as dots side by side."""
 
+import numpy as np
 import plotly.graph_objects as go
 
+from app.charts.frame import thumbnail_of
 from app.charts.palette import Palette
 from app.charts.side_by_side import Series, in_sentences, side_by_side
 from app.evaluate_words import DIMENSION_WORDS, KIND_WORDS, form_words
@@ -38,6 +40,16 @@ def shown(result: EvaluateResult, protocol: Protocol) -> list[Kind]:
         kind for kind in KIND_WORDS
         if kind in there and any(result.mean(at, protocol, kind) for at in range(len(result.versions)))
     ]  # fmt: skip
+
+
+def evaluate_thumbnail(result: EvaluateResult) -> list[list[float]]:
+    """Kinds of prompts × versions, by likelihood."""
+    values = [
+        [np.nan if (mean := result.mean(at, "likelihood", kind)) is None else mean.value
+         for at in range(len(result.versions))]
+        for kind in shown(result, "likelihood")
+    ]  # fmt: skip
+    return thumbnail_of(np.array(values, ndmin=2), top=1.0)
 
 
 def quiz_rows(result: QuizResult, names: dict[str, str], *, by_form: bool) -> tuple[list[str], list[Series]]:

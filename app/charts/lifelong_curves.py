@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from app.charts.frame import HALVES, axes, framed, name_ends
+from app.charts.frame import HALVES, axes, framed, name_ends, thumbnail_of
 from app.charts.palette import Palette
 from app.charts.words import percent
 from editors.lifelong_result import LifelongResult
@@ -75,6 +75,15 @@ def age_bars(result: LifelongResult, palette: Palette) -> go.Figure:
     figure.update_yaxes(**HALVES | {"range": [0, 1.08]})
     figure.update_xaxes(type="category")
     return framed(figure, palette, 260, right=16, top=16)
+
+
+def lifelong_thumbnail(result: LifelongResult) -> list[list[float]]:
+    """Kinds of prompts × milestones."""
+    values = [
+        [np.nan if (mean := result.kept(at, kind)) is None else mean.value for at in range(len(result.milestones))]
+        for kind, *_ in LINES
+    ]
+    return thumbnail_of(np.array(values), top=1.0)
 
 
 def retention_alt(result: LifelongResult) -> str:

@@ -12,6 +12,8 @@ from editors.case import counted
 from editors.evaluate_result import Mean
 
 SEATS = (1, 0, 4, 3, 5, 2)
+SHAPES = ("circle", "diamond", "square")
+"""Of the first six methods, the next six and so on, which begin with the first colour again."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,15 @@ def side_by_side(rows: Sequence[str], series: Sequence[Series], palette: Palette
     """Rows from the top; the first of the series is what the others are held against, and quiet."""
     figure = go.Figure()
     for at, one in enumerate(series):
-        colour = palette.quiet if at == 0 else palette.category[SEATS[(at - 1) % len(SEATS)]]
+        turn, seat = divmod(at - 1, len(SEATS))
+        colour = palette.quiet if at == 0 else palette.category[SEATS[seat]]
+        shape = "circle-open" if at == 0 else SHAPES[turn % len(SHAPES)]
         there = [(row, mean) for row, mean in enumerate(one.means) if mean is not None]
         figure.add_scatter(
             x=[mean.value for _, mean in there],
             y=[row + 0.7 * ((at + 0.5) / len(series) - 0.5) for row, _ in there],
             mode="markers", name=one.name, cliponaxis=False,
-            marker={"size": 10, "color": colour, "symbol": "circle-open" if at == 0 else "circle"},
+            marker={"size": 10, "color": colour, "symbol": shape},
             error_x={
                 "type": "data", "thickness": 2, "width": 0, "color": colour,
                 "array": [mean.bar for _, mean in there],

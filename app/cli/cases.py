@@ -5,10 +5,10 @@ from pathlib import Path
 
 from analysis import LanguageModel
 from analysis.errors import BadRequest, WorkbenchError
-from analysis.facts import another_object, choose, read_facts
+from analysis.facts import choose, read_facts
 from analysis.tokens import answer_token
 from app.cli.data import mapping_of
-from editors.case import Case, case_of
+from editors.case import Case, own_cases
 from editors.case_files import COLUMNS, cases_of
 
 
@@ -32,14 +32,7 @@ def cases_said(args: Namespace) -> tuple[Case, ...]:
         raise BadRequest(f"--n is {args.n}; it is a number from 1 on.")
     if args.data is not None:
         return cases_of(args.data, mapping_of(args.map))
-    groups: dict[str, list[Case]] = {}
-    for fact in choose(read_facts(), args.relation):
-        try:
-            groups.setdefault(fact.relation, []).append(case_of(fact, another_object(fact)))
-        except WorkbenchError:
-            continue
-    longest = max(map(len, groups.values()), default=0)
-    return tuple(group[i] for i in range(longest) for group in groups.values() if i < len(group))
+    return tuple(own_cases(choose(read_facts(), args.relation)))
 
 
 def some_of(args: Namespace, cases: tuple[Case, ...], lm: LanguageModel | None) -> tuple[Case, ...]:
