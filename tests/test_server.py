@@ -27,7 +27,15 @@ def test_the_end_runs_the_exit_functions_and_waits_for_nothing_else():
     assert ended.returncode == 3
 
 
+def runner() -> dict:
+    config = Path(__file__).resolve().parents[1] / "app" / ".streamlit" / "config.toml"
+    return tomllib.loads(config.read_text(encoding="utf-8"))["runner"]
+
+
 def test_no_redraw_collects_garbage_while_a_run_goes_on():
     """With torch read a full collection takes longer than the pause between two redraws of a page that waits."""
-    config = Path(__file__).resolve().parents[1] / "app" / ".streamlit" / "config.toml"
-    assert tomllib.loads(config.read_text(encoding="utf-8"))["runner"]["postScriptGC"] is False
+    assert runner()["postScriptGC"] is False
+
+
+def test_what_is_written_below_a_constant_is_not_drawn():
+    assert runner()["magicEnabled"] is False

@@ -11,7 +11,7 @@ from app.charts.words import percent
 from editors.case import counted
 from editors.evaluate_result import Mean
 
-SEATS = (1, 0, 4, 3, 5, 2)
+SEATS = (1, 0, 4, 3, 5, 6)
 SHAPES = ("circle", "diamond", "square")
 """Of the first six methods, the next six and so on, which begin with the first colour again."""
 
