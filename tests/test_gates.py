@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from analysis.errors import BadFile
-from app.exports import plain
 from app.charts.words import THIN
+from app.exports import plain
 from app.gate_words import measured, verdict_said, wanted
 from editors.evaluate_result import PROTOCOLS, EvaluateRequest, EvaluateResult
 from editors.gates import DEFAULT, Gate, Threshold, gate_of, read_gate
