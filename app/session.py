@@ -5,9 +5,11 @@ thing, so a link, a reload and a page switch all lead back to the same form.
 """
 
 import uuid
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from analysis import ModelSpec
 from analysis.errors import BadRequest
@@ -69,10 +71,15 @@ def seed(page: str, defaults: dict[str, Any], kind: type[Request]) -> None:
 
 
 def keep_forms() -> None:
-    """Hold on to the fields of the other pages: Streamlit forgets a widget's value once it is not drawn."""
+    """Hold on to the fields: Streamlit forgets a widget's value once it is not drawn.
+
+    At the start of every run, and of every run of a fragment: after one, fields beside it are forgotten at the next
+    page unless they were set in it.
+    """
     for key in list(st.session_state):
         if "." in str(key):
-            st.session_state[key] = st.session_state[key]
+            with suppress(StreamlitAPIException):  # drawn already, in this very run
+                st.session_state[key] = st.session_state[key]
 
 
 def loose(request: Request) -> dict[str, Any]:

@@ -62,6 +62,25 @@ def test_cell_form_and_figure_are_kept(page: Page, server: Server) -> None:
     no_fault(page)
 
 
+def test_a_form_outlives_a_look_at_another_page_while_its_run_goes_on(page: Page, server: Server) -> None:
+    """The line of progress redraws itself; what then is not drawn again was forgotten at the next page."""
+    follow(page, server, **COLOSSEUM, samples="20", noise="1.5")
+    press_trace(page)
+    expect(progress(page)).to_contain_text("cells", timeout=SLOW)
+    for _ in range(2):  # it has redrawn itself
+        before = cells(page)
+        while cells(page) == before:
+            page.wait_for_timeout(100)
+    page.get_by_role("link", name="Lens").click()
+    expect(page.get_by_role("heading", name="What would each state say?")).to_be_visible()
+    page.get_by_role("link", name="Trace").click()
+    expect(page.get_by_label("Prompt")).to_have_value(COLOSSEUM["prompt"])
+    expect(page).to_have_url(re.compile("noise=1.5"))
+    page.locator(".st-key-trace-cancel button").click()
+    expect(stopped(page)).to_be_visible(timeout=SLOW)
+    no_fault(page)
+
+
 def test_cancel_keeps_what_there_is_and_continue_goes_on(page: Page, server: Server) -> None:
     follow(page, server, **EIFFEL, samples="4", seed="7")
     press_trace(page)
