@@ -63,6 +63,7 @@ def age_bars(result: LifelongResult, palette: Palette) -> go.Figure:
                 "color": palette.ink,
             },
             text=[percent(mean.value) for _, _, mean in ages], textposition="inside", insidetextanchor="start",
+            textangle=0, constraintext="none",
             textfont={"color": palette.paper, "size": 13},
             hovertext=[
                 f"{title} edits ago: {percent(mean.value)} of {mean.n} facts"
