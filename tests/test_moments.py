@@ -17,6 +17,8 @@ from analysis.key_value import output_matrix
 from analysis.model import LanguageModel
 from analysis.moments import adopt, condition, load, moments, save
 from analysis.moments_request import MomentsRequest
+from app.bench.editing import HELD_OUT_SEED, HELD_OUT_TOKENS
+from editors.lifelong_editing import TEXT_SEED, TEXT_TOKENS
 from tests.conftest import cached
 from tests.families import LAYERS, LENGTH, TEXT, language_model
 
@@ -235,6 +237,13 @@ def test_text_is_written_once(tiny, tmp_path, monkeypatch):
     one = written(tiny, 100, 1, tmp_path)
     monkeypatch.setattr("analysis.corpus.continuations", lambda *_, **__: pytest.fail("it writes again"))
     assert written(tiny, 100, 1, tmp_path) == one
+
+
+@pytest.mark.parametrize(("tokens", "seed"), [(TEXT_TOKENS, TEXT_SEED), (HELD_OUT_TOKENS, HELD_OUT_SEED)])
+def test_perplexity_is_of_the_same_text_on_every_machine(smol, tmp_path, monkeypatch, tokens, seed):
+    """Drawn anew, it differs with the processor: the last bits of a logit choose another word, and all that follows."""
+    monkeypatch.setattr("analysis.corpus.continuations", lambda *_, **__: pytest.fail("it writes anew"))
+    assert written(smol, tokens, seed, tmp_path).tokens >= tokens
 
 
 def test_pieces_that_begin_alike_go_on_differently(tiny, tmp_path):
