@@ -7,7 +7,7 @@ import streamlit as st
 from analysis import ConflictRequest, HeadsRequest, KnockoutRequest, read_facts
 from analysis.conflict_prompts import Format
 from app.links import validated
-from app.session import seed, slot, take_fill
+from app.session import field, seed, slot, take_fill
 
 PAGE, MANY = "heads", "conflict"
 CORRUPTION_WORDS = {
@@ -50,13 +50,13 @@ def draw() -> bool:
     with st.container(border=True, key="heads-form"):
         st.text_input(
             "Prompt",
-            key=slot(PAGE, "prompt"),
+            **field(PAGE, "prompt"),
             placeholder="A sentence that contradicts, then a beginning",
         )
         subject, context, memory, button = st.columns([2.0, 1.9, 2.0, 3.0], vertical_alignment="bottom")
-        subject.text_input("Subject", key=slot(PAGE, "subject"))
-        context.text_input("The page says", key=slot(PAGE, "context"))
-        memory.text_input("The model remembers", key=slot(PAGE, "memory"), placeholder="what it says itself")
+        subject.text_input("Subject", **field(PAGE, "subject"))
+        context.text_input("The page says", **field(PAGE, "context"))
+        memory.text_input("The model remembers", **field(PAGE, "memory"), placeholder="what it says itself")
         pressed = button.button(
             "Find the heads",
             type="primary",
@@ -70,17 +70,17 @@ def draw() -> bool:
                 "A head is given what it gives with",
                 list(CORRUPTION_WORDS),
                 format_func=CORRUPTION_WORDS.__getitem__,
-                key=slot(PAGE, "corruption"),
+                **field(PAGE, "corruption"),
             )
             st.segmented_control(
                 "Heads are ordered by",
                 list(RANK_WORDS),
                 format_func=RANK_WORDS.__getitem__,
-                key=slot(PAGE, "rank_by"),
+                **field(PAGE, "rank_by"),
                 required=True,
             )
-            st.number_input("Heads of each kind to silence at most", 1, 12, key=slot(PAGE, "most"))
-            st.number_input("Seed", 0, 2**32 - 1, key=slot(PAGE, "seed"))
+            st.number_input("Heads of each kind to silence at most", 1, 12, **field(PAGE, "most"))
+            st.number_input("Seed", 0, 2**32 - 1, **field(PAGE, "seed"))
     return pressed
 
 
@@ -104,6 +104,6 @@ def draw_many() -> None:
     state.setdefault(slot(MANY, "form"), ConflictRequest().form)
     left, right = st.columns([3, 2])
     left.multiselect(
-        "Relations", sorted({fact.relation for fact in read_facts()}), key=slot(MANY, "relations"), placeholder="all"
+        "Relations", sorted({fact.relation for fact in read_facts()}), **field(MANY, "relations"), placeholder="all"
     )
-    right.selectbox("The page is", list(FORM_WORDS), format_func=FORM_WORDS.__getitem__, key=slot(MANY, "form"))
+    right.selectbox("The page is", list(FORM_WORDS), format_func=FORM_WORDS.__getitem__, **field(MANY, "form"))

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import written
 from app.links import validated
-from app.session import adopt, seed, slot
+from app.session import adopt, field, seed, slot
 from editors.drift_result import DriftRequest
 from editors.edit import Edit
 from editors.tasks import TaskPrompt, prompts_of
@@ -67,10 +67,10 @@ def request() -> DriftRequest:
 def draw() -> bool:
     """Draw the form; True when Look was pressed."""
     with st.container(border=True, key="drift-form"):
-        st.text_input("Prompt", key=slot(PAGE, "prompt"), placeholder="A sentence that names the edited subject")
+        st.text_input("Prompt", **field(PAGE, "prompt"), placeholder="A sentence that names the edited subject")
         subject, answer, button = st.columns([3, 3, 2], vertical_alignment="bottom")
-        subject.text_input("Edited subject", key=slot(PAGE, "subject"))
-        answer.text_input("Answer that should stand", key=slot(PAGE, "answer"), placeholder="the model’s own, before")
+        subject.text_input("Edited subject", **field(PAGE, "subject"))
+        answer.text_input("Answer that should stand", **field(PAGE, "answer"), placeholder="the model’s own, before")
         pressed = button.button(
             "Look", type="primary", icon=":material/visibility:", width="stretch", shortcut="Mod+Enter", key="drift-go"
         )

@@ -19,7 +19,7 @@ from app import bring_form
 from app.forgetting import LIMIT, SILENT
 from app.links import validated
 from app.services import services
-from app.session import seed, slot, spec, take_fill
+from app.session import field, seed, slot, spec, take_fill
 from editors.request import EditRequest, KeyMode, MethodName, Rewrite
 
 PAGE = "edit"
@@ -162,9 +162,9 @@ def draw() -> bool:
     """Draw the form; True when Write was pressed."""
     with st.container(border=True, key="edit-form"):
         prompt, subject, target, button = st.columns([3.9, 2.3, 2.0, 2.5], vertical_alignment="bottom")
-        prompt.text_input("Fact", key=slot(PAGE, "prompt"), placeholder="A sentence that ends just before its answer")
-        subject.text_input("Subject", key=slot(PAGE, "subject"))
-        target.text_input("New answer", key=slot(PAGE, "target"), placeholder="the word to write")
+        prompt.text_input("Fact", **field(PAGE, "prompt"), placeholder="A sentence that ends just before its answer")
+        subject.text_input("Subject", **field(PAGE, "subject"))
+        target.text_input("New answer", **field(PAGE, "target"), placeholder="the word to write")
         pressed = button.button(
             "Write", type="primary", icon=":material/edit_note:", width="stretch", shortcut="Mod+Enter", key="edit-go"
         )
@@ -180,7 +180,7 @@ def draw() -> bool:
                 "Method",
                 list(METHOD_WORDS),
                 format_func=METHOD_WORDS.__getitem__,
-                key=slot(PAGE, "method"),
+                **field(PAGE, "method"),
                 required=True,
                 wrap=True,
             )
@@ -273,23 +273,21 @@ def _add_stored() -> None:
 def _more() -> None:
     card = services().card(spec())
     deepest = f"0 to {card['layers'] - 1}" if card else "all"
-    st.text_input(
-        "Layers to write to", key=slot(PAGE, "layers"), placeholder="the method’s own", help=f"{deepest}; 4-8"
-    )
+    st.text_input("Layers to write to", **field(PAGE, "layers"), placeholder="the method’s own", help=f"{deepest}; 4-8")
     st.segmented_control(
-        "Key of ROME", list(KEY_WORDS), format_func=KEY_WORDS.__getitem__, key=slot(PAGE, "key_mode"), required=True
+        "Key of ROME", list(KEY_WORDS), format_func=KEY_WORDS.__getitem__, **field(PAGE, "key_mode"), required=True
     )
-    st.number_input("Texts put before the prompt", 0, 50, key=slot(PAGE, "contexts"))
-    st.number_input("Steps of the search", 1, 500, key=slot(PAGE, "steps"), placeholder="25")
-    st.number_input("Rate of the search", 0.0, format="%.3f", key=slot(PAGE, "rate"), placeholder="0.5")
-    st.number_input("Longest change, in lengths of the old value", 0.0, key=slot(PAGE, "clamp"), placeholder="method’s")
+    st.number_input("Texts put before the prompt", 0, 50, **field(PAGE, "contexts"))
+    st.number_input("Steps of the search", 1, 500, **field(PAGE, "steps"), placeholder="25")
+    st.number_input("Rate of the search", 0.0, format="%.3f", **field(PAGE, "rate"), placeholder="0.5")
+    st.number_input("Longest change, in lengths of the old value", 0.0, **field(PAGE, "clamp"), placeholder="method’s")
     st.number_input(
-        "Furthest a weight may move (FT-L)", 0.0, format="%.5f", step=0.001, key=slot(PAGE, "norm"),
+        "Furthest a weight may move (FT-L)", 0.0, format="%.5f", step=0.001, **field(PAGE, "norm"),
         placeholder="0.0005", help="with a rate of the same size",
     )  # fmt: skip
-    st.number_input("Weight of keeping the rest (KL)", 0.0, format="%.4f", key=slot(PAGE, "kl"))
-    st.number_input("Weight of holding attention back (SADR)", 0.0, format="%.3f", key=slot(PAGE, "sadr"))
-    st.number_input("Seed", 0, 2**32 - 1, key=slot(PAGE, "seed"))
+    st.number_input("Weight of keeping the rest (KL)", 0.0, format="%.4f", **field(PAGE, "kl"))
+    st.number_input("Weight of holding attention back (SADR)", 0.0, format="%.3f", **field(PAGE, "sadr"))
+    st.number_input("Seed", 0, 2**32 - 1, **field(PAGE, "seed"))
 
 
 def suggestion(error: Exception) -> None:

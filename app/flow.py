@@ -11,7 +11,7 @@ from analysis.errors import BadRequest
 from analysis.study import Request, Study
 from app.jobs import Job
 from app.services import public, rail_owner, services
-from app.session import keep_forms, session_id, spec
+from app.session import session_id, spec
 from app.written import on
 from editors.edit import Edit
 from editors.request import EditRequest
@@ -128,12 +128,7 @@ def watch(page: str, outcome: Callable[[], None], also: tuple[str, ...] = ()) ->
         job = job_of(name)
         if job is not None and not job.over:
             active = st.session_state[f"{name}.watching"] = True
-
-    def drawn() -> None:
-        keep_forms()
-        outcome()
-
-    st.fragment(drawn, run_every=0.6 if active else None)()
+    st.fragment(outcome, run_every=0.6 if active else None)()
 
 
 def refusal(error: WorkbenchError) -> None:

@@ -10,7 +10,7 @@ from app.components import copy_button, verse
 from app.exports import to_csv, to_json
 from app.flow import escape
 from app.links import link, validated
-from app.session import seed, slot, take_fill
+from app.session import field, seed, slot, take_fill
 from app.studies import STUDIES
 from editors.generate_result import Generated, GenerateRequest
 
@@ -37,20 +37,20 @@ def prepare(example: GenerateRequest = EXAMPLE, *, linked: bool = True) -> None:
 def draw() -> bool:
     """Draw the form; True when Go on was pressed."""
     with st.container(border=True, key="generate-form"):
-        st.text_area("Beginnings, one a line", key=slot(PAGE, "prompt"), height=100)
+        st.text_area("Beginnings, one a line", **field(PAGE, "prompt"), height=100)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.segmented_control(
                 "Each time",
                 list(CHOICES),
                 format_func=CHOICES.__getitem__,
-                key=slot(PAGE, "how"),
+                **field(PAGE, "how"),
                 required=True,
                 wrap=True,
             )
             if st.session_state[slot(PAGE, "how")] == "drawn":
                 st.session_state[slot(PAGE, "seed")] = st.session_state[slot(PAGE, "seed")] or 0
-                st.number_input("Seed", 0, 2**32 - 1, key=slot(PAGE, "seed"), width=130)
-            st.number_input("Longest, in tokens", 1, 200, key=slot(PAGE, "tokens"), width=150)
+                st.number_input("Seed", 0, 2**32 - 1, **field(PAGE, "seed"), width=130)
+            st.number_input("Longest, in tokens", 1, 200, **field(PAGE, "tokens"), width=150)
             return st.button("Go on", type="primary", icon=":material/notes:", key="generate-go")
 
 

@@ -10,7 +10,6 @@ import streamlit as st
 
 from app.components import theme_light
 from app.services import services
-from app.session import keep_forms
 from app.shell import margin
 
 HERE = Path(__file__).resolve().parent
@@ -34,7 +33,6 @@ page = st.navigation(
     ],
     position="top",
 )
-keep_forms()
 margin()
 with st.sidebar:
     theme_light()

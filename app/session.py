@@ -5,11 +5,9 @@ thing, so a link, a reload and a page switch all lead back to the same form.
 """
 
 import uuid
-from contextlib import suppress
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from analysis import ModelSpec
 from analysis.errors import BadRequest
@@ -33,9 +31,21 @@ def choose_spec(new: ModelSpec) -> None:
     st.session_state["spec"] = new
 
 
-def slot(page: str, field: str) -> str:
+def slot(page: str, name: str) -> str:
     """Session key of a form field."""
-    return f"{page}.{field}"
+    return f"{page}.{name}"
+
+
+class Field(TypedDict):
+    """What every widget of a form is given: where its value lies, and that it outlives other pages."""
+
+    key: str
+    persist_state: Literal["session"]
+
+
+def field(page: str, name: str) -> Field:
+    """A form field's widget: its value stays when it is not drawn, however the run that left it out ended."""
+    return {"key": slot(page, name), "persist_state": "session"}
 
 
 def seed(page: str, defaults: dict[str, Any], kind: type[Request]) -> None:
@@ -47,7 +57,7 @@ def seed(page: str, defaults: dict[str, Any], kind: type[Request]) -> None:
     query = {name: value for name, value in st.query_params.to_dict().items() if name in kind.model_fields}
     arrived = bool(query) and query != st.session_state.get(f"{page}.address")
     fault = None
-    needed = {name: defaults[name] for name, field in kind.model_fields.items() if field.is_required()}
+    needed = {name: defaults[name] for name, info in kind.model_fields.items() if info.is_required()}
     try:
         linked = loose(from_query(kind, {**needed, **query})) if arrived else {}
     except BadRequest as error:
@@ -68,18 +78,6 @@ def seed(page: str, defaults: dict[str, Any], kind: type[Request]) -> None:
         st.session_state[slot(page, name)] = value
     if arrived:
         st.session_state[f"{page}.address"] = query
-
-
-def keep_forms() -> None:
-    """Hold on to the fields: Streamlit forgets a widget's value once it is not drawn.
-
-    At the start of every run, and of every run of a fragment: after one, fields beside it are forgotten at the next
-    page unless they were set in it.
-    """
-    for key in list(st.session_state):
-        if "." in str(key):
-            with suppress(StreamlitAPIException):  # drawn already, in this very run
-                st.session_state[key] = st.session_state[key]
 
 
 def loose(request: Request) -> dict[str, Any]:

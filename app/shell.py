@@ -11,7 +11,7 @@ from app.edit_form import METHOD_WORDS
 from app.flow import escape, opened
 from app.history import Run
 from app.services import public, rail_owner, services
-from app.session import fill, keep_forms, session_id, spec
+from app.session import fill, session_id, spec
 from app.studies import STUDIES
 from editors.stack import Layer
 
@@ -111,7 +111,6 @@ def _switched(edit_id: str) -> None:
 
 @st.fragment(run_every=1.0)
 def _while_loading() -> None:
-    keep_forms()
     _status()
     if spec() in services().models.cards:
         st.rerun()

@@ -14,7 +14,7 @@ from app.components import token_strip
 from app.flow import refusal
 from app.links import validated
 from app.services import services
-from app.session import seed, slot, spec, take_fill
+from app.session import field, seed, slot, spec, take_fill
 from app.trace_view import METRIC_WORDS
 
 PAGE = "trace"
@@ -73,11 +73,11 @@ def draw() -> bool:
     """Draw the form; True when Trace was pressed."""
     with st.container(border=True, key="trace-form"):
         prompt, subject, answer, button = st.columns([4.4, 2.5, 2.1, 2.8], vertical_alignment="bottom")
-        prompt.text_input("Prompt", key=slot(PAGE, "prompt"), placeholder="A sentence that ends just before its answer")
-        subject.text_input("Subject", key=slot(PAGE, "subject"), on_change=_any_occurrence)
+        prompt.text_input("Prompt", **field(PAGE, "prompt"), placeholder="A sentence that ends just before its answer")
+        subject.text_input("Subject", **field(PAGE, "subject"), on_change=_any_occurrence)
         answer.text_input(
             "Answer",
-            key=slot(PAGE, "answer"),
+            **field(PAGE, "answer"),
             placeholder="the model’s own",
             help="The word to follow. Left empty, it is what the model says by itself.",
         )
@@ -90,7 +90,7 @@ def draw() -> bool:
                 "Blur the subject with",
                 list(BLUR_WORDS),
                 format_func=BLUR_WORDS.__getitem__,
-                key=slot(PAGE, "blur"),
+                **field(PAGE, "blur"),
                 required=True,
                 wrap=True,
             )
@@ -99,7 +99,7 @@ def draw() -> bool:
                 list(KIND_WORDS),
                 format_func=KIND_WORDS.__getitem__,
                 selection_mode="multi",
-                key=slot(PAGE, "kinds"),
+                **field(PAGE, "kinds"),
                 wrap=True,
             )
             with st.popover("More settings", icon=":material/tune:"):
@@ -107,7 +107,7 @@ def draw() -> bool:
         if st.session_state[slot(PAGE, "blur")] == "text":
             st.text_input(
                 "Text in the subject’s place",
-                key=slot(PAGE, "replacement"),
+                **field(PAGE, "replacement"),
                 placeholder="as many tokens as the subject has",
             )
     return pressed
@@ -119,20 +119,20 @@ def _any_occurrence() -> None:
 
 def _more() -> None:
     st.selectbox(
-        "Measure shown in the maps", list(METRIC_WORDS), format_func=METRIC_WORDS.__getitem__, key=slot(PAGE, "metric")
+        "Measure shown in the maps", list(METRIC_WORDS), format_func=METRIC_WORDS.__getitem__, **field(PAGE, "metric")
     )
-    st.number_input("Noise samples", 1, 100, key=slot(PAGE, "samples"))
-    st.number_input("Noise, as a multiple of σ", 0.0, 100.0, step=0.5, key=slot(PAGE, "noise"))
-    st.number_input("σ of subject embeddings", 0.0, format="%.4f", key=slot(PAGE, "sigma"), placeholder="measured")
-    st.number_input("Seed", 0, 2**32 - 1, key=slot(PAGE, "seed"))
+    st.number_input("Noise samples", 1, 100, **field(PAGE, "samples"))
+    st.number_input("Noise, as a multiple of σ", 0.0, 100.0, step=0.5, **field(PAGE, "noise"))
+    st.number_input("σ of subject embeddings", 0.0, format="%.4f", **field(PAGE, "sigma"), placeholder="measured")
+    st.number_input("Seed", 0, 2**32 - 1, **field(PAGE, "seed"))
     st.number_input(
-        "Window of layers for MLP and attention", 1, key=slot(PAGE, "window"), placeholder="scaled to the depth"
+        "Window of layers for MLP and attention", 1, **field(PAGE, "window"), placeholder="scaled to the depth"
     )
-    st.text_input("Compare the answer with (foil)", key=slot(PAGE, "foil"), placeholder="the blurred run’s favourite")
+    st.text_input("Compare the answer with (foil)", **field(PAGE, "foil"), placeholder="the blurred run’s favourite")
     st.segmented_control(
         "Noise of severed modules",
         ["equal", "published"],
-        key=slot(PAGE, "severing_noise"),
+        **field(PAGE, "severing_noise"),
         required=True,
         help="The published code draws other noise for the values that severed modules are held to.",
     )

@@ -11,7 +11,7 @@ from app.charts.words import percent
 from app.components import theme_seen
 from app.gallery import example
 from app.links import validated
-from app.session import adopt, say, seed, slot
+from app.session import adopt, field, say, seed, slot
 from app.studies import STUDIES
 from app.take_away import table_twin, take_away
 from app.trace_form import KIND_WORDS
@@ -35,9 +35,9 @@ st.markdown(
 )
 with st.container(border=True):
     facts, relations, button = st.columns([1.4, 4, 2], vertical_alignment="bottom")
-    facts.number_input("Facts", 2, 1000, key=slot(PAGE, "facts"))
+    facts.number_input("Facts", 2, 1000, **field(PAGE, "facts"))
     names = sorted({fact.relation for fact in read_facts()} | set(st.session_state[slot(PAGE, "relations")]))
-    relations.multiselect("Relations", names, key=slot(PAGE, "relations"), placeholder="all, in turn")
+    relations.multiselect("Relations", names, **field(PAGE, "relations"), placeholder="all, in turn")
     pressed = button.button("Trace them", type="primary", icon=":material/stacks:", width="stretch", key="average-go")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.pills(
@@ -45,16 +45,16 @@ with st.container(border=True):
             list(KIND_WORDS),
             format_func=KIND_WORDS.__getitem__,
             selection_mode="multi",
-            key=slot(PAGE, "kinds"),
+            **field(PAGE, "kinds"),
             wrap=True,
         )
         with st.popover("More settings", icon=":material/tune:"):
-            st.number_input("A fact is known from this probability on", 0.0, 1.0, step=0.05, key=slot(PAGE, "at_least"))
-            st.number_input("Noise samples", 1, 100, key=slot(PAGE, "samples"))
-            st.number_input("Noise, as a multiple of σ", 0.0, 100.0, step=0.5, key=slot(PAGE, "noise"))
-            st.number_input("Seed", 0, 2**32 - 1, key=slot(PAGE, "seed"))
+            st.number_input("A fact is known from this probability on", 0.0, 1.0, step=0.05, **field(PAGE, "at_least"))
+            st.number_input("Noise samples", 1, 100, **field(PAGE, "samples"))
+            st.number_input("Noise, as a multiple of σ", 0.0, 100.0, step=0.5, **field(PAGE, "noise"))
+            st.number_input("Seed", 0, 2**32 - 1, **field(PAGE, "seed"))
             st.number_input(
-                "Window of layers for MLP and attention", 1, key=slot(PAGE, "window"), placeholder="scaled to the depth"
+                "Window of layers for MLP and attention", 1, **field(PAGE, "window"), placeholder="scaled to the depth"
             )
 request = None
 try:

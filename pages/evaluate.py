@@ -13,7 +13,7 @@ from app.gallery import examples
 from app.links import validated
 from app.open_example import open_example
 from app.services import services
-from app.session import slot, spec, take_fill
+from app.session import field, slot, spec, take_fill
 from app.studies import STUDIES
 from app.take_away import table_twin, take_numbers
 from editors.case import Case
@@ -49,13 +49,13 @@ def seed() -> None:
     """Fill the fields: from what was just opened, else as they were left, else as `FORM` says."""
     state = st.session_state
     for study, fields in FORM.items():
-        for field, value in fields.items():
-            state.setdefault(slot(study, field), value)
+        for held, value in fields.items():
+            state.setdefault(slot(study, held), value)
         if (wish := take_fill(study)) is not None:
             opened = state[slot(PAGE, "wish")] = STUDIES[study].request(**wish)
             state[slot(PAGE, "kind")], state[slot(PAGE, "n")] = study, len(opened.cases)
-            for field in fields.keys() & wish.keys():
-                state[slot(study, field)] = wish[field]
+            for held in fields.keys() & wish.keys():
+                state[slot(study, held)] = wish[held]
             state.pop(f"{PAGE}-source", None)
             state.pop(f"{PAGE}-file", None)
 
@@ -65,28 +65,28 @@ def settings(kind: str, cases: tuple[Case, ...], number: int, place: Any) -> Req
     name = evaluate_view.NAMES.__getitem__
     if kind == "lifelong":
         method = place.pills(
-            "Method", IN_A_ROW, format_func=name, key=slot("lifelong", "method"), required=True, wrap=True
+            "Method", IN_A_ROW, format_func=name, **field("lifelong", "method"), required=True, wrap=True
         )
         return validated(STUDIES[kind].request, {"cases": cases[:number], "method": method})
     chosen = place.pills(
-        "Methods", METHODS, format_func=name, selection_mode="multi", key=slot(kind, "methods"), wrap=True
+        "Methods", METHODS, format_func=name, selection_mode="multi", **field(kind, "methods"), wrap=True
     )
     values: dict[str, Any] = {"cases": cases[:number], "methods": tuple(chosen)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if kind == "quiz":
-            values["turns"] = st.number_input("Times it is doubted", 0, 10, key=slot("quiz", "turns"), width=180)
+            values["turns"] = st.number_input("Times it is doubted", 0, 10, **field("quiz", "turns"), width=180)
         else:
             values["mode"] = st.segmented_control(
-                "Write", list(MODES), format_func=MODES.__getitem__, key=slot(PAGE, "mode"), required=True
+                "Write", list(MODES), format_func=MODES.__getitem__, **field(PAGE, "mode"), required=True
             )
-            values["free"] = st.toggle("Also let it go on freely", key=slot(PAGE, "free"))
+            values["free"] = st.toggle("Also let it go on freely", **field(PAGE, "free"))
     return validated(STUDIES[kind].request, values)
 
 
 st.title("How good is an edit?")
 seed()
 kind = st.segmented_control(
-    "Look at", list(KINDS), format_func=KINDS.__getitem__, key=slot(PAGE, "kind"), required=True,
+    "Look at", list(KINDS), format_func=KINDS.__getitem__, **field(PAGE, "kind"), required=True,
     label_visibility="collapsed", wrap=True,
 )  # fmt: skip
 st.markdown(f":gray[{ABOUT[kind]}]")
@@ -98,7 +98,7 @@ with st.container(border=True, key="evaluate-form"):
         flow.refusal(error)
         cases = ()
     count, methods, button = st.columns([1.1, 4.6, 1.8], vertical_alignment="bottom")
-    number = count.number_input("Cases at most", 1, MOST, key=slot(PAGE, "n"))
+    number = count.number_input("Cases at most", 1, MOST, **field(PAGE, "n"))
     pressed = button.button(
         "Evaluate", type="primary", icon=":material/rule:", width="stretch", key="evaluate-go", disabled=not cases
     )

@@ -9,7 +9,7 @@ from app.charts.palette import live
 from app.charts.words import percent, word
 from app.components import theme_seen
 from app.links import validated
-from app.session import adopt, say, seed, slot
+from app.session import adopt, field, say, seed, slot
 from app.studies import STUDIES
 from app.take_away import table_twin, take_away
 
@@ -21,8 +21,8 @@ st.title("What would each state say?")
 st.markdown(":gray[Every hidden state, read as if the model stopped there and answered (logit lens).]")
 with st.container(border=True):
     prompt, answer, button = st.columns([5, 2, 2], vertical_alignment="bottom")
-    prompt.text_input("Prompt", key=slot(PAGE, "prompt"))
-    answer.text_input("Answer", key=slot(PAGE, "answer"), placeholder="the model’s own")
+    prompt.text_input("Prompt", **field(PAGE, "prompt"))
+    answer.text_input("Answer", **field(PAGE, "answer"), placeholder="the model’s own")
     pressed = button.button(
         "Read", type="primary", icon=":material/search:", width="stretch", shortcut="Mod+Enter", key="lens-go"
     )

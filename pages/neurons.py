@@ -8,7 +8,7 @@ from analysis.chains import chain as chain_named
 from app import flow, hops_view, neurons_view, reach_view, written
 from app.gallery import COLOSSEUM
 from app.links import validated
-from app.session import adopt, say, seed, slot, take_fill
+from app.session import adopt, field, say, seed, slot, take_fill
 from app.studies import STUDIES
 from app.take_away import table_twin
 
@@ -42,14 +42,14 @@ def pick() -> None:
 
 with st.container(border=True, key="neurons-form"):
     prompt, answer, button = st.columns([5.4, 2, 2.2], vertical_alignment="bottom")
-    prompt.text_input("Prompt", key=slot(PAGE, "prompt"), placeholder="A sentence that ends just before its answer")
-    answer.text_input("Answer", key=slot(PAGE, "answer"), placeholder="the model’s own")
+    prompt.text_input("Prompt", **field(PAGE, "prompt"), placeholder="A sentence that ends just before its answer")
+    answer.text_input("Answer", **field(PAGE, "answer"), placeholder="the model’s own")
     pressed = button.button(
         "Find", type="primary", icon=":material/hub:", width="stretch", shortcut="Mod+Enter", key="neurons-go"
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
-            "Score", list(MODES), format_func=MODES.__getitem__, key=slot(PAGE, "mode"), required=True, wrap=True
+            "Score", list(MODES), format_func=MODES.__getitem__, **field(PAGE, "mode"), required=True, wrap=True
         )
         with st.popover("Pick a chain", icon=":material/link:"):
             st.selectbox(
@@ -63,15 +63,15 @@ with st.container(border=True, key="neurons-form"):
             )
         with st.popover("More settings", icon=":material/tune:"):
             st.segmented_control(
-                "Query score", list(FORMS), format_func=FORMS.__getitem__, key=slot(PAGE, "form"), required=True
+                "Query score", list(FORMS), format_func=FORMS.__getitem__, **field(PAGE, "form"), required=True
             )
             st.toggle(
                 "Second opinion: integrated gradients (knowledge neurons), and what each word adds",
-                key=slot(PAGE, "second_opinion"),
+                **field(PAGE, "second_opinion"),
             )
-            st.number_input("Value neurons whose queries are looked for", 1, 300, key=slot(PAGE, "top"))
-            st.number_input("Random draws to compare with", 0, 50, key=slot(PAGE, "draws"))
-            st.number_input("Seed of the draws", 0, 2**32 - 1, key=slot(PAGE, "seed"))
+            st.number_input("Value neurons whose queries are looked for", 1, 300, **field(PAGE, "top"))
+            st.number_input("Random draws to compare with", 0, 50, **field(PAGE, "draws"))
+            st.number_input("Seed of the draws", 0, 2**32 - 1, **field(PAGE, "seed"))
 
 
 def chain_of(text: str) -> Chain | None:
