@@ -255,6 +255,15 @@ def test_help_does_not_wait_for_torch():
     assert all(name in done.stdout for name in COMMANDS)
 
 
+@pytest.mark.parametrize(
+    ("given", "spins"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)]
+)
+def test_waiting_threads_leave_their_core_unless_told_otherwise(monkeypatch, capsys, given, spins):
+    monkeypatch.setattr(os, "environ", {**given})
+    main(["data", "--help"])
+    assert os.environ.get("GOMP_SPINCOUNT") == spins
+
+
 def test_a_reader_that_leaves_early(specs, tmp_path):
     command = f"{sys.executable} -m app.cli trace --help | true"
     done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=120)
