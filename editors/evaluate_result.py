@@ -130,9 +130,9 @@ class EvaluateResult:
     def worst(self, version: int, count: int = 10) -> list[int]:
         """Cases by how many of their prompts are not as wished, most first (strict protocol)."""
         shares = [self.by_case(version, "strict", kind) for kind in self.there()]
-        whole = np.nanmean(np.stack(shares), axis=0)
-        order = np.argsort(np.where(np.isnan(whole), np.inf, whole), kind="stable")
-        return [int(case) for case in order if not np.isnan(whole[case])][:count]
+        whole = np.ma.masked_invalid(np.stack(shares)).mean(axis=0)
+        order = np.argsort(whole.filled(np.inf), kind="stable")
+        return [int(case) for case in order if whole[case] is not np.ma.masked][:count]
 
 
 def mean_of(values: np.ndarray) -> Mean | None:
