@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from analysis.framing import framed
 from analysis.frozen_lens import FrozenLens
 from analysis.integrated import integrated
 from analysis.neuron_ablation import Scaled, outcomes
@@ -226,6 +227,7 @@ def _others(flat: Tensor, neurons: int, drawn: list[Tensor]) -> Scaled:
     )
 
 
+@framed
 def neurons(lm: "LanguageModel", request: NeuronsRequest, report: Report = silent) -> NeuronsResult:
     """Attribute the answer of a prompt to layers, heads and neurons, exactly, and find the neurons that query them.
 

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from analysis.facts import Fact
-from analysis.study import Request
+from analysis.framing import Prompted
 from analysis.trace_result import KINDS, Kind, TraceRequest
 
 ROWS = (
@@ -20,7 +20,7 @@ ROWS = (
 )
 
 
-class AverageRequest(Request):
+class AverageRequest(Prompted):
     """Where are facts kept, on average?"""
 
     facts: int = Field(50, ge=2, le=1000, description="how many known facts to trace")

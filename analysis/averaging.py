@@ -14,6 +14,7 @@ import numpy as np
 from analysis.average_result import ROWS, AverageRequest, AverageResult
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.facts import Fact, choose, in_turn, read_facts
+from analysis.framing import framed
 from analysis.study import Report, provenance, silent
 from analysis.tokens import answer_token
 from analysis.trace_result import TraceResult
@@ -42,6 +43,7 @@ def row_tokens(subject: tuple[int, int], tokens: int) -> dict[str, list[int]]:
     )
 
 
+@framed
 def average(
     lm: "LanguageModel",
     request: AverageRequest,

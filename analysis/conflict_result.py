@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from analysis.conflict_prompts import Corruption, Format
 from analysis.errors import BadRequest
-from analysis.study import Request
+from analysis.framing import Prompted
 
 Side = Literal["memory", "context"]
 SIDES: tuple[Side, ...] = ("memory", "context")
@@ -33,7 +33,7 @@ def parse_head(text: str) -> tuple[int, int]:
     return int(layer), int(head)
 
 
-class _Reading(Request):
+class _Reading(Prompted):
     corruption: Corruption = Field(
         "both", description="what patched heads are given: another subject and a third answer, one of them, or a mean"
     )
@@ -272,7 +272,7 @@ class TransferRequest(_Reading):
     at_least: float = Field(0.15, ge=0, le=1, description="least probability of a known answer")
 
 
-class KnockoutRequest(Request):
+class KnockoutRequest(Prompted):
     """By which road do memory and page reach the answer? Attention edges and modules cut, layer by layer."""
 
     relations: tuple[str, ...] = Field(

@@ -33,6 +33,7 @@ from analysis.conflict_result import (
 from analysis.conflict_scores import Treatment, find, find_paths, mean_of_heads, outcomes, random_heads, won
 from analysis.direct import adds_up, to_logits, to_residual
 from analysis.errors import BadRequest
+from analysis.framing import framed
 from analysis.heads import Endings
 from analysis.silencing import Choice, said_without
 from analysis.study import Report, provenance, silent
@@ -49,6 +50,7 @@ INSTRUCTIONS: dict[Side, str] = {
 """By the side that an instruction is to keep out, as silencing that side's heads would."""
 
 
+@framed
 def heads_on_prompt(lm: "LanguageModel", request: HeadsRequest, report: Report = silent) -> HeadsResult:
     """Score all heads on one prompt, and ask it with heads of either kind silenced."""
     started = time.perf_counter()
@@ -142,6 +144,7 @@ def what_heads_write(lm: "LanguageModel", clean: Endings) -> Writes:
     return Writes(top_ids, top, bottom_ids, bottom, linear)
 
 
+@framed
 def conflict(lm: "LanguageModel", request: ConflictRequest, report: Report = silent) -> ConflictResult:
     """Find heads on some conflicts, choose k on others, and test on others again."""
     started = time.perf_counter()

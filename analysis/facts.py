@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from analysis.errors import BadFile, BadRequest
-from analysis.study import Request
+from analysis.framing import Prompted
 
 OWN_FACTS = Path(__file__).resolve().parent.parent / "assets" / "facts" / "facts.json"
 
@@ -146,7 +146,7 @@ def in_turn(items: Iterable[Sorted]) -> list[Sorted]:
     return [group[i] for i in range(longest) for group in by_relation.values() if i < len(group)]
 
 
-class KnownRequest(Request):
+class KnownRequest(Prompted):
     """Which facts does the model know?"""
 
     relations: tuple[str, ...] = Field((), description="relations to ask; all when empty")

@@ -7,14 +7,14 @@ import numpy as np
 from pydantic import Field
 
 from analysis.chains import Chain
-from analysis.study import Request
+from analysis.framing import Prompted
 
 Ask = Literal["first", "second", "whole", "without_subject", "without_first_hop"]
 ASKED: tuple[Ask, ...] = ("first", "second", "whole", "without_subject", "without_first_hop")
 PLACES = ("bridge at the description", "bridge at the end", "answer at the end")
 
 
-class HopsRequest(Request):
+class HopsRequest(Prompted):
     """Does the model know each hop, and the whole?"""
 
     chains: tuple[str, ...] = Field((), description="ids of chains; all when empty")

@@ -20,6 +20,7 @@ from analysis.blocks import Frame, Passage, PrefixCache, Site, first_hidden, rec
 from analysis.conflict_items import Item, Source, answer_ids
 from analysis.conflict_result import KnockoutRequest, KnockoutResult
 from analysis.errors import BadRequest
+from analysis.framing import framed
 from analysis.path_patching import read_answers
 from analysis.resumed import Cell, groups, resume
 from analysis.study import Report, provenance, silent
@@ -92,6 +93,7 @@ def silence_modules(
     return found
 
 
+@framed
 def knock_out(lm: "LanguageModel", request: KnockoutRequest, report: Report = silent) -> KnockoutResult:
     """Relative changes of P(remembered answer) and P(page's answer) over windows of layers, mean over conflicts."""
     started = time.perf_counter()

@@ -6,6 +6,7 @@ import numpy as np
 
 from analysis.errors import WorkbenchError
 from analysis.facts import Fact, KnownRequest, KnownResult, choose, read_facts
+from analysis.framing import framed
 from analysis.study import Report, silent
 from analysis.tokens import answer_token, subject_range
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
 
+@framed
 def known_facts(lm: "LanguageModel", request: KnownRequest, report: Report = silent) -> KnownResult:
     """Ask the model each fact of the assets once.
 

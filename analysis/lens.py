@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from analysis.blocks import Frame, Passage, first_hidden, record
+from analysis.framing import framed
 from analysis.lens_result import Lens, LensRequest, LensResult
 from analysis.scores import TOP
 from analysis.study import Report, provenance, silent
@@ -39,6 +40,7 @@ def read_lens(lm: "LanguageModel", passage: Passage, answer: int) -> Lens:
     return Lens(*(part.cpu().numpy() for part in whole))
 
 
+@framed
 def logit_lens(lm: "LanguageModel", request: LensRequest, report: Report = silent) -> LensResult:
     """Read all states of a prompt through the logit lens: one forward, one readout per layer."""
     started = time.perf_counter()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field, field_validator
 
-from analysis.study import Request
+from analysis.framing import Prompted
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Lens:
     answer_rank: np.ndarray  # (L, T) 0 = the state's first word
 
 
-class LensRequest(Request):
+class LensRequest(Prompted):
     """What would every state of this prompt say?"""
 
     prompt: str = Field(description="sentence that ends just before its answer")

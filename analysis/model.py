@@ -6,6 +6,8 @@ Hugging Face's own.
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from analysis.architecture import Readout, build_bridge, context_length, text_config
 from analysis.blocks import Frame, PrefixCache, first_hidden, record
 from analysis.errors import PromptTooLong, UnknownArchitecture
+from analysis.framing import PLAIN, Framing
 from analysis.study import edited_hash
 from analysis.tokens import Tokens, encode, label
 
@@ -55,6 +58,7 @@ class LanguageModel:
             )
         self.tokenizer = tokenizer
         self.edits: tuple[str, ...] = ()  # ids of the edits written over these weights now
+        self.framing: Framing = PLAIN  # how prompts are put now
         self.frames: dict[int, Frame] = {}
         self.memo: dict[tuple, Any] = {}  # what was measured once on these weights
         self.model = model.eval().requires_grad_(False)
@@ -113,6 +117,15 @@ class LanguageModel:
     def next_word(self, tokens: Tokens) -> Tensor:
         """Probabilities (vocabulary,) of the token after a prompt."""
         return self.logits(tokens.tensor(), 1)[0, -1].softmax(-1)
+
+    @contextmanager
+    def framed(self, framing: Framing) -> Iterator[None]:
+        """Put prompts as `framing` says while the context is open."""
+        before, self.framing = self.framing, framing
+        try:
+            yield
+        finally:
+            self.framing = before
 
     def encode(self, prompt: str) -> Tokens:
         """Tokens of a prompt, refused where the model cannot read so many."""

@@ -15,6 +15,7 @@ from analysis.attention import Edges, knocked_out
 from analysis.blocks import Frame, Passage, first_hidden, record
 from analysis.chains import Chain, chain, read_chains
 from analysis.errors import BadRequest, WorkbenchError
+from analysis.framing import framed
 from analysis.hops_result import HopsRequest, HopsResult
 from analysis.packed import packed
 from analysis.study import Report, provenance, silent
@@ -49,6 +50,7 @@ def chosen(request: HopsRequest) -> list[Chain]:
     return mixed[: request.limit]
 
 
+@framed
 def hops(lm: "LanguageModel", request: HopsRequest, report: Report = silent) -> HopsResult:
     """Ask every chain hop by hop and whole, and read bridge and answer at every layer of the whole.
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from analysis.study import Request
+from analysis.framing import Prompted
 
 Mode = Literal["exact", "screened"]
 Form = Literal["share", "dot"]
@@ -14,7 +14,7 @@ Role = Literal["value", "query"]
 WORDS = 5
 
 
-class NeuronsRequest(Request):
+class NeuronsRequest(Prompted):
     """Which neurons raise the answer, and which neurons below switch those on?"""
 
     prompt: str = Field(description="sentence that ends just before its answer")

@@ -17,7 +17,7 @@ from types import UnionType
 from typing import Any, ClassVar, Protocol, get_args, get_origin, get_type_hints
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 
 class Request(BaseModel):
@@ -26,6 +26,17 @@ class Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     edition: ClassVar[int] = 0
     """Raised when the same request has come to mean other numbers: what was stored before is then computed anew."""
+    later: ClassVar[tuple[str, ...]] = ()
+    """Fields that came after results had been stored: not said at their defaults, so that keys and ids stay."""
+
+    @model_serializer(mode="wrap")
+    def _without_later(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in whole(self).items()
+            if name not in self.later or getattr(self, name) != fields[name].get_default()
+        }
 
     def key(self, model: str) -> str:
         """Content hash of this request on the model with weights hash `model`."""

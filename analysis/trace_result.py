@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
+from analysis.framing import Prompted
 from analysis.lens_result import Lens
 from analysis.scores import TOP, Metric, Scores
-from analysis.study import Request
 
 Kind = Literal["state", "mlp", "attn", "severed_mlp", "severed_attn"]
 Corruption = Literal["noise", "replace"]
 KINDS: tuple[Kind, ...] = ("state", "mlp", "attn", "severed_mlp", "severed_attn")
 
 
-class TraceRequest(Request):
+class TraceRequest(Prompted):
     """Where does a state bring the answer back?"""
 
     prompt: str = Field(description="sentence that ends just before its answer")

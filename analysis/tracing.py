@@ -17,6 +17,7 @@ from torch import Tensor
 from analysis.blocks import Frame, Passage, Site, at_sites, first_hidden, record
 from analysis.corruption import Corrupted, noisy, other_subject, replace_subject, subject_scale
 from analysis.errors import PromptTooLong
+from analysis.framing import framed
 from analysis.judge import Judge, foil_token
 from analysis.lens import read_lens
 from analysis.memory import free_bytes
@@ -225,6 +226,7 @@ def _rows(trace: _Trace, result: TraceResult) -> Iterator[tuple[Kind, int]]:
                 yield kind, token
 
 
+@framed
 def trace(
     lm: "LanguageModel", request: TraceRequest, report: Report = silent, *, resume_from: TraceResult | None = None
 ) -> TraceResult:

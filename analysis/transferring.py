@@ -10,12 +10,14 @@ from analysis.conflict_prompts import Format
 from analysis.conflict_result import SIDES, TransferRequest, TransferResult, head_name
 from analysis.conflict_scores import Treatment, find, outcomes
 from analysis.errors import BadRequest
+from analysis.framing import framed
 from analysis.study import Report, provenance, silent
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
 
+@framed
 def transfer(lm: "LanguageModel", request: TransferRequest, report: Report = silent) -> TransferResult:
     """Find heads on each relation and in each form, silence the k strongest of a side on all others.
 

@@ -4,7 +4,7 @@ from typing import ClassVar, get_args
 
 from pydantic import Field, field_validator
 
-from analysis.study import Request
+from analysis.framing import Prompted
 from editors.case import Case
 from editors.request import MethodName
 
@@ -12,7 +12,7 @@ WITH_SADR: tuple[MethodName, ...] = ("rome", "memit", "emmet", "alphaedit", "pme
 """Methods that can hold attention back."""
 
 
-class Comparison(Request):
+class Comparison(Prompted):
     """The same cases, written with several methods."""
 
     edition: ClassVar[int] = 2  # the layers of ACE and of methods that write to one

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from analysis.correlation import Correlation, pearson
-from analysis.study import Request
+from analysis.framing import Prompted
 
 GridKind = Literal["heads", "layers", "mlp", "attn"]
 GRIDS: tuple[GridKind, ...] = ("heads", "layers", "mlp", "attn")
@@ -21,7 +21,7 @@ Task = Literal["relation", "distracting"]
 TASKS: tuple[Task, ...] = ("relation", "distracting")
 
 
-class DriftPrompt(Request):
+class DriftPrompt(Prompted):
     """A prompt that names the edited subject, and the two answers it is about."""
 
     prompt: str = Field(description="sentence that names the edited subject and ends just before its answer")
@@ -162,7 +162,7 @@ class PatchResult:
     provenance: dict[str, Any] = field(default_factory=dict)
 
 
-class DriftsRequest(Request):
+class DriftsRequest(Prompted):
     """Over all test prompts of the edits: how far does attention drift, and does it go with what breaks?"""
 
     tasks: tuple[Task, ...] = Field(

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from analysis.blocks import Frame, first_hidden
 from analysis.errors import BadRequest, PromptTooLong
+from analysis.framing import framed
 from analysis.packed import packed
 from analysis.patching import Heads, Reading, patched, read
 from analysis.resumed import Cell, groups, resume
@@ -106,6 +107,7 @@ def _written(stack: Sequence[Edit], subject: str) -> str:
     return (own or facts)[-1].target
 
 
+@framed
 def drift(
     lm: "LanguageModel", request: DriftRequest, report: Report = silent, *, stack: Sequence[Edit] = ()
 ) -> DriftResult:
@@ -222,6 +224,7 @@ def _work(kinds: Sequence[GridKind], layers: int, heads: int, tokens: int, windo
     return patching + substituted
 
 
+@framed
 def patch(
     lm: "LanguageModel", request: PatchRequest, report: Report = silent, *, stack: Sequence[Edit] = ()
 ) -> PatchResult:

@@ -14,6 +14,7 @@ import torch
 
 from analysis.blocks import Frame, first_hidden
 from analysis.errors import BadRequest, WorkbenchError
+from analysis.framing import framed
 from analysis.packed import packed
 from analysis.patching import Heads, Reading, patched, read
 from analysis.study import Report, provenance, silent
@@ -40,6 +41,7 @@ class _Case:
     key: int
 
 
+@framed
 def drifts(
     lm: "LanguageModel", request: DriftsRequest, report: Report = silent, *, stack: Sequence[Edit] = ()
 ) -> DriftsResult:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.errors import BadRequest, WorkbenchError
+from analysis.framing import framed
 from analysis.packed import packed
 from analysis.study import Report, provenance, silent
 from editors.applying import written_over
@@ -35,6 +36,7 @@ TEXTS = 3
 """Texts of each case whose fluency and consistency are measured."""
 
 
+@framed
 def evaluate(
     lm: "LanguageModel",
     request: EvaluateRequest,

@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from analysis.study import Request
+from analysis.framing import Prompted
 
 
-class GenerateRequest(Request):
+class GenerateRequest(Prompted):
     """How does the model go on from these prompts?"""
 
     prompt: tuple[str, ...] = Field(min_length=1, max_length=8, description="text to go on from; may be repeated")

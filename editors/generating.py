@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from analysis.framing import framed
 from analysis.generation import continued
 from analysis.study import Report, provenance, silent
 from editors.applying import written_over
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
 
+@framed
 def generate(
     lm: "LanguageModel", request: GenerateRequest, report: Report = silent, *, stack: Sequence[Edit] = ()
 ) -> Generated:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.errors import BadRequest
+from analysis.framing import framed
 from analysis.moments import moments
 from analysis.moments_request import MomentsRequest
 from analysis.study import Report, provenance, silent
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
 
+@framed
 def sweep_layers(lm: "LanguageModel", request: LayersRequest, report: Report = silent) -> LayersResult:
     """Write every fact at every layer, one edit at a time, and trace every fact once; the model is left as it was.
 

@@ -6,13 +6,13 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from analysis.study import Request
+from analysis.framing import Prompted
 from editors.request import Rewrite
 
 OUTCOMES = ("rewrite", "paraphrase", "neighbour")
 
 
-class LayersRequest(Request):
+class LayersRequest(Prompted):
     """Write a few facts at one layer after another, and trace them."""
 
     facts: tuple[Rewrite, ...] = Field(

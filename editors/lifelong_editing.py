@@ -11,6 +11,7 @@ from analysis.cache_home import cache_home
 from analysis.corpus import written
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.facts import read_facts
+from analysis.framing import framed
 from analysis.generation import texts_after
 from analysis.packed import packed
 from analysis.study import Report, provenance, silent
@@ -35,6 +36,7 @@ PROMPTS, TEXT_TOKENS, TEXT_SEED = 20, 2048, 2
 """Held-out prompts, and tokens of held-out text, which the model without edits has written by itself."""
 
 
+@framed
 def lifelong(lm: "LanguageModel", request: LifelongRequest, report: Report = silent) -> LifelongResult:
     """Write the cases in order; the model is left as it was. A case the method refuses is left out and told of.
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from analysis.study import Request
+from analysis.framing import Prompted
 from editors.case import Case
 from editors.evaluate_result import Mean, mean_of
 from editors.request import MethodName
@@ -20,7 +20,7 @@ ASKED = ("rewrite", "paraphrase", "neighbour")
 STEPS = (1, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
-class LifelongRequest(Request):
+class LifelongRequest(Prompted):
     """Write cases one after another with one method, and look back at milestones."""
 
     edition: ClassVar[int] = 3  # layers of ACE and of methods that write to one; when past keys are read

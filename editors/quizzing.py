@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.errors import BadRequest, PromptTooLong, WorkbenchError
+from analysis.framing import framed
 from analysis.generation import texts_after
 from analysis.packed import packed
 from analysis.study import Report, provenance, silent
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 EXACT = ("yes", "no", "choice")
 
 
+@framed
 def quiz(lm: "LanguageModel", request: QuizRequest, report: Report = silent) -> QuizResult:
     """Write each case by itself with each method and ask; the model is left as it was.
 

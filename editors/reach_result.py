@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from analysis.study import Request
+from analysis.framing import Prompted
 from editors.request import MethodName, Rewrite
 
 NO_EDIT = "none"
@@ -36,7 +36,7 @@ class ChainCase(_Plain):
     kind: str = Field("", description="what was edited: first, second, …")
 
 
-class ReachRequest(Request):
+class ReachRequest(Prompted):
     """Write facts with several methods, and ask hop by hop and whole."""
 
     edition: ClassVar[int] = 2  # the layers of ACE and of methods that write to one

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.errors import WorkbenchError
+from analysis.framing import framed
 from analysis.packed import packed
 from analysis.study import Report, provenance, silent
 from editors.applying import written_over
@@ -38,6 +39,7 @@ def writer(method: MethodName) -> Make:
     return make
 
 
+@framed
 def reach(
     lm: "LanguageModel",
     request: ReachRequest,

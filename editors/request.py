@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from analysis.facts import Fact
+from analysis.framing import Prompted
 from analysis.moments_request import OWN
-from analysis.study import Request
 
 MethodName = Literal["rome", "memit", "emmet", "alphaedit", "pmet", "ace", "ifmet", "ft", "prune"]
 ONE_FACT: tuple[MethodName, ...] = ("rome",)
@@ -54,7 +54,7 @@ class Rewrite(BaseModel):
         return cls(prompt=fact.prompt, subject=fact.subject, target=target)
 
 
-class EditRequest(Request):
+class EditRequest(Prompted):
     """Write these facts over what the model says now."""
 
     edition: ClassVar[int] = 2  # the layers of ACE and of methods that write to one

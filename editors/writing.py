@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from analysis.errors import BadRequest, UnknownArchitecture
+from analysis.framing import framed
 from analysis.key_value import output_matrix
 from analysis.moments import Moments, moments
 from analysis.moments_request import MomentsRequest
@@ -57,6 +58,7 @@ class Method:
     form: Callable[["_Writing", int, Tensor, Tensor], Change]
 
 
+@framed
 def write(
     lm: "LanguageModel",
     request: EditRequest,
