@@ -164,7 +164,8 @@ class TraceResult:
         if metric == "logit_difference":
             return grid.logit_difference
         low = self.blurred.logit_difference.mean()
-        return (grid.logit_difference - low) / (self.clean.logit_difference[0] - low)
+        whole = self.clean.logit_difference[0] - low
+        return (grid.logit_difference - low) / (whole if whole else np.nan)
 
     def scores(self, kind: str, metric: Metric = "probability") -> np.ndarray:
         """Mean over noise samples of a metric with the cell repaired, (L, T).

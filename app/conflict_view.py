@@ -7,12 +7,14 @@ import numpy as np
 import streamlit as st
 
 from analysis import ConflictResult, HeadsResult, KnockoutResult
-from analysis.conflict_result import READING, SIDES, Scores, parse_head
+from analysis.conflict_result import SIDES, parse_head
 from app import written
+from app.charts import captions, conflict_charts
 from app.charts.bars import word_bars
-from app.charts.conflict_charts import Shares, conflict_map, knockout_curves, map_alt, share_bars, writes_bars
+from app.charts.conflict_charts import conflict_map, knockout_curves, map_alt, writes_bars
 from app.charts.palette import live
-from app.charts.words import THIN, percent, word
+from app.charts.panels import ROADS
+from app.charts.words import percent, word
 from app.components import theme_seen, verse
 from app.flow import escape
 from app.take_away import take_away
@@ -76,23 +78,9 @@ def the_map(result: HeadsResult, many: ConflictResult | None) -> None:
         selection_mode="points",
     )
     left, right = st.columns([1.05, 1], vertical_alignment="center")
-    left.markdown(caption(source.scores))
+    left.markdown(captions.heads(source.scores))
     with right:
-        take_away("heads", result)
-
-
-def caption(scores: Scores) -> str:
-    """The line under the map."""
-    direct = scores.agreement("direct")
-    also = f", direct logit attribution {direct:.2f}" if direct == direct else ""
-    guess = scores.agreement("attribution")
-    if guess != guess:
-        return f":gray[:small[Colour: what each answer loses by this head’s paths to the inputs named ({READING}).]]"
-    return (
-        ":gray[:small[Colour: what each answer loses when the head alone is exchanged, the two set against each other "
-        f"(path patching to the logits, other heads frozen; {READING}). ✕ silenced. Cheaper rankings agree with it by: "
-        f"attribution patching {guess:.2f}{also} (rank correlation).]]"
-    )
+        take_away(result)
 
 
 def _choose(key: str) -> None:
@@ -128,7 +116,7 @@ def who_wins(result: HeadsResult, many: ConflictResult | None) -> list[Head]:
     p = result.grid_probability[memory, page]
     words = result.spans(result.grid_top_ids[memory, page])
     values = [float(value) for value in result.grid_top[memory, page]]
-    known, told = (next((w for w in words if _begins(w, answer)), answer) for answer in (result.memory, result.context))
+    known, told = (conflict_charts.begun(words, answer) for answer in (result.memory, result.context))
     silent = _by_sliders(result)
     named = ", ".join(f"{layer}·{head}" for layer, head in silent)
     st.markdown(
@@ -152,47 +140,19 @@ def _by_sliders(result: HeadsResult) -> list[Head]:
     return [parse_head(name) for name in (*result.memory_heads[:memory], *result.context_heads[:page])]
 
 
-def _begins(text: str, answer: str) -> bool:
-    return bool(text.strip()) and answer.startswith(text.strip())
-
-
 def _shares(many: ConflictResult, memory: int, page: int) -> None:
-    base = many.outcome("none")
-    if base is None:
+    rows = conflict_charts.shares_of(many, {"memory": memory, "context": page})
+    if not rows:
         return
-    rows = [Shares("nothing silenced", float(base.memory[0]), float(base.context[0]))]
-    for side, k in (("memory", memory), ("context", page)):
-        most = len([one for one in many.outcomes if (one.treatment, one.side) == ("ranked", side)])
-        k = min(k, most)
-        if not k:
-            continue
-        for treatment, label in (("ranked", f"{PAGE_WORDS[side]}: {_heads(k)}"), ("random", "")):
-            near = k if treatment == "ranked" else _nearest(many.request.ks, k)
-            found = many.outcome(treatment, side, near)
-            if found is not None:
-                draws = len(found.memory)
-                label = label or f"{_heads(near)} at random, same layers ({draws} draws)"
-                rows.append(Shares(label, float(found.memory.mean()), float(found.context.mean())))
     st.markdown(
         "Share of answers :blue-badge[from memory] :gray-badge[something else] :orange-badge[from the page], "
-        f"{base.n} other prompts"
+        f"{rows[0].n} other prompts"
     )
     said = "; ".join(f"{row.label}: memory {percent(row.memory)}, page {percent(row.context)}" for row in rows)
-    st.plotly_chart(share_bars(rows, live()), key=f"heads-shares-{theme_seen()}", alt=said + ".", config=STILL)
-    chosen = ", ".join(f"{k} for {PAGE_WORDS[side]}" for side, k in many.chosen.items())
-    after = f" k chosen on other prompts: {chosen}." if chosen else ""
-    st.markdown(
-        ":gray[:small[Heads were found on other facts than these are counted on, and silenced in the order found there."
-        f"{after} Answers are judged by their first token.]]"
+    st.plotly_chart(
+        conflict_charts.share_bars(rows, live()), key=f"heads-shares-{theme_seen()}", alt=said + ".", config=STILL
     )
-
-
-def _nearest(ks: tuple[int, ...], wanted: int) -> int:
-    return min(ks, key=lambda k: abs(k - wanted))
-
-
-def _heads(count: int) -> str:
-    return f"{count} head{'s' if count > 1 else ''}"
+    st.markdown(captions.shares(many))
 
 
 def card(result: HeadsResult, many: ConflictResult | None) -> Head:
@@ -211,8 +171,8 @@ def card(result: HeadsResult, many: ConflictResult | None) -> Head:
     ids = [*result.writes.top_ids[here][:count], *result.writes.bottom_ids[here][:2][::-1]]
     values = [*result.writes.top[here][:count], *result.writes.bottom[here][:2][::-1]]
     words = result.spans(np.array(ids))
-    under = next((word(w) for w in words if _begins(w, result.memory)), "")
-    over = next((word(w) for w in words if _begins(w, result.context)), "")
+    under = next((word(w) for w in words if conflict_charts.begins(w, result.memory)), "")
+    over = next((word(w) for w in words if conflict_charts.begins(w, result.context)), "")
     said = ", ".join(f"{word(w)} {v:+.1f}" for w, v in zip(words, values, strict=True))
     st.plotly_chart(
         writes_bars(words, [float(v) for v in values], live(), under, over),
@@ -272,9 +232,6 @@ def keep_request(result: HeadsResult, heads: list[Head]) -> EditRequest:
     )
 
 
-ROADS = ("last → subject", "last → page’s answer", "last → other words")
-
-
 def roads(result: KnockoutResult) -> None:
     """Two figures, one an answer."""
     for column, side, name in zip(st.columns(2, gap="large"), (0, 1), ("memory", "context"), strict=True):
@@ -291,9 +248,4 @@ def roads(result: KnockoutResult) -> None:
                 alt=f"Change of the {name} answer’s probability with edges cut. Lowest {lowest}.",
                 config=STILL,
             )
-    st.markdown(
-        ":gray[:small[Relative change of the answer’s probability when the last word may not look at the subject, the "
-        f"page’s answer or the words behind it, in {result.window} layers around each; mean and 95 % interval over "
-        f"{len(result.examples)} facts (attention knock-out). The scale ends at +200{THIN}%; a small probability can "
-        "grow many times over.]]"
-    )
+    st.markdown(captions.knockout(result))

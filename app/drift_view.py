@@ -3,12 +3,14 @@
 import numpy as np
 import streamlit as st
 
+from app.charts import captions
 from app.charts import drift_maps as maps
 from app.charts.bars import word_bars
 from app.charts.palette import live
 from app.charts.words import percent, signed, word
 from app.components import answer, theme_seen, verse
 from app.flow import escape
+from app.take_away import take_away
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
 
 STILL = {"displayModeBar": False}
@@ -54,10 +56,7 @@ def head_map(result: DriftResult, set_back: list[tuple[int, int]]) -> tuple[int,
         figure, key=key, alt=maps.drift_alt(result), config=STILL, selection_mode="points",
         on_select=lambda: _choose(key),
     )  # fmt: skip
-    st.markdown(
-        ":gray[:small[Ink: how much more (orange) or less (blue) a head looks from the last word to the subject’s last "
-        "token with the edit on (attention drift). Click a head. ✕ set back to before.]]"
-    )
+    st.markdown(f"{captions.DRIFT} :gray[:small[Click a head. ✕ set back to before.]]")
     return selected
 
 
@@ -180,13 +179,9 @@ def back(result: PatchResult) -> None:
 def experiments(result: DriftResult) -> None:
     """Attention set back by windows of layers, and the edited model's outputs put in one token at a time."""
     palette, light = live(), theme_seen()
-    right, wrong = escape(word(result.answer)), escape(word(result.edited))
     if "layers" in result.grids:
         st.markdown("## Is it attention that breaks it?")
-        st.markdown(
-            f":gray[Edited model, attention of {result.window['layers']} layers set back to before (patching drift): "
-            f":blue[{right}] and :orange[{wrong}], dotted where they stand with nothing set back.]"
-        )
+        st.markdown(captions.drift_window(result))
         best = int(result.grids["layers"][0].argmax())
         st.plotly_chart(
             maps.window_curve(result, palette), key=f"drift-window-{light}", config=STILL,
@@ -196,11 +191,7 @@ def experiments(result: DriftResult) -> None:
     kinds = [kind for kind in ("mlp", "attn") if kind in result.grids]
     if not kinds:
         return
-    st.markdown(
-        f":gray[Model before the edit, with what the edited one computes at one token, "
-        f"{result.window[kinds[0]]} layers at a time (contaminating substitution): ink is the probability "
-        f":blue[{right}] loses.]"
-    )
+    st.markdown(captions.drift_substitution(result, kinds[0]))
     top = maps.substitution_top(result)
     for column, kind in zip(st.columns(len(kinds), gap="medium"), kinds, strict=True):
         lost = result.said.answer[0] - np.nan_to_num(result.grids[kind][0], nan=np.inf)
@@ -250,17 +241,13 @@ def over_all(result: DriftsResult) -> None:
     )  # fmt: skip
     left, right = st.columns(2, gap="large")
     with left:
-        found = result.correlation()
-        said = (
-            f"Correlation {found.r:.2f} (95 % interval {found.low:.2f} to {found.high:.2f}), {found.n} prompts."
-            if found.r == found.r
-            else f"{found.n} prompts: too few for a correlation."
-        )
+        said = captions.drift_correlation(result)
         st.plotly_chart(
             maps.correlation_plot(result, palette), key=f"drift-correlation-{light}", config=STILL,
             alt=f"Drift of the largest head against the probability lost. {said}",
         )  # fmt: skip
         st.markdown(f":gray[:small[{said} ● same subject, ◇ neighbour after the edit.]]")
+    take_away(result)
     with right:
         st.markdown(
             f"{int(failing.sum())} of {len(failing)} prompts say the written answer rather than the right one, and did "

@@ -7,12 +7,14 @@ import numpy as np
 import streamlit as st
 
 from app import forgetting
+from app.charts import captions
 from app.charts.bars import word_bars
-from app.charts.edit_charts import scraped, search_curves
+from app.charts.edit_charts import scraped, search_curves, search_of
 from app.charts.palette import live
 from app.charts.words import percent
 from app.components import answer, theme_seen, verse
 from app.flow import escape
+from app.take_away import take_away
 from editors.edit import Edit
 from editors.probes import WANT_NEW, Probe, score
 
@@ -42,15 +44,16 @@ def show(edit: Edit) -> None:
 def beneath(edit: Edit) -> None:
     """What else became of the model, how the edit was found, and how large it is."""
     probes(edit)
-    if not edit.found.loss.size:  # silenced heads: nothing was sought
-        return
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.markdown("### How the new answer was found")
-        search(edit)
-    with right:
-        st.markdown("### How much of the page was scraped")
-        _scraped(edit)
+    if edit.found.loss.size:  # of silenced heads none: nothing was sought
+        left, right = st.columns(2, gap="large")
+        with left:
+            st.markdown("### How the new answer was found")
+            search(edit)
+        with right:
+            st.markdown("### How much of the page was scraped")
+            _scraped(edit)
+    author = st.session_state.get(f"edit-author-{edit.id}", edit.author)  # who signs it makes it another recipe
+    take_away(edit.signed(author.strip()))
 
 
 def _warnings(sentences: list[str]) -> None:
@@ -181,25 +184,17 @@ def _sums(edit: Edit) -> str:
 
 def search(edit: Edit) -> None:
     """The curve of the search."""
-    found = edit.found
-    names = (edit.request.facts[0].target, edit.before.said[0])
-    new, former = found.probability[:, 0], found.former[:, 0]
+    new = edit.found.probability[:, 0]
     steps = int((~np.isnan(new)).sum())
-    figure = search_curves(new, former, names, max(steps, 2), live())
+    figure = search_of(edit, live())
     last = float(new[steps - 1])
     st.plotly_chart(
         figure,
         key=f"edit-search-{theme_seen()}",
-        alt=f"Search for the new value: {names[0]} rises to {percent(last)} in {steps} steps.",
+        alt=f"Search for the new value: {edit.request.facts[0].target} rises to {percent(last)} in {steps} steps.",
         config=STILL,
     )
-    loss = found.loss[:, 0]
-    others = np.nanmax(found.probability[:, 1:], axis=0)
-    rest = f" The others reach {percent(float(others.min()))} and more." if len(others) else ""
-    seconds = edit.provenance.get("seconds", 0.0)
-    st.markdown(
-        f":gray[:small[{steps} steps, {seconds:.1f} s in all. Loss {loss[0]:.2f} → {loss[steps - 1]:.2f}.{rest}]]"
-    )
+    st.markdown(captions.search(edit))
 
 
 def live_search(so_far: Any) -> None:
@@ -219,14 +214,4 @@ def _scraped(edit: Edit) -> None:
     figure = scraped(edit.changes, edit.model["layers"], palette)
     said = ", ".join(f"layer {one.layer} {one.norm / one.weight_norm:.2%}" for one in edit.changes)
     st.plotly_chart(figure, key=f"edit-scraped-{theme_seen()}", alt=f"Size of the change: {said}.", config=STILL)
-    ratio = edit.found.key_ratio[0]
-    rho = f" ρ of the keys {ratio:.2f}." if ratio == ratio else ""
-    moments = "".join(
-        f" Second moments from {one['tokens']:,} tokens ({escape(str(one['corpus']))})."
-        for one in edit.found.statistics[:1]
-    )
-    st.markdown(
-        f":gray[:small[Rank {max(one.rank for one in edit.changes)}, in the MLP’s output matrix only."
-        f"{moments}{rho} All other tensors are byte-identical; "
-        "switching the edit off restores these byte for byte.]]"
-    )
+    st.markdown(captions.scraped(edit))

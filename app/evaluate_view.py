@@ -1,19 +1,15 @@
 """An evaluation on the page: methods side by side by one protocol, then the cases that went worst."""
 
-from functools import partial
-
 import streamlit as st
 
+from app.charts import captions
 from app.charts.evaluate_dots import evaluate_alt, evaluate_dots
 from app.charts.palette import live
 from app.components import theme_seen
 from app.evaluate_words import KIND_WORDS, NAMES, PROTOCOL_WORDS
-from app.exports import to_csv, to_json
 from app.flow import escape
 from app.gate_words import gate_said, verdict_said
-from app.report import markdown_report
-from app.report_html import html_report
-from editors.case import counted
+from app.take_away import take_away
 from editors.evaluate_result import PROTOCOLS, EvaluateResult
 from editors.gates import DEFAULT
 from editors.verdicts import Decision, verdicts
@@ -45,21 +41,9 @@ def show(result: EvaluateResult) -> None:
         config=STILL,
     )
     left, right = st.columns([1.5, 1], vertical_alignment="center")
-    left.markdown(
-        f":gray[:small[{protocol}: {PROTOCOLS[protocol]}. Bars: 95 % over "
-        f"{counted(len(result.request.cases))}. Protocols differ; compare within one.]]"
-    )
-    with right, st.container(horizontal=True, horizontal_alignment="right", gap="small", key="evaluate-export"):
-        for label, text, name, kind in (
-            ("CSV", to_csv, "csv", "text/csv"),
-            ("JSON", to_json, "json", "application/json"),
-            ("HTML", partial(html_report, gate=DEFAULT), "html", "text/html"),
-            ("Report", markdown_report, "md", "text/markdown"),
-        ):
-            st.download_button(
-                label, partial(text, result), f"palimpsest-evaluation.{name}", kind, type="tertiary",
-                on_click="ignore",
-            )  # fmt: skip
+    left.markdown(captions.evaluate(result, protocol))
+    with right:
+        take_away(result, protocol=protocol)
     if len(result.versions) > 1:
         _verdicts(result)
     for fault in result.faults[:5]:

@@ -6,10 +6,13 @@ table, at full precision.
 
 import dataclasses
 import json
+import re
 from functools import singledispatch
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
 from pydantic import BaseModel
 
 from analysis import (
@@ -46,9 +49,32 @@ from editors.recipe import recipe_of
 METRICS: tuple[Metric, ...] = ("probability", "logit_difference", "normalised_logit_difference", "kl")
 
 
+RUNS = re.compile(r"'*[\s\u200b\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|'*[\t\r\n]")
+"""How text begins that a spreadsheet would take for a formula, or that was made harmless already."""
+
+
 def to_csv(result: Any) -> str:
-    """The table of a result as CSV, at full precision."""
-    return table(result).to_csv(index=False, lineterminator="\n")
+    """The table of a result as CSV, numbers at full precision, lines as RFC 4180 ends them.
+
+    Text that a spreadsheet would run as a formula has an apostrophe before it, and so has text that begins with
+    apostrophes before such: taking one away gives the text back. JSON has every text as it is.
+    """
+    return csv_of(table(result))
+
+
+def csv_of(rows: pd.DataFrame) -> str:
+    """A table as CSV; see `to_csv`."""
+    words = [name for name, kind in rows.dtypes.items() if not is_numeric_dtype(kind)]
+    return rows.assign(**{name: rows[name].map(_harmless) for name in words}).to_csv(index=False, lineterminator="\r\n")
+
+
+def csv_file(result: Any) -> bytes:
+    """The CSV for a spreadsheet: with the mark by which Excel knows UTF-8. A file for programs goes without."""
+    return to_csv(result).encode("utf-8-sig")
+
+
+def _harmless(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and RUNS.match(cell) else cell
 
 
 def to_json(result: Any, more: dict[str, Any] | None = None) -> str:

@@ -9,6 +9,7 @@ import streamlit as st
 from analysis import WorkbenchError
 from analysis.errors import BadRequest
 from analysis.study import Request, Study
+from app.charts.marked import escape as escape
 from app.jobs import Job
 from app.services import public, rail_owner, services
 from app.session import session_id, spec
@@ -134,11 +135,6 @@ def watch(page: str, outcome: Callable[[], None], also: tuple[str, ...] = ()) ->
 def refusal(error: WorkbenchError) -> None:
     """A sentence beside the field, with an icon; nothing is lost."""
     st.markdown(f":red[:material/error: {escape(str(error))}]")
-
-
-def escape(text: str) -> str:
-    """Text from outside as it is, without markdown meaning."""
-    return "".join(f"\\{char}" if char in "\\`*_{}[]<>()#+-.!|$~:" else char for char in text)
 
 
 def progress(page: str, unit: str | None, *, preview: bool = False) -> None:

@@ -1,17 +1,15 @@
 """A person's own prompts: the form, and how the model goes on from them before and after the edits that are on."""
 
-from typing import Any
-
 import streamlit as st
 
 from analysis.errors import WorkbenchError
 from app import flow
-from app.components import copy_button, verse
-from app.exports import to_csv, to_json
+from app.components import verse
 from app.flow import escape
-from app.links import link, validated
+from app.links import validated
 from app.session import field, seed, slot, take_fill
 from app.studies import STUDIES
+from app.take_away import take_away
 from editors.generate_result import Generated, GenerateRequest
 
 PAGE, STUDY = "generate", STUDIES["generate"]
@@ -111,11 +109,7 @@ def show(result: Generated) -> None:
         st.markdown(f":gray[:small[After: with {titles}. {_how(result.request)}]]")
     else:
         st.markdown(f":gray[:small[No edit is on, so there is no after. {_how(result.request)}]]")
-    with st.container(horizontal=True, horizontal_alignment="right", gap="small", key="generate-export"):
-        kept: dict[str, Any] = {"type": "tertiary", "on_click": "ignore"}
-        st.download_button("CSV", lambda: to_csv(result), "palimpsest-goes-on.csv", "text/csv", **kept)
-        st.download_button("JSON", lambda: to_json(result), "palimpsest-goes-on.json", "application/json", **kept)
-        copy_button("Copy link", link(PAGE, result.request), key="generate-link", link=True)
+    take_away(result)
 
 
 def _line(texts: list[str], number: int) -> str:

@@ -4,11 +4,13 @@ import streamlit as st
 
 from analysis import HopsResult
 from analysis.hops_result import ASKED
+from app.charts import captions
 from app.charts.hop_charts import cut_alt, cut_curves, recall_alt, recall_curves
 from app.charts.palette import live
 from app.charts.words import percent
 from app.components import answer, theme_seen
 from app.flow import escape
+from app.take_away import take_away
 
 STILL = {"displayModeBar": False}
 TITLES = {"first": "First hop", "second": "Second hop", "whole": "Both at once"}
@@ -39,18 +41,13 @@ def show(result: HopsResult, before: HopsResult | None = None) -> None:
         st.plotly_chart(
             recall_curves(result, live()), key=f"neurons-recall-{light}", alt=recall_alt(result), config=STILL
         )
-        st.markdown(
-            f":gray[:small[“{escape(one.bridge)}” is never said. Its probability if the model stopped at each layer "
-            "(entity recall through the logit lens).]]"
-        )
+        st.markdown(captions.recall(result))
     with right_side:
         if result.cut.size:
             st.markdown("### What the last word must look at")
             st.plotly_chart(cut_curves(result, live()), key=f"neurons-cut-{light}", alt=cut_alt(result), config=STILL)
-            st.markdown(
-                f":gray[:small[The last token’s attention to these words cut, {result.request.window} layers at a time "
-                "(attention knock-out); dotted: uncut.]]"
-            )
+            st.markdown(captions.cuts(result))
+    take_away(result)
 
 
 def _sentence(result: HopsResult) -> str:

@@ -5,6 +5,7 @@ import streamlit as st
 from analysis import KnownRequest, WorkbenchError, read_facts
 from analysis.facts import another_object
 from app import edit_form, flow
+from app.charts import captions
 from app.charts.layer_outcome import layer_outcome
 from app.charts.palette import live
 from app.components import theme_seen
@@ -12,6 +13,7 @@ from app.services import services
 from app.session import spec
 from app.studies import STUDIES
 from app.tables import table
+from app.take_away import take_away
 from editors.layers_result import LayersRequest, LayersResult
 from editors.request import Rewrite
 
@@ -68,12 +70,9 @@ def _show(result: LayersResult) -> None:
         figure, key=f"layers-figure-{theme_seen()}", alt=f"Facts that follow by layer: {said}.",
         config={"displayModeBar": False},
     )  # fmt: skip
-    between = result.correlation()
-    if result.complete and between == between:
-        st.markdown(
-            f":gray[:small[Over {result.score.size} edits, what an edit brings about and what the trace finds at its "
-            f"layer go together with r = {between:.2f}. Lines: share of prompts whose wanted answer is said. Area: "
-            f"indirect effect of the state at the subject’s last token, {result.request.samples} noise samples.]]"
-        )
+    left, right = st.columns([1.05, 1], vertical_alignment="center")
+    left.markdown(captions.layers(result))
+    with right:
+        take_away(result)
     with st.expander("The same as a table"):
         st.dataframe(table(result).round(3), hide_index=True)

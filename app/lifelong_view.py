@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from app.charts import captions
 from app.charts.lifelong_curves import age_alt, age_bars, retention_alt, retention_curves
 from app.charts.palette import live
 from app.charts.words import percent
 from app.components import theme_seen
 from app.evaluate_words import NAMES
 from app.flow import escape
-from editors.evaluate_result import PROTOCOLS
+from app.take_away import take_away
 from editors.lifelong_result import LifelongResult
 
 STILL = {"displayModeBar": False}
@@ -34,12 +35,8 @@ def show(result: LifelongResult) -> None:
             bars = age_bars(result, live())
             st.plotly_chart(bars, key=f"lifelong-ages-{theme_seen()}", alt=age_alt(result), config=STILL)
     st.dataframe(_model(result), hide_index=True, width="stretch", key="lifelong-model")
-    st.markdown(
-        f":gray[:small[strict: {PROTOCOLS['strict']}. Bars: 95 % over cases. Perplexity of text the model wrote "
-        "without edits; moved: mean KL of the next word from that without edits, on held-out prompts; silent: prompts "
-        "it answers with nothing (mute rate); worst loss: the largest share lost of its neighbours or of one ability "
-        "(drawdown); largest change: ‖ΔW‖ / ‖W‖, Frobenius.]]"
-    )
+    st.markdown(captions.lifelong(result))
+    take_away(result)
     for fault in result.faults[:5]:
         st.markdown(f":orange[:material/info:] {escape(fault)}")
     if len(result.faults) > 5:

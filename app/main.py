@@ -8,6 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.address import follow
 from app.components import theme_light
 from app.services import services
 from app.shell import margin
@@ -33,6 +34,7 @@ page = st.navigation(
     ],
     position="top",
 )
+follow()
 margin()
 with st.sidebar:
     theme_light()

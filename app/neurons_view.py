@@ -4,6 +4,7 @@ import streamlit as st
 
 from analysis import NeuronsResult
 from analysis.neurons_result import Neuron
+from app.charts import captions
 from app.charts.neuron_charts import ablation_alt, ablation_curves, gains_alt, layer_gains, token_bars, tokens_alt
 from app.charts.palette import live
 from app.charts.pathways import MOST, pathway, pathway_alt
@@ -34,12 +35,9 @@ def show(result: NeuronsResult) -> None:
         selection_mode="points",
     )
     left, right = st.columns([1.2, 1], vertical_alignment="center")
-    left.markdown(
-        ":gray[:small[Width: log-probability added to the answer, or a query neuron’s share in what switches a value "
-        "neuron on. Letters: f in an MLP, a in attention; layer · head · number.]]"
-    )
+    left.markdown(captions.pathway())
     with right:
-        take_away(PAGE, result)
+        take_away(result)
     left, right = st.columns([1, 1.05], gap="large")
     with left:
         _card(result, role, place)
@@ -54,17 +52,10 @@ def show(result: NeuronsResult) -> None:
                 alt=ablation_alt(result, one),
                 config=STILL,
             )
-    st.markdown(
-        f":gray[:small[Thin lines: {len(result.ablations[0].random) if result.ablations else 0} random draws from the "
-        "same layers. Neurons are off at every token of the prompt.]]"
-    )
+    st.markdown(captions.ablations(result))
     st.markdown("### What each layer adds")
     st.plotly_chart(layer_gains(result, live()), key=f"neurons-gains-{light}", alt=gains_alt(result), config=STILL)
-    violet, blue = ":violet[attention]", ":blue[MLP]"
-    st.markdown(
-        f":gray[:small[Log-probability added to “{escape(word(result.answer))}” at the last token by {violet} and "
-        f"{blue} (last norm held still); all together they lead from the embedding to the answer.]]"
-    )
+    st.markdown(captions.gains(result))
     if result.tokens_ablated.size:
         _tokens(result, light)
 
@@ -72,14 +63,7 @@ def show(result: NeuronsResult) -> None:
 def _tokens(result: NeuronsResult, light: str) -> None:
     st.markdown("### What each word adds")
     st.plotly_chart(token_bars(result, live()), key=f"neurons-tokens-{light}", alt=tokens_alt(result), config=STILL)
-    blue, violet = ":blue[replaced by the end-of-text token]", ":violet[integrated gradients]"
-    agree = result.tokens_agree()
-    said = "" if agree is None else f" The two agree with a correlation of {agree:.2f}."
-    st.markdown(
-        f":gray[:small[Log-probability of “{escape(word(result.answer))}” that goes with a token, {blue}, or its part "
-        f"by {violet}, whose parts add to {result.tokens_integrated.sum():+.2f} of {result.tokens_gain:+.2f} "
-        f"gained over a blank prompt (Captum).{said}]]"
-    )
+    st.markdown(captions.word_gains(result))
 
 
 def what(result: NeuronsResult) -> None:

@@ -2,12 +2,13 @@
 
 import streamlit as st
 
+from app.charts import captions
 from app.charts.evaluate_dots import quiz_alt, quiz_dots
 from app.charts.palette import live
 from app.components import theme_seen
 from app.evaluate_words import NAMES, form_words
 from app.flow import escape
-from editors.case import counted
+from app.take_away import take_away
 from editors.quiz_result import QuizResult
 
 STILL = {"displayModeBar": False}
@@ -27,12 +28,8 @@ def show(result: QuizResult) -> None:
         alt=quiz_alt(result, NAMES, by_form=bool(by_form)),
         config=STILL,
     )
-    asked = len(result.request.cases) - len(result.skipped)
-    st.markdown(
-        ":gray[:small[Answered freely, matched word for word; no second model judges. "
-        f"Bars: 95 % over {counted(asked)}. Facts the model answers so before any edit are left out. "
-        "Its terms: efficacy, generalisation, portability, locality, robustness (after HalluEditBench, 2410.16251).]]"
-    )
+    st.markdown(captions.quiz(result))
+    take_away(result, by="form" if by_form else "dimension")
     if result.skipped:
         with st.expander(f":gray[{len(result.skipped)} facts were not asked]"):
             st.markdown("\n".join(f"- {escape(one)}" for one in result.skipped))

@@ -10,6 +10,7 @@ from app import flow
 from app.flow import escape
 from app.studies import STUDIES
 from app.tables import table
+from app.take_away import take_away
 from editors.chain_cases import case_of_chain
 from editors.reach_result import DIRECT, NO_EDIT, ReachRequest, ReachResult
 
@@ -98,6 +99,7 @@ def _show(result: ReachResult) -> None:
     reached = [METHODS[v] for v, fine in zip(result.versions, any_right, strict=True) if v != NO_EDIT and fine == 1]
     said = f"It reaches the whole with {', '.join(reached)}." if reached else "With none of them it reaches the whole."
     st.markdown(f":gray[{said} A mark says whether the answer begins with what it should be once the edit holds.]")
+    take_away(result)
     with st.expander("As a table"):
         st.dataframe(table(result), hide_index=True, width="stretch")
 

@@ -5,36 +5,17 @@ from typing import Any
 
 import streamlit as st
 
-from app import written
+from app import address, written
 from app.components import rail, remember
 from app.edit_form import METHOD_WORDS
-from app.flow import escape, opened
+from app.flow import escape
 from app.history import Run
 from app.services import public, rail_owner, services
-from app.session import fill, session_id, spec
+from app.session import session_id, spec
 from app.studies import STUDIES
 from editors.stack import Layer
 
-PAGES = {
-    "trace": "../pages/trace.py",
-    "average": "../pages/average.py",
-    "lens": "../pages/lens.py",
-    "drift": "../pages/drift.py",
-    "drifts": "../pages/drift.py",
-    "neurons": "../pages/neurons.py",
-    "hops": "../pages/neurons.py",
-    "reach": "../pages/neurons.py",
-    "facts": "../pages/models.py",
-    "heads": "../pages/conflict.py",
-    "conflict": "../pages/conflict.py",
-    "knockout": "../pages/conflict.py",
-    "edit": "../pages/edit.py",
-    "layers": "../pages/edit.py",
-    "evaluate": "../pages/evaluate.py",
-    "lifelong": "../pages/evaluate.py",
-    "quiz": "../pages/evaluate.py",
-    "generate": "../pages/generate.py",
-}
+PAGES = {study: f"../pages/{page}.py" for study, page in address.PAGES.items()}
 
 
 def margin() -> None:
@@ -193,12 +174,8 @@ def open_run(run: Run) -> None:
     """Show an earlier run: its form filled in, its result drawn from the store."""
     if run.request.get("method") == "prune":
         st.switch_page(PAGES["heads"])
-    st.session_state["shown"] = run.key
-    request = STUDIES[run.study].request.model_validate(run.request)
-    fill(run.study, request)
-    opened(run.study, request, run.key)
-    st.session_state[f"{run.study}.open"] = run.key
-    st.session_state.pop(f"{run.study}.job", None)
+    study = STUDIES[run.study]
+    address.arrive(study, study.request.model_validate(run.request), run.key)
     st.switch_page(PAGES[run.study])
 
 

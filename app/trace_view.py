@@ -7,6 +7,7 @@ import streamlit as st
 
 from analysis import TraceRequest, TraceResult
 from analysis.scores import Metric
+from app.charts import captions
 from app.charts.bars import word_bars
 from app.charts.palette import live
 from app.charts.token_map import token_map
@@ -14,7 +15,6 @@ from app.charts.trace_maps import (
     COPIED,
     EARLY,
     LATE,
-    PLAIN_METRIC,
     TITLES,
     alt_text,
     shared_top,
@@ -183,18 +183,6 @@ def notes(result: TraceResult) -> None:
     )
 
 
-def caption(result: TraceResult, metric: Metric) -> str:
-    """The line under the maps."""
-    what = PLAIN_METRIC[metric].format(answer=escape(word(result.answer)), foil=escape(word(result.foil)))
-    clean, blurred = percent(result.high), percent(result.low)
-    by = (
-        f"“{escape(result.replacement)}” in its place"
-        if result.replacement
-        else (f"{result.request.noise:g} σ of noise, {len(result.blurred.probability)} samples")
-    )
-    return f":gray[:small[★ subject. Ink: {what}. Clean {clean}, blurred {blurred} ({by}).]]"
-
-
 def show(result: TraceResult, metric: Metric, request_now: Any) -> None:
     """Everything about one result."""
     if result.request != request_now:
@@ -207,9 +195,9 @@ def show(result: TraceResult, metric: Metric, request_now: Any) -> None:
         st.rerun()  # the token strip above rings the row of the chosen cell
     maps(result, top=shared_top([result], metric), metric=metric, name="trace")
     left, right = st.columns([1.05, 1], vertical_alignment="center")
-    left.markdown(caption(result, metric))
+    left.markdown(captions.trace(result, metric))
     with right:
-        take_away("trace", result)
+        take_away(result, metric=metric)
     left, right = st.columns([1.5, 1], gap="large")
     with left:
         card(result)
@@ -224,7 +212,7 @@ def compare(results: list[TraceResult], metric: Metric) -> None:
     for index, result in enumerate(results):
         st.markdown(f"**{escape(result.request.prompt)}** :gray[{escape(word(result.answer))}]")
         maps(result, top=top, metric=metric, name=f"compare-{index}", clickable=False)
-        st.markdown(caption(result, metric))
+        st.markdown(captions.trace(result, metric))
 
 
 def before_and_after(results: list[TraceResult]) -> None:
@@ -235,7 +223,7 @@ def before_and_after(results: list[TraceResult]) -> None:
         colour, words = ("orange", "Written over") if edited else ("blue", "As it was")
         st.markdown(f":{colour}[**{words}**] :gray[answer {escape(word(result.answer))}]")
         maps(result, top=top, metric="probability", name=f"retrace-{'after' if edited else 'before'}", clickable=False)
-        st.markdown(caption(result, "probability"))
+        st.markdown(captions.trace(result, "probability"))
 
 
 def empty(request: TraceRequest | None, labels: list[str] | None, layers: int | None) -> None:

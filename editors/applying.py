@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from analysis.errors import BadRequest
 from analysis.key_value import attention_matrix, output_matrix
+from analysis.study import edited_hash
 from editors.edit import Edit
 from editors.overlay import Overlay
 
@@ -43,6 +44,12 @@ def apply(lm: "LanguageModel", edit: Edit, overlay: Overlay) -> None:
             overlay.scale(find(lm, change.layer), columns, edit.request.scale)
         else:
             overlay.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
+
+
+def card_over(lm: "LanguageModel", edits: Sequence[Edit]) -> dict[str, Any]:
+    """The card of the model as it would be with edits over it: for results that look at it without them as well."""
+    ids = [edit.id for edit in edits]
+    return lm.card() | {"edits": ids, "weights_hash": edited_hash(lm.own_hash, ids)}
 
 
 @contextmanager

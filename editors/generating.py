@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from analysis.framing import framed
 from analysis.generation import continued
 from analysis.study import Report, provenance, silent
-from editors.applying import written_over
+from editors.applying import card_over, written_over
 from editors.edit import Edit
 from editors.generate_result import Generated, GenerateRequest
 
@@ -29,7 +29,7 @@ def generate(
     started = time.perf_counter()
     sides = ((), tuple(stack)) if stack else ((),)
     texts: tuple[list[str], list[str]] = ([], [])
-    model = lm.card() | {"edits": [edit.id for edit in stack]}
+    model = card_over(lm, stack)
     total = len(request.prompt) * len(sides) * request.tokens
     for prompt in request.prompt:
         lm.encode(prompt)

@@ -15,7 +15,7 @@ from analysis.errors import WorkbenchError
 from analysis.framing import framed
 from analysis.packed import packed
 from analysis.study import Report, provenance, silent
-from editors.applying import written_over
+from editors.applying import card_over, written_over
 from editors.asking_whole import right, said_to, thought_to
 from editors.edit import Edit
 from editors.reach_parts import joined, parts_of
@@ -111,8 +111,9 @@ def reached(
                 for place, words in enumerate((told, texts, [f"{one} → {answer}" for one, answer in thought])):
                     said[place][at][number] = words
     return ReachResult(
-        request, lm.card(), versions, held, hops, whole, thoughts if request.thoughts else np.zeros((0, 0, 0)), old,
-        *said, faults, provenance(time.perf_counter() - started),
+        request, card_over(lm, stack), versions, held, hops, whole,
+        thoughts if request.thoughts else np.zeros((0, 0, 0)), old, *said, faults,
+        provenance(time.perf_counter() - started),
     )  # fmt: skip
 
 

@@ -4,10 +4,10 @@ import streamlit as st
 
 from analysis import AverageRequest, WorkbenchError, read_facts
 from app import flow
+from app.charts import captions
 from app.charts.average_maps import average_alt, average_curves, average_map, shared_top
 from app.charts.palette import live
 from app.charts.trace_maps import TITLES
-from app.charts.words import percent
 from app.components import theme_seen
 from app.gallery import example
 from app.links import validated
@@ -84,27 +84,14 @@ def outcome() -> None:
         left.plotly_chart(figure, key=f"average-{kind}-{light}", alt=alt, config=still)
         figure = average_curves(result, kind, palette, top=top)
         right.plotly_chart(figure, key=f"curves-{kind}-{light}", alt=f"As curves. {alt}", config=still)
-        _sites(result, kind)
-    effect, width = result.total_effect
+        st.markdown(captions.average_sites(result, kind))
     left, right = st.columns([1.05, 1], vertical_alignment="center")
-    left.markdown(
-        f":gray[:small[★ subject. Ink: points of probability regained. Mean over {len(result.ids)} facts, "
-        f"{result.request.samples} noise samples each; blurring "
-        f"takes {100 * effect:.0f} ± {100 * width:.0f} points away (total effect).]]"
-    )
+    left.markdown(captions.average(result))
     with right:
-        take_away("average", result)
+        take_away(result)
     if result.skipped:
         st.markdown(f":gray[:small[{len(result.skipped)} facts were skipped: their tokens cannot be told apart.]]")
-    table_twin("average", result)
-
-
-def _sites(result, kind: str) -> None:
-    parts = []
-    for row in ("last subject token", "last token"):
-        layer, mean, half = result.peak(kind, row)
-        parts.append(f"{row}: layer {layer}, {percent(mean)} ± {100 * half:.0f}")
-    st.markdown(f":gray[:small[Highest means, with 95 % intervals. {'; '.join(parts)}.]]")
+    table_twin(result)
 
 
 flow.watch(PAGE, outcome)

@@ -8,7 +8,7 @@ from app.conflict_view import Head
 from app.services import services
 from app.session import adopt, say
 from app.studies import STUDIES
-from app.take_away import table_twin
+from app.take_away import table_twin, take_away
 
 PAGE, STUDY = conflict_form.PAGE, STUDIES["heads"]
 MANY, KNOCKOUT, EDIT = STUDIES["conflict"], STUDIES["knockout"], STUDIES["edit"]
@@ -56,7 +56,7 @@ def outcome() -> None:
     with right, st.container(border=True, key="heads-card"):
         head = conflict_view.card(result, many)
         keep(result, [head], "Keep it silent, as an edit", "heads-keep-one")
-    table_twin("heads", result)
+    table_twin(result)
 
 
 def keep(result: HeadsResult, heads: list[Head], label: str, key: str) -> None:
@@ -106,7 +106,8 @@ def on_many_facts() -> None:
             f":orange[{', '.join(found.context_heads[:5])}] :gray[:small[(layer.head); the shares stand under the "
             "sliders above]]"
         )
-        table_twin("conflict", found)
+        take_away(found)
+        table_twin(found)
 
 
 def by_which_road() -> None:
@@ -121,7 +122,8 @@ def by_which_road() -> None:
     flow.ended("knockout")
     if found is not None:
         conflict_view.roads(found)
-        table_twin("knockout", found)
+        take_away(found)
+        table_twin(found)
 
 
 def start(page: str, study, asked) -> None:

@@ -60,8 +60,8 @@ def outcome() -> None:
     cure(request, result)
     st.markdown("## Over all prompts that test it")
     over_all()
-    take_away(PAGE, result, recipes=tuple(f"{edit.id[:8]}.json" for edit in written.on()))
-    table_twin(PAGE, result)
+    take_away(result)
+    table_twin(result)
 
 
 def first_edit() -> None:

@@ -15,7 +15,7 @@ from app.open_example import open_example
 from app.services import services
 from app.session import field, slot, spec, take_fill
 from app.studies import STUDIES
-from app.take_away import table_twin, take_numbers
+from app.take_away import table_twin
 from editors.case import Case
 
 PAGE = "evaluate"
@@ -136,9 +136,7 @@ def outcome(kind: str, request: Request | None) -> None:
     result = flow.result_for(kind, STUDIES[kind], shown, ())
     if result is not None:
         VIEWS[kind](result)
-        if kind != "evaluate":
-            take_numbers(kind, result)
-        table_twin(kind, result)
+        table_twin(result)
     elif request is not None and ((job := flow.job_of(kind)) is None or job.over):
         st.markdown(WAITS[kind])
         offer(kind)

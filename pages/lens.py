@@ -4,9 +4,9 @@ import streamlit as st
 
 from analysis import LensRequest, WorkbenchError
 from app import flow
-from app.charts.lens_map import WORDS_FIT, first_layer, lens_alt, lens_map
+from app.charts import captions
+from app.charts.lens_map import WORDS_FIT, lens_alt, lens_map
 from app.charts.palette import live
-from app.charts.words import percent, word
 from app.components import theme_seen
 from app.links import validated
 from app.session import adopt, field, say, seed, slot
@@ -52,22 +52,15 @@ def outcome() -> None:
         first = st.slider("First token shown", 0, count - WORDS_FIT, first, key="lens-first")
     figure = lens_map(result, live(), tokens=range(first, min(count, first + WORDS_FIT)))
     st.plotly_chart(figure, key=f"lens-map-{theme_seen()}", alt=lens_alt(result), config={"displayModeBar": False})
-    layer = first_layer(result)
-    said = flow.escape(word(result.answer))
-    where = f"from layer {layer} on" if layer is not None else "at no layer for good"
-    final = percent(float(result.lens.answer_probability[-1, -1]))
     left, right = st.columns([1.05, 1], vertical_alignment="center")
-    left.markdown(
-        f":gray[:small[Each cell holds the state’s first word; ink: its probability. The last token says “{said}” "
-        f"first {where}; at the end with {final}.]]"
-    )
+    left.markdown(captions.lens(result))
     with right:
-        take_away("lens", result)
+        take_away(result)
     st.markdown(
         ":gray[Early layers are not made to be read this way: the lens shows what is legible already, not all that is "
         "known.]"
     )
-    table_twin("lens", result)
+    table_twin(result)
 
 
 flow.watch(PAGE, outcome)

@@ -5,12 +5,12 @@ import streamlit as st
 import analysis
 from analysis import KnownRequest, ModelSpec, WorkbenchError
 from app import flow
-from app.exports import to_csv
 from app.services import allowed_specs, public, services
 from app.session import adopt, choose_spec, session_id, spec
 from app.shell import logit_difference
 from app.studies import STUDIES
 from app.tables import table
+from app.take_away import take_away
 
 PAGE, STUDY = "facts", STUDIES["facts"]
 
@@ -115,9 +115,7 @@ def outcome() -> None:
         " :gray[The wordings were chosen with the embedded model in mind, so this is no measure of what models know.]"
     )
     st.dataframe(table(result), hide_index=True, key="facts-table")
-    st.download_button(
-        "CSV", lambda: to_csv(result), "palimpsest-facts.csv", "text/csv", type="tertiary", on_click="ignore"
-    )
+    take_away(result)
 
 
 flow.watch(PAGE, outcome)

@@ -110,7 +110,7 @@ def outcome() -> None:
     result = flow.result_for(PAGE, STUDY, request)
     if result is not None:
         neurons_view.show(result)
-        table_twin(PAGE, result)
+        table_twin(result)
     elif found is None:
         st.markdown("Nothing found yet. Press **Find**.")
 

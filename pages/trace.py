@@ -52,7 +52,7 @@ def outcome() -> None:
         flow.stopped(PAGE, STUDY, result, "cells")
     metric = st.session_state.get(f"{PAGE}.metric") or "probability"
     trace_view.show(result, metric, request)
-    table_twin(PAGE, result)
+    table_twin(result)
 
 
 flow.watch(PAGE, outcome)

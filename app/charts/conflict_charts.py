@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
-from analysis.conflict_result import ConflictResult, HeadsResult, KnockoutResult, Scores
+from analysis.conflict_result import ConflictResult, HeadsResult, KnockoutResult, Outcome, Scores
 from app.charts.bars import marked_bars
 from app.charts.frame import axes, band, framed, thumbnail_of
 from app.charts.head_map import NAMED, Head, dotted, head_map
@@ -88,6 +88,49 @@ class Shares:
     label: str
     memory: float
     context: float
+    n: int
+    """Prompts."""
+
+
+def begins(text: str, answer: str) -> bool:
+    """Whether an answer begins with the text of a token."""
+    return bool(text.strip()) and answer.startswith(text.strip())
+
+
+def begun(words: Sequence[str], answer: str) -> str:
+    """The one of some words that an answer begins with, else the answer."""
+    return next((word for word in words if begins(word, answer)), answer)
+
+
+def shares_of(many: ConflictResult, silenced: dict[str, int]) -> list[Shares]:
+    """Who wins with nothing silenced, with so many heads of each side, and with as many at random."""
+    if (base := many.outcome("none")) is None:
+        return []
+    rows = [_share("nothing silenced", base)]
+    for side, wanted in silenced.items():
+        k = min(wanted, sum((one.treatment, one.side) == ("ranked", side) for one in many.outcomes))
+        if not k:
+            continue
+        if (ranked := many.outcome("ranked", side, k)) is not None:
+            rows.append(_share(f"{'page' if side == 'context' else side}: {_heads(k)}", ranked))
+        near = min(many.request.ks, key=lambda one: abs(one - k))
+        if (drawn := many.outcome("random", side, near)) is not None:
+            rows.append(_share(f"{_heads(near)} at random, same layers ({len(drawn.memory)} draws)", drawn))
+    return rows
+
+
+def every_share(many: ConflictResult) -> list[Shares]:
+    """Who wins with as many heads silenced as were chosen on other prompts, else with the most that were tried."""
+    most = max(many.request.ks)
+    return shares_of(many, {side: many.chosen.get(side, most) for side in ("memory", "context")})
+
+
+def _share(label: str, outcome: Outcome) -> Shares:
+    return Shares(label, float(outcome.memory.mean()), float(outcome.context.mean()), outcome.n)
+
+
+def _heads(count: int) -> str:
+    return f"{count} head{'s' if count > 1 else ''}"
 
 
 def share_bars(rows: Sequence[Shares], palette: Palette) -> go.Figure:

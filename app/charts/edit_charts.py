@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from app.charts.frame import HALVES, axes, framed, name_ends
 from app.charts.palette import Palette
 from app.charts.words import THIN, percent, token_label
-from editors.edit import LayerChange
+from editors.edit import Edit, LayerChange
 
 
 def search_curves(
@@ -36,6 +36,13 @@ def search_curves(
     figure.update_yaxes(**HALVES)
     figure.update_xaxes(range=[0, max(1, steps - 1)])
     return framed(figure, palette, 260, right=90, top=16)
+
+
+def search_of(edit: Edit, palette: Palette) -> go.Figure:
+    """The search for an edit's first fact, as long as it went on."""
+    new, former = edit.found.probability[:, 0], edit.found.former[:, 0]
+    steps = int((~np.isnan(new)).sum())
+    return search_curves(new, former, (edit.request.facts[0].target, edit.before.said[0]), max(steps, 2), palette)
 
 
 def scraped(changes: list[LayerChange], layers: int, palette: Palette) -> go.Figure:

@@ -1,88 +1,105 @@
-"""Figures that leave the app: stand-alone HTML with the theme written out and the request inside."""
+"""A result as one HTML file that opens anywhere: question, request, model, day, figures with captions, table.
+
+It needs no network and asks for none: Plotly and the fonts are inside, and the file's own policy lets a browser load
+nothing else. All text from outside is escaped.
+"""
 
 import html
 import json
-from functools import singledispatch
 from typing import Any
 
-import plotly.graph_objects as go
+import pandas as pd
 
-from analysis import AverageResult, ConflictResult, HeadsResult, LensResult, NeuronsResult, TraceResult
-from app.charts import average_maps, conflict_charts, drift_maps, lens_map, neuron_charts, pathways, trace_maps
-from app.charts.palette import Light, Palette, written
-from editors.drift_result import DriftResult, DriftsResult
+from app.charts.marked import marked_html
+from app.charts.palette import Light, written
+from app.charts.panels import Panel, caption, panels
+from app.charts.written_theme import faces, inks, type_of
+from app.heading import heading
+from app.report_html import html_report
+from app.tables import table
+from editors.evaluate_result import EvaluateResult
+from editors.gates import DEFAULT
 
-
-@singledispatch
-def figures(result: Any, palette: Palette) -> list[go.Figure]:
-    """All figures of a result."""
-    raise TypeError(f"{type(result).__name__} has no figure")
-
-
-@figures.register
-def _(result: TraceResult, palette: Palette) -> list[go.Figure]:
-    top = trace_maps.shared_top([result])
-    return [trace_maps.trace_map(result, kind, palette, top=top, titled=True) for kind in result.grids]
-
-
-@figures.register
-def _(result: AverageResult, palette: Palette) -> list[go.Figure]:
-    top = average_maps.shared_top(result)
-    return [average_maps.average_map(result, kind, palette, top=top, titled=True) for kind in result.mean]
-
-
-@figures.register
-def _(result: LensResult, palette: Palette) -> list[go.Figure]:
-    return [lens_map.lens_map(result, palette, tokens=range(len(result.tokens)))]
-
-
-@figures.register
-def _(result: NeuronsResult, palette: Palette) -> list[go.Figure]:
-    curves = [neuron_charts.ablation_curves(result, one, palette) for one in result.ablations if one.counts]
-    words = [neuron_charts.token_bars(result, palette)] if result.tokens_ablated.size else []
-    return [pathways.pathway(result, palette), neuron_charts.layer_gains(result, palette), *words, *curves]
-
-
-@figures.register
-def _(result: DriftResult, palette: Palette) -> list[go.Figure]:
-    top = drift_maps.substitution_top(result)
-    found = [drift_maps.drift_map(result, palette, title="Attention to the subject")]
-    if "layers" in result.grids:
-        found.append(drift_maps.window_curve(result, palette))
-    kinds = [kind for kind in ("mlp", "attn") if kind in result.grids]
-    titles = drift_maps.GRID_TITLES
-    return found + [drift_maps.substitution_map(result, kind, palette, top=top, title=titles[kind]) for kind in kinds]
+ROWS = 2000
+"""Rows of the table that are written out; the CSV has all."""
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+RULES = """
+*{box-sizing:border-box}
+body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 var(--text)}
+main{max-width:80rem;margin:0 auto;padding:2rem 1.5rem 4rem}
+h1{font:500 2.75rem/1.15 var(--display);margin:0 0 .6rem}
+h2{font:550 1.4rem/1.25 var(--display);margin:0 0 .3rem}
+p{margin:.3rem 0;max-width:60rem}
+.gray,.made{color:var(--gray);font-size:.875rem}
+.blue{color:var(--blue)}.orange{color:var(--orange)}.violet{color:var(--violet)}.green{color:var(--green)}
+.red{color:var(--red)}
+.panels{display:grid;grid-template-columns:repeat(6,minmax(0,1fr));gap:1.6rem 1.5rem;margin:1.6rem 0 1rem;
+border-top:1px solid var(--line);padding-top:1.4rem}
+.panels>section{min-width:0}.b1{grid-column:span 6}.b2{grid-column:span 3}.b3{grid-column:span 2}
+@media(max-width:60rem){.b2,.b3{grid-column:span 6}}
+details{border-top:1px solid var(--line);padding:.6rem 0}summary{cursor:pointer}
+.scroll{overflow-x:auto}
+table{border-collapse:collapse;font-size:.8125rem;font-variant-numeric:tabular-nums}
+th,td{text-align:left;padding:.15rem .9rem .15rem 0;border-top:1px solid var(--line);white-space:nowrap;
+max-width:28rem;overflow:hidden;text-overflow:ellipsis}
+thead th{color:var(--gray);font-weight:400;border-top:0}
+pre,code{font:.8125rem/1.5 var(--code);white-space:pre-wrap;overflow-wrap:anywhere}
+"""
 
 
-@figures.register
-def _(result: DriftsResult, palette: Palette) -> list[go.Figure]:
-    return [drift_maps.mean_drift_map(result, None, palette), drift_maps.correlation_plot(result, palette)]
-
-
-@figures.register(HeadsResult)
-@figures.register(ConflictResult)
-def _(result: HeadsResult | ConflictResult, palette: Palette) -> list[go.Figure]:
-    ranked = result.request.rank_by
-    return [conflict_charts.conflict_map(result.scores, palette, rank_by=ranked, title="Memory or the page?")]
+def result_html(result: Any, light: Light = "light") -> str:
+    """The file of a result; an evaluation's is its report."""
+    if isinstance(result, EvaluateResult):
+        return html_report(result, gate=DEFAULT)
+    return figure_html(result, light)
 
 
 def figure_html(result: Any, light: Light = "light") -> str:
-    """One HTML file that needs no network: the figures, the model and the request; from a page as from anywhere."""
-    palette = written(light)
-    drawn = figures(result, palette)
-    for figure in drawn:
-        figure.layout.template = "plotly"  # importing Streamlit registers another
-    parts = [
-        figure.to_html(full_html=False, include_plotlyjs=index == 0, config={"displaylogo": False})
-        for index, figure in enumerate(drawn)
-    ]
-    request = html.escape(json.dumps(result.request.model_dump(mode="json"), ensure_ascii=False))
-    prompt = html.escape(getattr(result.request, "prompt", "Averages over facts"))
-    model = html.escape(f"{result.model['name']}, weights {result.model['weights_hash'][:12]}")
+    """Figures, captions and table of a result; the same from a page as from anywhere."""
+    over, drawn, below = heading(result), panels(result, written(light)), caption(result)
+    request = json.dumps(result.request.model_dump(mode="json"), ensure_ascii=False, indent=1)
+    body = "".join(
+        (
+            f"<h1>{html.escape(over.question)}</h1><p>{html.escape(over.asked)}</p>",
+            f'<p class="made">{html.escape(over.model)}<br>{html.escape(over.made)}</p>',
+            f'<div class="panels">{"".join(map(_section, range(len(drawn)), drawn))}</div>' if drawn else "",
+            f"<p>{marked_html(below)}</p>" if below else "",
+            _table(table(result), opened=not drawn),
+            f"<details><summary>The request, whole</summary><pre>{html.escape(request)}</pre></details>",
+            f'<p class="made">Palimpsest <code>{html.escape(over.name)}</code></p>',
+        )
+    )
+    seats = ";".join(f"--{name}:{value}" for name, value in {**inks(light), **type_of()}.items())
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{prompt}</title>'
-        f"<style>body{{background:{palette.paper};color:{palette.ink};font-family:{palette.font};margin:2rem}}"
-        ".maps{display:flex;flex-wrap:wrap;gap:1rem}.maps>div{flex:1 1 340px;min-width:0}</style></head><body>"
-        f'<h1>{prompt}</h1><p>{model}</p><div class="maps">{"".join(f"<div>{part}</div>" for part in parts)}</div>'
-        f"<details><summary>Request</summary><pre>{request}</pre></details></body></html>"
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{html.escape(POLICY)}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(over.question)} {html.escape(over.asked)}</title>\n"
+        f"<style>\n{faces(body)}\n:root{{{seats};color-scheme:{light}}}{RULES}</style>\n</head>\n"
+        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _section(number: int, panel: Panel) -> str:
+    figure = panel.figure
+    figure.layout.template = "plotly"  # importing Streamlit registers another
+    drawn = figure.to_html(
+        full_html=False, include_plotlyjs=number == 0, config={"displaylogo": False, "displayModeBar": False}
+    )
+    title = f"<h2>{marked_html(panel.title)}</h2>" if panel.title else ""
+    note = f"<p>{marked_html(panel.note)}</p>" if panel.note else ""
+    return f'<section class="b{panel.beside}">{title}{drawn}{note}</section>'
+
+
+def _table(rows: pd.DataFrame, *, opened: bool) -> str:
+    shown = rows.head(ROWS)
+    many = f"{len(rows):,} rows" if len(shown) == len(rows) else f"the first {ROWS:,} of {len(rows):,} rows"
+    with pd.option_context("display.max_colwidth", None):
+        written_out = shown.to_html(index=False, border=0, na_rep="", justify="left", float_format="{:.6g}".format)
+    return (
+        f"<details{' open' if opened else ''}><summary>The numbers as a table: {many}</summary>"
+        f'<div class="scroll">{written_out}</div></details>'
     )

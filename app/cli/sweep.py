@@ -17,7 +17,7 @@ from app.cli.files import add_outputs, check_outputs, write, write_outputs
 from app.cli.flags import add_fields, add_model_flags, fields_of, loaded, said
 from app.cli.summary import summary
 from app.cli.terminal import Bar
-from app.exports import plain
+from app.exports import csv_of, plain
 from app.ray_engine import RayEngine
 from app.report import markdown_report
 from app.report_html import html_report
@@ -95,7 +95,7 @@ def report(args: Namespace) -> int:
     check_outputs(args)
     found, store = read_sweep(args.file), ResultStore()
     writers: dict[str, Callable[[], str]] = {
-        "csv": lambda: whole_table(found, store).to_csv(index=False, lineterminator="\n"),
+        "csv": lambda: csv_of(whole_table(found, store)),
         "json": partial(_everything, found, store),
         "html": partial(_html, found, store),
         "markdown": partial(_markdown, found, store),

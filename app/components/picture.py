@@ -1,13 +1,29 @@
-"""PNG and SVG of the charts on the page, taken in the browser that drew them.
+"""PNG and SVG of a result, drawn in the reader's browser: no browser is needed on the server.
 
-No browser is needed on the server, and what is saved is what is seen, in the light it is seen in.
+A click asks for the sheet; the run that follows brings it, and the browser draws and saves it. So what is drawn
+travels only when somebody wants it.
 """
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import streamlit as st
 
 from app.components.element import element
 
 _picture = element("picture", "dom")
 
 
-def picture_buttons(charts: str, name: str, *, key: str) -> None:
-    """Draw the buttons PNG and SVG, which save all charts whose key begins with `charts`, side by side, as `name`."""
-    _picture(key=key, data={"charts": charts, "name": name}, width="content")
+def picture_buttons(sheet: Callable[[Literal["light", "dark"]], dict[str, Any]], *, key: str) -> None:
+    """Draw the buttons PNG and SVG, and a switch for a dark ground; `sheet` says what is to be drawn on which."""
+    slot = f"{key}.asked"
+
+    def asked() -> None:
+        st.session_state[slot] = st.session_state[key].asked
+
+    wish = st.session_state.pop(slot, None) or {}
+    data: dict[str, Any] = {}
+    if wish.get("form") in ("PNG", "SVG"):
+        ground: Literal["light", "dark"] = "dark" if wish.get("ground") == "dark" else "light"
+        data = {"sheet": sheet(ground), "form": wish["form"], "asked": str(wish.get("at"))}
+    _picture(key=key, data=data, width="content", on_asked_change=asked)
