@@ -40,7 +40,10 @@ def prepare() -> None:
 
 def request() -> HeadsRequest:
     """The form as a request; raises `BadRequest` naming the field."""
-    values: dict[str, Any] = {name: st.session_state[slot(PAGE, name)] for name in HeadsRequest.model_fields}
+    state = st.session_state
+    values: dict[str, Any] = {
+        name: state[slot(PAGE, name)] for name in HeadsRequest.model_fields if slot(PAGE, name) in state
+    }
     values["memory"] = (values["memory"] or "").strip() or None
     return validated(HeadsRequest, values)
 

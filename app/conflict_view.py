@@ -77,10 +77,8 @@ def the_map(result: HeadsResult, many: ConflictResult | None) -> None:
         on_select=lambda: _choose(key),
         selection_mode="points",
     )
-    left, right = st.columns([1.05, 1], vertical_alignment="center")
-    left.markdown(captions.heads(source.scores))
-    with right:
-        take_away(result)
+    st.markdown(captions.heads(source.scores))
+    take_away(result)
 
 
 def _choose(key: str) -> None:

@@ -40,10 +40,8 @@ def show(result: EvaluateResult) -> None:
         alt=evaluate_alt(result, protocol, NAMES),
         config=STILL,
     )
-    left, right = st.columns([1.5, 1], vertical_alignment="center")
-    left.markdown(captions.evaluate(result, protocol))
-    with right:
-        take_away(result, protocol=protocol)
+    st.markdown(captions.evaluate(result, protocol))
+    take_away(result, protocol=protocol)
     if len(result.versions) > 1:
         _verdicts(result)
     for fault in result.faults[:5]:

@@ -90,6 +90,8 @@ def outcome(wanted: GenerateRequest | None) -> None:
         flow.ended(PAGE)
     if isinstance(result, Generated):
         show(result)
+        if job is None or job.state == "done":  # of one that goes on, or was stopped, there would be many
+            take_away(result)
 
 
 def show(result: Generated) -> None:
@@ -109,7 +111,6 @@ def show(result: Generated) -> None:
         st.markdown(f":gray[:small[After: with {titles}. {_how(result.request)}]]")
     else:
         st.markdown(f":gray[:small[No edit is on, so there is no after. {_how(result.request)}]]")
-    take_away(result)
 
 
 def _line(texts: list[str], number: int) -> str:

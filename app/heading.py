@@ -4,6 +4,7 @@ A file's name says the study and the result: `palimpsest-trace-22fb300e3814.csv`
 of an edit its recipe's, the same in all files of one result and in the page's row of them.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +22,8 @@ SHOWN = 12
 """Characters of an id that people see."""
 LONGEST = 320
 """Characters of a request in a line."""
+ABOUT = {"prompt", "facts", "cases", "chains"}
+"""Fields that say what a request is about; they stand first."""
 QUESTIONS = {
     "trace": "Where is the fact kept?",
     "average": "Where are facts kept?",
@@ -120,25 +123,33 @@ def made(result: Any) -> str:
 def asked(request: Request) -> str:
     """A request in a line: what was given, the prompt first; lists of more than a few parts by their number."""
     given = request.given()
-    order = sorted(given, key=lambda name: (name != "prompt", name != "facts"))
-    parts = [f"{name.replace('_', ' ')} {_said(given[name], name)}" for name in order]
-    text = "; ".join(part.removeprefix("prompt ") for part in parts) or "all settings as they are at first"
+    if not given.keys() & ABOUT:  # of what has a subject of its own all settings, as nothing else says what was done
+        given = {name: value for name, value in request.model_dump(mode="json").items() if value not in (None, [], {})}
+    order = sorted(given, key=lambda name: name not in ABOUT)
+    text = "; ".join(_said(given[name], name) for name in order) or "all settings as they are at first"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1].rstrip()}…"
 
 
 def _said(value: Any, name: str) -> str:
-    if isinstance(value, str):
-        return f"“{value}”"
-    if isinstance(value, dict):
-        return _fact(value) or ", ".join(f"{part.replace('_', ' ')} {_said(one, part)}" for part, one in value.items())
+    """One field: its value alone where that says what it is."""
     if isinstance(value, list) and any(isinstance(one, dict) for one in value):
         facts = [_fact(one) for one in value]
-        return ", ".join(facts) if len(facts) <= 3 and all(facts) else f"({len(value)})"
+        return ", ".join(facts) if len(facts) <= 3 and all(facts) else f"{len(value)} {name.replace('_', ' ')}"
+    if name == "prompt":
+        return _value(value)
+    return f"{name.replace('_', ' ')} {_value(value)}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        return value if value.isidentifier() and value.islower() else f"“{value}”"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_value(part)}" for name, part in value.items())
     if isinstance(value, list):
-        return ", ".join(_said(one, name) if " " in str(one) else str(one) for one in value)
-    return (
-        {True: "yes", False: "no", None: "none"}.get(value, str(value)) if value in (True, False, None) else str(value)
-    )
+        return ", ".join(str(one) if re.fullmatch(r"[\w.+-]+", str(one)) else _value(one) for one in value)
+    return str(value)
 
 
 def _fact(value: dict[str, Any]) -> str:

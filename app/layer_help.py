@@ -70,9 +70,8 @@ def _show(result: LayersResult) -> None:
         figure, key=f"layers-figure-{theme_seen()}", alt=f"Facts that follow by layer: {said}.",
         config={"displayModeBar": False},
     )  # fmt: skip
-    left, right = st.columns([1.05, 1], vertical_alignment="center")
-    left.markdown(captions.layers(result))
-    with right:
-        take_away(result)
+    if note := captions.layers(result):
+        st.markdown(note)
+    take_away(result)
     with st.expander("The same as a table"):
         st.dataframe(table(result).round(3), hide_index=True)

@@ -34,10 +34,8 @@ def show(result: NeuronsResult) -> None:
         on_select=lambda: _choose(key),
         selection_mode="points",
     )
-    left, right = st.columns([1.2, 1], vertical_alignment="center")
-    left.markdown(captions.pathway())
-    with right:
-        take_away(result)
+    st.markdown(captions.pathway())
+    take_away(result)
     left, right = st.columns([1, 1.05], gap="large")
     with left:
         _card(result, role, place)

@@ -9,7 +9,6 @@ from typing import Any
 
 from analysis import ModelSpec
 from analysis.study import Request
-from app.charts.marked import escape
 from app.heading import edits_of, heading, study_of
 from app.studies import STUDIES
 
@@ -52,7 +51,7 @@ def result_notebook(result: Any) -> str:
     """The same as a Jupyter notebook, a JSON string: what it is of, how to bring its edits, code, check and table."""
     over, edits = heading(result), edits_of(result)
     title = (
-        f"# {escape(over.question)}\n\n{escape(over.asked)}\n\n{escape(over.model)}. {escape(over.made)}, "
+        f"# {_markdown(over.question)}\n\n{_markdown(over.asked)}\n\n{_markdown(over.model)}. {_markdown(over.made)}, "
         f"`{over.name}`.\n\nRun it in an environment where Palimpsest is installed (`pip install palimpsest`). The "
         "numbers are the same on the same machine; elsewhere they may differ in their last digits."
     )
@@ -102,6 +101,11 @@ def _model(spec: ModelSpec | None) -> str:
     given = spec.model_dump(exclude_defaults=True) if spec else {}
     source = [_literal(given.pop("source"))] if "source" in given else []
     return ", ".join(source + [f"{name}={_literal(value)}" for name, value in given.items()])
+
+
+def _markdown(text: str) -> str:
+    """Text from outside as it is, in Markdown."""
+    return "".join(f"\\{char}" if char in "\\`*_{}[]<>#!|$" else char for char in text)
 
 
 def _literal(value: Any) -> str:

@@ -37,7 +37,7 @@ def take_away(result: Any, *, key: str = "", **shown: str) -> None:
     """
     study, shown_as = study_of(result), shown_id(result)
     name, key = f"palimpsest-{study}-{shown_as}", f"{key or study}-export"
-    with st.container(horizontal=True, horizontal_alignment="right", gap="small", key=key):
+    with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small", key=key):
         st.markdown(f":gray[:small[`{shown_as}`]]", width="content")
         for label, (ending, kind, text) in FILES.items():
             _file(label, partial(text, result), f"{name}.{ending}", kind, key)

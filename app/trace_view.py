@@ -194,10 +194,8 @@ def show(result: TraceResult, metric: Metric, request_now: Any) -> None:
     if st.session_state.pop("trace.chosen", False):
         st.rerun()  # the token strip above rings the row of the chosen cell
     maps(result, top=shared_top([result], metric), metric=metric, name="trace")
-    left, right = st.columns([1.05, 1], vertical_alignment="center")
-    left.markdown(captions.trace(result, metric))
-    with right:
-        take_away(result, metric=metric)
+    st.markdown(captions.trace(result, metric))
+    take_away(result, metric=metric)
     left, right = st.columns([1.5, 1], gap="large")
     with left:
         card(result)

@@ -85,10 +85,8 @@ def outcome() -> None:
         figure = average_curves(result, kind, palette, top=top)
         right.plotly_chart(figure, key=f"curves-{kind}-{light}", alt=f"As curves. {alt}", config=still)
         st.markdown(captions.average_sites(result, kind))
-    left, right = st.columns([1.05, 1], vertical_alignment="center")
-    left.markdown(captions.average(result))
-    with right:
-        take_away(result)
+    st.markdown(captions.average(result))
+    take_away(result)
     if result.skipped:
         st.markdown(f":gray[:small[{len(result.skipped)} facts were skipped: their tokens cannot be told apart.]]")
     table_twin(result)

@@ -52,10 +52,8 @@ def outcome() -> None:
         first = st.slider("First token shown", 0, count - WORDS_FIT, first, key="lens-first")
     figure = lens_map(result, live(), tokens=range(first, min(count, first + WORDS_FIT)))
     st.plotly_chart(figure, key=f"lens-map-{theme_seen()}", alt=lens_alt(result), config={"displayModeBar": False})
-    left, right = st.columns([1.05, 1], vertical_alignment="center")
-    left.markdown(captions.lens(result))
-    with right:
-        take_away(result)
+    st.markdown(captions.lens(result))
+    take_away(result)
     st.markdown(
         ":gray[Early layers are not made to be read this way: the lens shows what is legible already, not all that is "
         "known.]"

@@ -94,7 +94,7 @@ def ablation_curves(result: NeuronsResult, one: Ablation, palette: Palette) -> g
     name_ends(figure, ends, x=float(np.log10(counts[-1])), least=top / 12)
     axes(figure, palette, across=f"{one.role} neurons off")
     figure.update_xaxes(type="log", tickvals=counts, ticktext=[str(count) for count in counts], tickangle=0)
-    figure.update_yaxes(range=[0, top * 1.05], **share_ticks(top))
+    figure.update_yaxes(range=[-0.08 * top, top * 1.05], **share_ticks(top))  # the last name and the last tick apart
     return framed(figure, palette, 280, right=84)
 
 
