@@ -125,6 +125,8 @@ def asked(request: Request) -> str:
     given = request.given()
     if not given.keys() & ABOUT:  # of what has a subject of its own all settings, as nothing else says what was done
         given = {name: value for name, value in request.model_dump(mode="json").items() if value not in (None, [], {})}
+    if "method" in type(request).model_fields:
+        given = {"method": request.model_dump(mode="json")["method"]} | given
     order = sorted(given, key=lambda name: name not in ABOUT)
     text = "; ".join(_said(given[name], name) for name in order) or "all settings as they are at first"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1].rstrip()}…"
@@ -134,7 +136,8 @@ def _said(value: Any, name: str) -> str:
     """One field: its value alone where that says what it is."""
     if isinstance(value, list) and any(isinstance(one, dict) for one in value):
         facts = [_fact(one) for one in value]
-        return ", ".join(facts) if len(facts) <= 3 and all(facts) else f"{len(value)} {name.replace('_', ' ')}"
+        few = len(facts) <= 3 and all(facts)
+        return ", ".join(facts) if few else f"{len(value)} {name.removesuffix('s') if len(value) == 1 else name}"
     if name == "prompt":
         return _value(value)
     return f"{name.replace('_', ' ')} {_value(value)}"
