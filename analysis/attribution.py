@@ -262,6 +262,7 @@ def _attributed(lm: "LanguageModel", request: NeuronsRequest, report: Report) ->
         request=request,
         model=lm.card(),
         tokens=list(run.tokens.labels),
+        roles=list(run.tokens.roles),
         answer=lm.words([run.answer])[0],
         answer_id=run.answer,
         probability=run.probability,

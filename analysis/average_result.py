@@ -51,6 +51,7 @@ class AverageRequest(Prompted):
             noise=self.noise,
             samples=self.samples,
             seed=self.seed,
+            **self.framing(),
         )
 
 

@@ -172,6 +172,7 @@ class HeadsResult:
     words: dict[str, str]
     notes: list[str]
     provenance: dict[str, Any]
+    roles: list[str] = field(default_factory=list)  # in a chat, whose words each token is (`analysis.chat`)
 
     def spans(self, ids: np.ndarray) -> list[str]:
         """Token ids as text."""

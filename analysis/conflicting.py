@@ -86,7 +86,8 @@ def heads_on_prompt(lm: "LanguageModel", request: HeadsRequest, report: Report =
         request=request,
         model=lm.card(),
         tokens=list(item.tokens.labels),
-        clean_prompt=item.clean.text,
+        roles=list(item.tokens.roles),
+        clean_prompt=item.conflict.clean,
         memory=first,
         context=second,
         corrupted=finding.twins[0].text,
@@ -262,7 +263,7 @@ def baselines(lm: "LanguageModel", items: Sequence[Item], contrast: float) -> li
     """An instruction, and context-aware decoding: (1 + α)·logits with the page − α·without (Shi et al. 2024)."""
     found = []
     for side, text in INSTRUCTIONS.items():
-        logits = [lm.logits(lm.encode(text + item.tokens.text).tensor(), 1)[0, -1] for item in items]
+        logits = [lm.logits(lm.encode(text + item.conflict.text).tensor(), 1)[0, -1] for item in items]
         found.append(_told(items, logits, "instruction", side))
     logits = [
         (1 + contrast) * lm.logits(item.tokens.tensor(), 1)[0, -1] - contrast * lm.logits(item.clean.tensor(), 1)[0, -1]

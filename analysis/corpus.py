@@ -81,7 +81,7 @@ def written(lm: "LanguageModel", tokens: int, seed: int, cache: Path, report: Re
         if found.exists():
             return Corpus(OWN, tuple(map(tuple, json.loads(found.read_text()))))
     length = _length(lm)
-    beginnings = [lm.encode(word).ids for word in OPENINGS]
+    beginnings = [lm.encode_plain(word).ids for word in OPENINGS]
     shortest = min(map(len, beginnings))
     beginnings = [ids for ids in beginnings if len(ids) == shortest]
     pieces: list[tuple[int, ...]] = []

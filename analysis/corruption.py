@@ -14,7 +14,7 @@ from torch import Tensor
 from analysis.blocks import first_hidden
 from analysis.errors import BadRequest, ReplacementMismatch
 from analysis.facts import read_facts
-from analysis.tokens import Tokens, find_text
+from analysis.tokens import Tokens, find_own
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -68,7 +68,8 @@ def replaced(lm: "LanguageModel", tokens: Tokens, subject: tuple[int, int], text
     right = tokens.spans[end - 1][1]
     while left < right and tokens.text[left].isspace():
         left += 1
-    other = lm.encode(tokens.text[:left] + text.strip() + tokens.text[right:])
+    left, right = left - tokens.begin, right - tokens.begin
+    other = lm.encode(tokens.prompt[:left] + text.strip() + tokens.prompt[right:])
     same_length = len(other) == len(tokens)
     same_rest = same_length and other.ids[:begin] == tokens.ids[:begin] and other.ids[end:] == tokens.ids[end:]
     if not same_rest:
@@ -85,7 +86,7 @@ def replaced(lm: "LanguageModel", tokens: Tokens, subject: tuple[int, int], text
 def other_subject(lm: "LanguageModel", tokens: Tokens, subject: str, subject_tokens: tuple[int, int]) -> str:
     """A subject of the assets with as many tokens, of the same relation where there is one."""
     facts = read_facts()
-    start, end = find_text(tokens.text, subject, occurrence=0)
+    start, end = find_own(tokens, subject, occurrence=0)
     relation = next((fact.relation for fact in facts if fact.subject == tokens.text[start:end]), None)
     own = {fact.object for fact in facts if fact.subject == subject}
     ranked = sorted((f for f in facts if f.object not in own), key=lambda fact: fact.relation != relation)

@@ -24,6 +24,10 @@ class Chat(BaseModel):
 
     system: str = Field("", description="what the model is told before; the template's own when empty")
     prefix: str = Field("", description="words the model's answer has begun with already")
+    thinking: bool | None = Field(
+        None,
+        description="let it think first, or not, where its template knows how; the template's own when left out",
+    )
 
 
 class Framing(Protocol):
@@ -43,6 +47,10 @@ class Prompted(Request):
         "auto", description="between prompt and answer: auto (from the prompt's end), space or none"
     )
     chat: Chat | None = Field(None, description="put prompts into this conversation, in the model's own template")
+
+    def framing(self) -> dict[str, Any]:
+        """The fields that say so, for a request that is asked on behalf of this one."""
+        return {"boundary": self.boundary, "chat": self.chat}
 
 
 PLAIN = Prompted()

@@ -6,7 +6,7 @@ of any length go on side by side, and reads what they share in front once. `cont
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from itertools import takewhile
+from itertools import groupby, takewhile
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,7 +14,10 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from analysis.architecture import context_length
+from analysis.chat import turn_ends
 from analysis.packed import packed
+from analysis.thinking import MARKS, left_open
+from analysis.tokens import Tokens
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -129,29 +132,52 @@ def texts_after(
     lm: "LanguageModel", prompts: Sequence[str], tokens: int, *, over: Callable[[str], bool] = lambda text: False
 ) -> list[str]:
     """What follows each prompt, as `continued` says it, until `over` of the text is true."""
-    ids = [lm.encode(prompt).ids for prompt in prompts]
-    ends = _ends(lm)
+    return texts_behind(lm, [lm.encode(prompt) for prompt in prompts], tokens, over=over)
 
-    def text(said: list[int]) -> str:
-        return lm.tokenizer.decode(said, skip_special_tokens=True)
 
+def texts_behind(
+    lm: "LanguageModel", prompts: Sequence[Tokens], tokens: int, *, over: Callable[[str], bool] = lambda text: False
+) -> list[str]:
+    """`texts_after` prompts that are tokens already, all put in the same way."""
+    if not prompts:
+        return []
+    text, ends = speech(lm, prompts[0])
     found = together(
-        lm, ids, [_room(lm, len(own), tokens) for own in ids],
+        lm, [prompt.ids for prompt in prompts], [_room(lm, len(prompt), tokens) for prompt in prompts],
         over=lambda said: said[-1] in ends or over(text(said)),
     )  # fmt: skip
     return [text(said[:-1] if said and said[-1] in ends else said) for said in found]
 
 
 def continued(lm: "LanguageModel", prompt: str, tokens: int, *, seed: int | None = None) -> Iterator[str]:
-    """The text that follows a prompt, growing piece by piece, until `tokens`, the model's own end or its last place."""
-    ids = torch.tensor([lm.encode(prompt).ids])
-    ends = _ends(lm)
+    """The text that follows a prompt, growing piece by piece, until `tokens`, the model's own end or its last place.
+
+    Thoughts stand in it between their marks; where a chat template has opened one already, its mark comes first.
+    """
+    read = lm.encode(prompt)
+    text, ends = speech(lm, read)
     said: list[int] = []
-    for chosen in continuations(lm, ids, _room(lm, ids.shape[1], tokens), seed=seed):
+    for chosen in continuations(lm, torch.tensor([read.ids]), _room(lm, len(read), tokens), seed=seed):
         if int(chosen) in ends:
             return
         said.append(int(chosen))
-        yield lm.tokenizer.decode(said, skip_special_tokens=True)
+        yield text(said)
+
+
+def speech(lm: "LanguageModel", prompt: Tokens) -> tuple[Callable[[Sequence[int]], str], set[int | None]]:
+    """How tokens that follow a prompt are read as text, and the tokens that end it."""
+    opened = left_open(prompt.text[prompt.own[1] :]) if prompt.own else ""
+    marks = {mark for pair in MARKS for mark in pair}
+    special = {number: str(token) for number, token in lm.tokenizer.added_tokens_decoder.items() if token.special}
+    kept = {number: mark for number, mark in special.items() if mark in marks}  # decoding leaves these out
+
+    def text(said: Sequence[int]) -> str:
+        pieces = [opened]
+        for thought, group in groupby(said, key=lambda token: kept.get(token, "")):
+            pieces.append(thought or lm.tokenizer.decode(list(group), skip_special_tokens=True))
+        return "".join(pieces)
+
+    return text, _ends(lm) | (turn_ends(lm.tokenizer) if prompt.own else set())
 
 
 def _room(lm: "LanguageModel", length: int, tokens: int) -> int:

@@ -24,7 +24,7 @@ from analysis.framing import framed
 from analysis.path_patching import read_answers
 from analysis.resumed import Cell, groups, resume
 from analysis.study import Report, provenance, silent
-from analysis.tokens import find_text, token_range
+from analysis.tokens import find_own, token_range
 from analysis.windows import default_window, window_layers
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ def places(item: Item) -> dict[str, list[int]]:
     `BadRequest` where one of them has no token of its own.
     """
     tokens, one = item.tokens, item.conflict
-    count = tokens.text.count(one.context)
-    spans = [find_text(tokens.text, one.context, occurrence=i, what="page’s answer") for i in range(count)]
+    count = tokens.prompt.count(one.context)
+    spans = [find_own(tokens, one.context, occurrence=i, what="page’s answer") for i in range(count)]
     answer = [token for span in spans for token in range(*token_range(tokens, *span))]
     behind = spans[-1][1]
-    start = tokens.text.find(one.subject, behind)
+    start = tokens.text.find(one.subject, behind, tokens.begin + len(tokens.prompt))
     if not one.subject or start < 0:
-        raise BadRequest(f"The subject does not stand behind the page in “{tokens.text[:60]}…”.")
+        raise BadRequest(f"The subject does not stand behind the page in “{one.text[:60]}…”.")
     subject = list(range(*token_range(tokens, start, start + len(one.subject))))
     rest = [t for t in range(answer[-1] + 1, len(tokens) - 1) if t not in subject]
     return {"subject": subject, "page’s answer": answer, "other words": rest}

@@ -59,6 +59,7 @@ def logit_lens(lm: "LanguageModel", request: LensRequest, report: Report = silen
         request=request,
         model=lm.card(),
         tokens=list(tokens.labels),
+        roles=list(tokens.roles),
         answer=lm.words([answer])[0],
         lens=lens,
         words={str(i): word for i, word in zip(unique, lm.words(unique), strict=True)},

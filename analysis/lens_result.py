@@ -1,6 +1,6 @@
 """What the logit lens asks and what it answers: plain data and arrays, no model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -42,3 +42,4 @@ class LensResult:
     lens: Lens
     words: dict[str, str]
     provenance: dict[str, Any]
+    roles: list[str] = field(default_factory=list)  # in a chat, whose words each token is (`analysis.chat`)

@@ -6,7 +6,7 @@ Hugging Face's own.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from analysis.architecture import Readout, build_bridge, context_length, text_config
 from analysis.blocks import Frame, PrefixCache, first_hidden, record
+from analysis.chat import in_chat
 from analysis.errors import PromptTooLong, UnknownArchitecture
-from analysis.framing import PLAIN, Framing
+from analysis.framing import PLAIN, Chat, Framing
 from analysis.study import edited_hash
 from analysis.tokens import Tokens, encode, label
 
@@ -118,6 +119,11 @@ class LanguageModel:
         """Probabilities (vocabulary,) of the token after a prompt."""
         return self.logits(tokens.tensor(), 1)[0, -1].softmax(-1)
 
+    @property
+    def framing_key(self) -> tuple[Any, ...]:
+        """The framing, as part of what measurements kept in `memo` are found by."""
+        return (self.framing.boundary, self.framing.chat)
+
     @contextmanager
     def framed(self, framing: Framing) -> Iterator[None]:
         """Put prompts as `framing` says while the context is open."""
@@ -128,8 +134,19 @@ class LanguageModel:
             self.framing = before
 
     def encode(self, prompt: str) -> Tokens:
-        """Tokens of a prompt, refused where the model cannot read so many."""
-        tokens = encode(self.tokenizer, prompt)
+        """Tokens of a prompt, put as the framing says; refused where the model cannot read so many."""
+        chat = self.framing.chat
+        return self.encode_plain(prompt) if chat is None else self.encode_talk([prompt], chat)
+
+    def encode_plain(self, text: str) -> Tokens:
+        """Tokens of a text as it stands, whatever the framing: of corpora, and of what the model writes by itself."""
+        return self._short_enough(encode(self.tokenizer, text))
+
+    def encode_talk(self, talk: Sequence[str], chat: Chat) -> Tokens:
+        """Tokens of a conversation, what the person says and what the model said in turn, in the model's template."""
+        return self._short_enough(in_chat(self.tokenizer, talk, chat, self.name))
+
+    def _short_enough(self, tokens: Tokens) -> Tokens:
         limit = context_length(self.config)
         if limit is not None and len(tokens) > limit:
             raise PromptTooLong(f"The prompt has {len(tokens)} tokens; {self.name} reads at most {limit}. Shorten it.")

@@ -19,7 +19,7 @@ from analysis.framing import framed
 from analysis.hops_result import HopsRequest, HopsResult
 from analysis.packed import packed
 from analysis.study import Report, provenance, silent
-from analysis.tokens import Tokens, answer_token, find_text, subject_range, token_range
+from analysis.tokens import Tokens, answer_token, find_own, subject_range, token_range
 from analysis.windows import window_layers
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class _Run:
         ]
         self.tokens: Tokens = lm.encode(one.whole())
         self.subject = tuple(range(*subject_range(self.tokens, one.subject, 0)))
-        begin, end = find_text(self.tokens.text.casefold(), one.described.casefold(), occurrence=0)
+        begin, end = find_own(self.tokens, one.described, occurrence=0, folded=True)
         self.end = (token_range(self.tokens, begin, end)[1] - 1,)
         self.answer = answer_token(lm.tokenizer, self.tokens, one.answer)
         self.bridge = answer_token(lm.tokenizer, self.tokens, one.bridge)

@@ -125,6 +125,7 @@ class NeuronsResult:
     """(T,) by integrated gradients of the embeddings."""
     tokens_gain: float = 0.0
     """What the integrated parts should add to."""
+    roles: list[str] = field(default_factory=list)  # in a chat, whose words each token is (`analysis.chat`)
 
     @property
     def scored(self) -> int:

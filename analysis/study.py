@@ -125,6 +125,17 @@ def pack(value: Any) -> tuple[Any, dict[str, np.ndarray]]:
     return flat(value), arrays
 
 
+def _kept(kind: Any, data: dict[str, Any]) -> list[str]:
+    """Fields of a result to read; one that came after it was stored, and has a default, need not be there."""
+    fields = dataclasses.fields(kind)
+    nothing = dataclasses.MISSING
+    return [
+        field.name
+        for field in fields
+        if field.name in data or (field.default is nothing and field.default_factory is nothing)
+    ]
+
+
 def unpack(kind: Any, data: Any, arrays: dict[str, np.ndarray]) -> Any:
     """The inverse of `pack`: a value of the annotated type `kind` from plain data and arrays."""
     origin, parts = get_origin(kind), get_args(kind)
@@ -138,8 +149,7 @@ def unpack(kind: Any, data: Any, arrays: dict[str, np.ndarray]) -> Any:
         return kind.model_validate(data)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
-        names = [field.name for field in dataclasses.fields(kind)]
-        return kind(**{name: unpack(hints[name], data[name], arrays) for name in names})
+        return kind(**{name: unpack(hints[name], data[name], arrays) for name in _kept(kind, data)})
     if origin is dict:
         return {key: unpack(parts[1], value, arrays) for key, value in data.items()}
     if origin is list:

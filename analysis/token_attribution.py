@@ -2,8 +2,10 @@
 
 `ablated`: a token is replaced by the end-of-text token and the answer's log-probability read again (`FeatureAblation`
 behind `LLMAttribution`). `integrated`: gradients of that log-probability along the straight line from the embeddings
-of end-of-text tokens to those of the prompt (`LayerIntegratedGradients` behind `LLMGradientAttribution`); the parts add
-up to what the prompt gains over that baseline. A token the tokenizer puts before the text stays, and has no part.
+of end-of-text tokens to those of the prompt (`LayerIntegratedGradients`, asked directly: behind
+`LLMGradientAttribution` tokens that shall stay get a part too); the parts add up to what the prompt gains over that
+baseline. A token the tokenizer puts before the text stays, and has no part; in a
+chat neither has what is not the person's own prompt.
 """
 
 from itertools import takewhile
@@ -30,7 +32,6 @@ def token_parts(lm: "LanguageModel", tokens: Tokens, answer: int, nodes: int = N
         FeatureAblation,
         LayerIntegratedGradients,
         LLMAttribution,
-        LLMGradientAttribution,
         TextTokenInput,
     )
 
@@ -39,16 +40,16 @@ def token_parts(lm: "LanguageModel", tokens: Tokens, answer: int, nodes: int = N
     ablation = LLMAttribution(FeatureAblation(lm.model), lm.tokenizer, attr_target="log_prob")
     with torch.no_grad():
         ablated = ablation.attribute(asked, target=target, use_cached_outputs=False).seq_attr
-    gradients = LLMGradientAttribution(
-        LayerIntegratedGradients(lm.model, cast(torch.nn.Module, lm.bridge.embed)), lm.tokenizer
+    gradients = LayerIntegratedGradients(
+        lambda ids: lm.logits(ids, 1)[:, -1].log_softmax(-1)[:, answer], cast(torch.nn.Module, lm.bridge.embed)
     )
     with torch.enable_grad():
         along = gradients.attribute(
-            asked, target=target, baselines=baseline(lm, tokens), n_steps=nodes, method="gausslegendre",
+            tokens.tensor(lm.device), baseline(lm, tokens), n_steps=nodes, method="gausslegendre",
             internal_batch_size=ROWS,
-        ).seq_attr  # fmt: skip
-    parts = torch.stack((ablated.detach().cpu().float(), along.detach().cpu().float()))
-    parts[:, : _added(tokens)] = 0
+        )  # fmt: skip
+    parts = torch.stack((ablated.detach().cpu().float(), along[0].sum(-1).detach().cpu().float()))
+    parts[:, [not one for one in _own(tokens)]] = 0
     with torch.no_grad():
         ends = torch.cat((tokens.tensor(lm.device), baseline(lm, tokens)))
         with_it, without = lm.logits(ends)[:, -1].double().log_softmax(-1)[:, answer].tolist()
@@ -61,15 +62,18 @@ def blank(lm: "LanguageModel") -> int:
 
 
 def baseline(lm: "LanguageModel", tokens: Tokens) -> Tensor:
-    """The prompt with every token of its text blank, (1, T)."""
+    """The prompt with every token of its text blank, (1, T); in a chat, of the person's own."""
     ids = tokens.tensor(lm.device)
-    ids[:, _added(tokens) :] = blank(lm)
+    ids[:, _own(tokens)] = blank(lm)
     return ids
 
 
-def _added(tokens: Tokens) -> int:
-    """How many tokens the tokenizer put before the text."""
-    return sum(1 for _ in takewhile(lambda span: span[0] == span[1], tokens.spans))
+def _own(tokens: Tokens) -> list[bool]:
+    """Which tokens are the person's: all behind those the tokenizer put before the text, the person's own in a chat."""
+    if tokens.roles:
+        return [role == "you" for role in tokens.roles]
+    added = sum(1 for _ in takewhile(lambda span: span[0] == span[1], tokens.spans))
+    return [at >= added for at in range(len(tokens))]
 
 
 class _Read:

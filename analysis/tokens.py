@@ -21,15 +21,30 @@ class Tokens:
     """A text as the model reads it.
 
     `spans[i]` are the characters [from, to) of token i in `text`; special tokens have an empty span.
+    In a chat (`analysis.chat`) `own` are the characters of a person's own prompt, `roles` says whose words each token
+    is, and `gap` what the template puts between the text and an answer, where it tells.
     """
 
     text: str
     ids: tuple[int, ...]
     labels: tuple[str, ...]
     spans: tuple[tuple[int, int], ...]
+    own: tuple[int, int] | None = None
+    roles: tuple[str, ...] = ()
+    gap: str | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def begin(self) -> int:
+        """Where in `text` the person's own prompt begins."""
+        return self.own[0] if self.own else 0
+
+    @property
+    def prompt(self) -> str:
+        """The person's own prompt, all of `text` outside a chat."""
+        return self.text[self.own[0] : self.own[1]] if self.own else self.text
 
     def tensor(self, device: "torch.device | str" = "cpu") -> "torch.Tensor":
         """Token ids as a batch of one, (1, tokens)."""
@@ -38,13 +53,18 @@ class Tokens:
         return torch.tensor([self.ids], device=device)
 
 
+def refuse_empty(text: str) -> None:
+    """Raise `BadRequest` where nothing is asked."""
+    if not text.strip():
+        raise BadRequest("The prompt is empty. Write a sentence that ends just before its answer.")
+
+
 def encode(tokenizer: Any, text: str) -> Tokens:
     """Tokenise `text` with the tokenizer's own rule about BOS; an EOS it appends is taken off.
 
     A prompt is a text to be continued, so nothing may stand behind its last word.
     """
-    if not text.strip():
-        raise BadRequest("The prompt is empty. Write a sentence that ends just before its answer.")
+    refuse_empty(text)
     if getattr(tokenizer, "is_fast", False):
         encoded = tokenizer(text, return_offsets_mapping=True)
         ids, spans = list(encoded["input_ids"]), [tuple(span) for span in encoded["offset_mapping"]]
@@ -166,7 +186,16 @@ def token_range(tokens: Tokens, start: int, end: int) -> tuple[int, int]:
 
 def subject_range(tokens: Tokens, subject: str, occurrence: int | None = None) -> tuple[int, int]:
     """Tokens [b, e) of `subject` in the prompt."""
-    return token_range(tokens, *find_text(tokens.text, subject, occurrence=occurrence))
+    return token_range(tokens, *find_own(tokens, subject, occurrence=occurrence))
+
+
+def find_own(
+    tokens: Tokens, part: str, *, occurrence: int | None = None, what: str = "subject", folded: bool = False
+) -> tuple[int, int]:
+    """Characters [from, to) of `part` in the person's own prompt; `folded`: whatever the case of letters."""
+    prompt = tokens.prompt.casefold() if folded else tokens.prompt
+    start, end = find_text(prompt, part.casefold() if folded else part, occurrence=occurrence, what=what)
+    return tokens.begin + start, tokens.begin + end
 
 
 def answer_tokens(tokenizer: Any, prompt: Tokens, answer: str) -> tuple[int, ...]:
@@ -181,10 +210,11 @@ def answer_tokens(tokenizer: Any, prompt: Tokens, answer: str) -> tuple[int, ...
         raise EmptyAnswer(
             "The answer is empty. Write the word the prompt should continue with, or leave it to the model."
         )
-    whole = encode(tokenizer, f"{prompt.text} {answer}").ids
+    gap = " " if prompt.gap is None else prompt.gap
+    whole = encode(tokenizer, f"{prompt.text}{gap}{answer}").ids
     if whole[: len(prompt)] == prompt.ids and len(whole) > len(prompt):
         return whole[len(prompt) :]
-    alone = tokenizer(f" {answer}", add_special_tokens=False)["input_ids"]
+    alone = tokenizer(f"{gap}{answer}", add_special_tokens=False)["input_ids"]
     named = [index for index, token in enumerate(alone) if label(tokenizer, token).strip()]
     if not named:
         raise EmptyAnswer(f"The tokenizer has no token for the answer “{answer}”.")

@@ -130,6 +130,7 @@ class TraceResult:
     lens: Lens
     words: dict[str, str]  # token id → text, for every id in the result
     provenance: dict[str, Any] = field(default_factory=dict)
+    roles: list[str] = field(default_factory=list)  # in a chat, whose words each token is (`analysis.chat`)
 
     @property
     def high(self) -> float:

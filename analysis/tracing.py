@@ -107,6 +107,7 @@ class _Trace:
             request=request,
             model=lm.card(),
             tokens=list(self.tokens.labels),
+            roles=list(self.tokens.roles),
             subject=self.subject,
             answer=lm.words([self.judge.answer])[0],
             answer_id=self.judge.answer,

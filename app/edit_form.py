@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from analysis import read_facts
 from analysis.errors import BadRequest, SubjectNotFound
 from analysis.facts import Fact, another_object
-from analysis.study import Request
+from analysis.framing import Prompted
 from analysis.tokens import find_text
 from app import bring_form
 from app.forgetting import LIMIT, SILENT
@@ -71,7 +71,7 @@ def stored_line(fact: Fact) -> Line:
     return Line(prompt=fact.text, subject=fact.subject, target=another_object(fact))
 
 
-class EditForm(Request):
+class EditForm(Prompted):
     """Facts as a person types them; what a link to the page says."""
 
     prompt: str = Field(
@@ -106,14 +106,14 @@ class EditForm(Request):
                 facts.append(line.rewrite())
             except BadRequest as error:
                 raise BadRequest(f"Row {number} of the list: {error}") from error
-        values = {name: getattr(self, name) for name in SETTINGS}
+        values = {name: getattr(self, name) for name in SETTINGS} | self.framing()
         return validated(EditRequest, {"facts": tuple(facts), "method": self.method, **values})
 
 
 def form_of(request: EditRequest) -> EditForm:
     """The form that asks for a request's facts."""
     first, *more = (line_of(fact) for fact in request.facts)
-    values = {name: getattr(request, name) for name in ("method", *SETTINGS)}
+    values = {name: getattr(request, name) for name in ("method", *SETTINGS)} | request.framing()
     return EditForm(**first.model_dump(), more=tuple(more), **values)
 
 

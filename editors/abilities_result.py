@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from analysis.study import Request
+from analysis.framing import Prompted
 from editors.evaluate_result import Mean, mean_of
 
 OWN_QUESTIONS = Path(__file__).resolve().parent.parent / "assets" / "abilities" / "abilities.json"
@@ -31,7 +31,7 @@ def questions() -> tuple[tuple[str, Question], ...]:
     return tuple((group, one) for group, own in groups.items() for one in own)
 
 
-class AbilitiesRequest(Request):
+class AbilitiesRequest(Prompted):
     """Ask every question; there is nothing to choose, so that scores stay comparable."""
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.errors import BadRequest
+from analysis.framing import framed
 from analysis.study import Report, provenance, silent
 from editors.abilities_result import AbilitiesRequest, AbilitiesResult, questions
 from editors.asking import answerable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
 
+@framed
 def abilities(lm: "LanguageModel", request: AbilitiesRequest, report: Report = silent) -> AbilitiesResult:
     """Ask every question of the assets that this tokenizer can read, the three answers of each teacher-forced.
 

@@ -51,7 +51,7 @@ class LayerScores:
 
 def layer_scores(lm: "LanguageModel", fact: Rewrite) -> LayerScores:
     """Scores of all layers for the model's own answer to the fact's prompt."""
-    known = ("ace layers", fact.prompt, fact.subject, lm.edits)
+    known = ("ace layers", fact.prompt, fact.subject, lm.edits, lm.framing_key)
     if known in lm.memo:
         return lm.memo[known]
     tokens, subject = placed(lm, "", fact)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from analysis.generation import texts_after
+from analysis.thinking import answer_in
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -65,13 +66,13 @@ def thought_to(
 
 
 def line_over(text: str) -> bool:
-    """Whether a line was said and ended."""
-    return "\n" in text.lstrip()
+    """Whether a line was said and ended, thoughts left out."""
+    return "\n" in answer_in(text).lstrip()
 
 
 def first_line(text: str) -> str:
-    """The first line that says anything."""
-    return text.strip().partition("\n")[0]
+    """The first line that says anything, thoughts left out; none where they never ended."""
+    return answer_in(text).strip().partition("\n")[0]
 
 
 def _shown(question: str, about: Iterable[str]) -> str:

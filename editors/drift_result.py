@@ -121,6 +121,7 @@ class DriftResult:
     """
     window: dict[str, int]
     provenance: dict[str, Any] = field(default_factory=dict)
+    roles: list[str] = field(default_factory=list)  # in a chat, whose words each token is (`analysis.chat`)
 
     @property
     def key(self) -> int:

@@ -155,6 +155,7 @@ def _drift(lm: "LanguageModel", request: DriftRequest, report: Report, stack: Se
             request=request,
             model=card,
             tokens=list(prompt.tokens.labels),
+            roles=list(prompt.tokens.roles),
             subject=prompt.subject,
             answer=one,
             edited=other,

@@ -18,7 +18,7 @@ from analysis.framing import framed
 from analysis.packed import packed
 from analysis.patching import Heads, Reading, patched, read
 from analysis.study import Report, provenance, silent
-from analysis.tokens import Tokens, answer_token, find_text, token_range
+from analysis.tokens import Tokens, answer_token, find_own, token_range
 from editors.applying import written_over
 from editors.asking import answerable, ask
 from editors.drift_result import DriftsRequest, DriftsResult
@@ -111,7 +111,7 @@ def _cases(lm: "LanguageModel", request: DriftsRequest, stack: Sequence[Edit]) -
             continue
         tokens = lm.encode(item.probe.prompt)
         try:
-            start, end = find_text(tokens.text, item.subject, occurrence=0)
+            start, end = find_own(tokens, item.subject, occurrence=0)
             cases.append(_Case(item.task, item.probe, tokens, token_range(tokens, start, end)[1] - 1))
         except WorkbenchError as error:
             skipped.append(f"{item.probe.prompt}: {error}")

@@ -165,7 +165,8 @@ def edits_of(lm: "LanguageModel", request: Comparison, version: str, report: Rep
     name, restrained, _ = version.partition("+")
     method: MethodName = name  # type: ignore[assignment]
     facts = tuple(dict.fromkeys(rewrite for case in request.cases for rewrite in case.rewrites))
-    asked = EditRequest(facts=facts, method=method, sadr=request.sadr if restrained else 0.0, seed=request.seed)
+    sadr = request.sadr if restrained else 0.0
+    asked = EditRequest(facts=facts, method=method, sadr=sadr, seed=request.seed, **request.framing())
     return write_each(lm, asked, report)
 
 

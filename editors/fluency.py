@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.generation import together
+from analysis.generation import speech, together
+from analysis.thinking import answer_in
+from analysis.tokens import Tokens
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -31,8 +33,23 @@ def _entropy(words: list[str], n: int) -> float:
 
 
 def texts_about(lm: "LanguageModel", prompts: Sequence[str], seed: int = 1) -> list[str]:
-    """One text a prompt, 100 tokens in all, each token drawn from the five likeliest."""
-    ids = [list(lm.encode(prompt).ids) for prompt in prompts]
-    seeds = range(seed, seed + len(ids))
+    """One text a prompt, 100 tokens in all, each token drawn from the five likeliest.
+
+    In a chat the text is the prompt and the model's answer, which may end before; the template counts for nothing.
+    """
+    read = [lm.encode(prompt) for prompt in prompts]
+    seeds = range(seed, seed + len(read))
+    if any(tokens.own for tokens in read):
+        return _answered(lm, read, seeds)
+    ids = [list(tokens.ids) for tokens in read]
     new = together(lm, ids, [LENGTH - len(own) for own in ids], seeds=seeds, top_k=TOP_K)
     return [lm.tokenizer.decode(own + more) for own, more in zip(ids, new, strict=True)]
+
+
+def _answered(lm: "LanguageModel", read: Sequence[Tokens], seeds: Sequence[int]) -> list[str]:
+    text, ends = speech(lm, read[0])
+    room = [LENGTH - tokens.roles.count("you") for tokens in read]
+    new = together(
+        lm, [tokens.ids for tokens in read], room, over=lambda said: said[-1] in ends, seeds=seeds, top_k=TOP_K
+    )
+    return [f"{tokens.prompt}\n{answer_in(text(said))}" for tokens, said in zip(read, new, strict=True)]

@@ -59,7 +59,7 @@ def sweep_layers(lm: "LanguageModel", request: LayersRequest, report: Report = s
     for row, fact in enumerate(request.facts):
         traced = TraceRequest(
             prompt=fact.text, subject=fact.subject, kinds=("state",), samples=request.samples, seed=request.seed,
-            occurrence=0,
+            occurrence=0, **request.framing(),
         )  # fmt: skip
         found = trace(lm, traced, inner)
         result.effect[row] = found.effects("state")[:, found.subject[1] - 1]
@@ -67,7 +67,9 @@ def sweep_layers(lm: "LanguageModel", request: LayersRequest, report: Report = s
         report(done, total, "edits and traces", result)
     for column, layer in enumerate(tried):
         for row, fact in enumerate(request.facts):
-            asked = EditRequest(facts=(fact,), method=request.method, layers=(layer,), seed=request.seed)
+            asked = EditRequest(
+                facts=(fact,), method=request.method, layers=(layer,), seed=request.seed, **request.framing()
+            )
             _put(result, row, column, write(lm, asked, inner, glance=False))
             done += 1
             report(done, total, "edits and traces", result)

@@ -94,7 +94,7 @@ class _Stream:
     """What is asked again and again, and what the model says to it without edits."""
 
     def __init__(self, lm: "LanguageModel", request: LifelongRequest):
-        self.lm, self.words, self.able = lm, request.words, request.abilities
+        self.lm, self.words, self.able, self.framing = lm, request.words, request.abilities, request.framing()
         self.probes = [
             answerable(lm, [probe for probe in case.probes if probe.kind in ASKED]) for case in request.cases
         ]
@@ -137,7 +137,7 @@ class _Stream:
         if not self.able:
             return {}
         try:
-            found = abilities(self.lm, AbilitiesRequest())
+            found = abilities(self.lm, AbilitiesRequest(**self.framing))
         except BadRequest:
             return {}
         return {group: share.value for group in found.there() if (share := found.share(group)) is not None}
@@ -151,7 +151,7 @@ def _written(
     def inner(*_: object, **__: object) -> None:
         report(number, len(request.cases), f"edits with {request.method}")
 
-    asked = EditRequest(facts=case.rewrites, method=request.method, seed=request.seed)
+    asked = EditRequest(facts=case.rewrites, method=request.method, seed=request.seed, **request.framing())
     return write_each(lm, asked, inner, stack=made)
 
 

@@ -43,7 +43,8 @@ class PastKeys:
         for layer in self.layers:
             known = ("past keys", state, layer)
             if known not in self.lm.memo:
-                rows = rows_of(self.lm, edit.request.facts, before)
+                with self.lm.framed(edit.request):  # as they were put when they were written
+                    rows = rows_of(self.lm, edit.request.facts, before)
                 self.lm.memo[known] = subject_keys(self.lm, rows, layer, halved=True)[0]
             self.found[layer].append(self.lm.memo[known])
 

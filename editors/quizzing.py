@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analysis.chat import has_template
 from analysis.errors import BadRequest, PromptTooLong, WorkbenchError
-from analysis.framing import framed
-from analysis.generation import texts_after
+from analysis.framing import Chat, framed
+from analysis.generation import texts_behind
 from analysis.packed import packed
 from analysis.study import Report, provenance, silent
+from analysis.tokens import Tokens
 from editors.applying import written_over
 from editors.asking_whole import first_line, line_over
 from editors.evaluating import edits_of
@@ -125,16 +127,12 @@ def replies(lm: "LanguageModel", talks: Sequence[Sequence[str]], tokens: int) ->
 
     A talk is what the person says, what the model said, and so on; the last is the person's.
     """
-    return [first_line(text) for text in texts_after(lm, [_put(lm, talk) for talk in talks], tokens, over=line_over)]
+    return [first_line(text) for text in texts_behind(lm, [_put(lm, talk) for talk in talks], tokens, over=line_over)]
 
 
-def _put(lm: "LanguageModel", talk: Sequence[str]) -> str:
-    """A talk in the model's own chat form, or as questions and answers where it has none."""
-    if getattr(lm.tokenizer, "chat_template", None):
-        roles = ("user", "assistant")
-        messages = [{"role": roles[at % 2], "content": text} for at, text in enumerate(talk)]
-        prompt = lm.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        bos = lm.tokenizer.bos_token
-        return prompt.removeprefix(bos) if bos and lm.encode("a").ids[0] == lm.tokenizer.bos_token_id else prompt
+def _put(lm: "LanguageModel", talk: Sequence[str]) -> Tokens:
+    """A talk in the conversation the request says, else in the model's own, or as questions and answers without one."""
+    if (chat := lm.framing.chat) is not None or has_template(lm.tokenizer):
+        return lm.encode_talk(talk, chat or Chat())
     marks = ("Question: ", "Answer: ")
-    return "\n".join(f"{marks[at % 2]}{text}" for at, text in enumerate(talk)) + "\nAnswer:"
+    return lm.encode("\n".join(f"{marks[at % 2]}{text}" for at, text in enumerate(talk)) + "\nAnswer:")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.errors import WorkbenchError
-from analysis.framing import framed
+from analysis.framing import PLAIN, Prompted, framed
 from analysis.packed import packed
 from analysis.study import Report, provenance, silent
 from editors.applying import card_over, written_over
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 Make = Callable[["LanguageModel", ChainCase, Sequence[Edit]], list[Edit]]
 
 
-def writer(method: MethodName) -> Make:
+def writer(method: MethodName, put: Prompted = PLAIN) -> Make:
     """Writes the facts of a case with a method's defaults, on top of the edits that are on."""
 
     def make(lm: "LanguageModel", case: ChainCase, stack: Sequence[Edit]) -> list[Edit]:
-        return write_each(lm, EditRequest(facts=case.rewrites, method=method), stack=stack)
+        return write_each(lm, EditRequest(facts=case.rewrites, method=method, **put.framing()), stack=stack)
 
     return make
 
@@ -55,7 +55,9 @@ def reach(
     """
     pieces = parts_of(request)
     if part is None or len(pieces) == 1:
-        return reached(lm, request, {method: writer(method) for method in request.methods}, report, stack=stack)
+        return reached(
+            lm, request, {method: writer(method, request) for method in request.methods}, report, stack=stack
+        )
     done: list[ReachResult] = []
     for number, piece in enumerate(pieces):
         note = f"chains, {', '.join(piece.methods) or NO_EDIT}"

@@ -50,7 +50,8 @@ def contexts(lm: "LanguageModel", request: EditRequest) -> tuple[str, ...]:
     """Texts the model writes from a few first words, with a fixed seed; braces and marks taken out.
 
     Of twice as many as are needed those that come back from the tokenizer with the same length are
-    preferred: rows of equal length are computed together. They are written once, by the model without edits.
+    preferred: rows of equal length are computed together. They are written once, by the model without edits, and as
+    plain text, whatever conversation the prompts behind them are put into.
     """
     if not request.contexts:
         return ()
@@ -58,7 +59,7 @@ def contexts(lm: "LanguageModel", request: EditRequest) -> tuple[str, ...]:
     if known in lm.memo:
         return lm.memo[known]
     openings = [OPENINGS[i % CONTEXT_OPENINGS] for i in range(2 * wanted)]
-    starts = [lm.encode(opening).ids for opening in openings]
+    starts = [lm.encode_plain(opening).ids for opening in openings]
     made: list[str] = []
     for length in sorted({len(ids) for ids in starts}):
         rows = torch.tensor([ids for ids in starts if len(ids) == length])
@@ -66,7 +67,7 @@ def contexts(lm: "LanguageModel", request: EditRequest) -> tuple[str, ...]:
         for row in torch.cat((rows, torch.stack(new, 1)), 1).tolist():
             text = lm.tokenizer.decode(row, skip_special_tokens=True)
             made.append(" ".join(text.replace("{", " ").replace("}", " ").split()))
-    lengths = [len(lm.encode(f"{text}. x")) for text in made]
+    lengths = [len(lm.encode_plain(f"{text}. x")) for text in made]
     common = max(set(lengths), key=lambda length: (lengths.count(length), -length))
     ranked = sorted(range(len(made)), key=lambda index: (lengths[index] != common, index))
     lm.memo[known] = tuple(made[index] for index in ranked[:wanted])
@@ -100,7 +101,16 @@ def rows_of(lm: "LanguageModel", facts: Sequence[Rewrite], before: Sequence[str]
 
 
 def placed(lm: "LanguageModel", prefix: str, fact: Rewrite) -> tuple[Tokens, int]:
-    """A prompt behind a text, and its subject's last token."""
-    tokens = lm.encode(prefix + fact.text)
+    """A prompt behind a text, and its subject's last token.
+
+    A prompt that is all subject (a question, in IFMET's second stage) is meant at its very end: where the answer is
+    read, behind the template's marks in a chat.
+    """
+    text = prefix + fact.text
+    tokens = lm.encode(text)
+    if fact.prompt == "{}":
+        return tokens, len(tokens) - 1
     begin = len(prefix) + fact.prompt.index("{}")
+    if tokens.own:  # a conversation has no white space round what is said in it
+        begin += tokens.begin - (len(text) - len(text.lstrip()))
     return tokens, token_range(tokens, begin, begin + len(fact.subject))[1] - 1
