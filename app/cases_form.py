@@ -5,6 +5,7 @@ import streamlit as st
 
 from analysis import KnownRequest, read_facts
 from analysis.errors import BadRequest
+from app import chat_form
 from app.charts.evaluate_dots import KIND_WORDS
 from app.flow import escape
 from app.services import public, services
@@ -24,7 +25,7 @@ def draw(page: str) -> tuple[Case, ...]:
     """The choice and, for a file, what is in it; raises `BadRequest` where there are no cases."""
     chosen = st.segmented_control("Cases from", (OWN, FILE), key=f"{page}-source", default=OWN, required=True)
     if chosen != FILE:
-        return _own()
+        return _own(page)
     file = st.file_uploader(
         "CounterFact, zsRE, MQuAKE, KnowEdit, SADR, known_1000, EasyEdit or our own JSON; a table as CSV",
         ["json", "jsonl", "csv", "tsv"],
@@ -41,9 +42,9 @@ def draw(page: str) -> tuple[Case, ...]:
     return found.cases
 
 
-def _own() -> tuple[Case, ...]:
+def _own(page: str) -> tuple[Case, ...]:
     """Facts of the assets, relations in turn; those the model knows, once it has been asked."""
-    asked = services().find(STUDIES["facts"], KnownRequest(), spec(), ())
+    asked = services().find(STUDIES["facts"], KnownRequest(chat=chat_form.value(page)), spec(), ())
     sure = set(asked.known(0.3)) if asked is not None else None
     return tuple(own_cases(fact for fact in read_facts() if sure is None or fact.id in sure))
 

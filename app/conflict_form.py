@@ -6,8 +6,9 @@ import streamlit as st
 
 from analysis import ConflictRequest, HeadsRequest, KnockoutRequest, read_facts
 from analysis.conflict_prompts import Format
+from app import chat_form
 from app.links import validated
-from app.session import field, seed, slot, take_fill
+from app.session import field, loose, seed, slot, take_fill
 
 PAGE, MANY = "heads", "conflict"
 CORRUPTION_WORDS = {
@@ -35,16 +36,13 @@ def prepare() -> None:
     """Fill the form's fields before any of them is drawn."""
     for name, value in (take_fill(PAGE) or {}).items():
         st.session_state[slot(PAGE, name)] = value
-    seed(PAGE, EXAMPLE.model_dump(), HeadsRequest)
+    seed(PAGE, loose(EXAMPLE), HeadsRequest)
 
 
 def request() -> HeadsRequest:
     """The form as a request; raises `BadRequest` naming the field."""
-    state = st.session_state
-    values: dict[str, Any] = {
-        name: state[slot(PAGE, name)] for name in HeadsRequest.model_fields if slot(PAGE, name) in state
-    }
-    values["memory"] = (values["memory"] or "").strip() or None
+    values: dict[str, Any] = {name: st.session_state[slot(PAGE, name)] for name in HeadsRequest.model_fields}
+    values["memory"], values["chat"] = (values["memory"] or "").strip() or None, chat_form.value(PAGE)
     return validated(HeadsRequest, values)
 
 
@@ -68,36 +66,44 @@ def draw() -> bool:
             shortcut="Mod+Enter",
             key="heads-go",
         )
-        with st.popover("More settings", icon=":material/tune:"):
-            st.selectbox(
-                "A head is given what it gives with",
-                list(CORRUPTION_WORDS),
-                format_func=CORRUPTION_WORDS.__getitem__,
-                **field(PAGE, "corruption"),
-            )
-            st.segmented_control(
-                "Heads are ordered by",
-                list(RANK_WORDS),
-                format_func=RANK_WORDS.__getitem__,
-                **field(PAGE, "rank_by"),
-                required=True,
-            )
-            st.number_input("Heads of each kind to silence at most", 1, 12, **field(PAGE, "most"))
-            st.number_input("Seed", 0, 2**32 - 1, **field(PAGE, "seed"))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            chat_form.draw(PAGE)
+            _more()
     return pressed
+
+
+def _more() -> None:
+    with st.popover("More settings", icon=":material/tune:"):
+        st.selectbox(
+            "A head is given what it gives with",
+            list(CORRUPTION_WORDS),
+            format_func=CORRUPTION_WORDS.__getitem__,
+            **field(PAGE, "corruption"),
+        )
+        st.segmented_control(
+            "Heads are ordered by",
+            list(RANK_WORDS),
+            format_func=RANK_WORDS.__getitem__,
+            **field(PAGE, "rank_by"),
+            required=True,
+        )
+        st.number_input("Heads of each kind to silence at most", 1, 12, **field(PAGE, "most"))
+        st.number_input("Seed", 0, 2**32 - 1, **field(PAGE, "seed"))
 
 
 def many_request() -> ConflictRequest:
     """The fields about other facts as a request; those that are not shown are the defaults, or of the run opened."""
     state = st.session_state
     held = {name: state[slot(MANY, name)] for name in ConflictRequest.model_fields if slot(MANY, name) in state}
-    return validated(ConflictRequest, held)
+    return validated(ConflictRequest, held | {"chat": chat_form.value(PAGE)})
 
 
 def roads_request() -> KnockoutRequest:
     """The cut roads of the same facts."""
     many = many_request()
-    return KnockoutRequest(relations=many.relations, form=many.form, wording=many.wording, modules=False)
+    return KnockoutRequest(
+        relations=many.relations, form=many.form, wording=many.wording, modules=False, **many.framing()
+    )
 
 
 def draw_many() -> None:

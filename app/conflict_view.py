@@ -201,13 +201,15 @@ def looks(result: HeadsResult, head: Head) -> str:
     """The prompt with the words a head looks at marked, strongest in bold with its share."""
     weights = result.looks[head].astype(float)
     parts = []
-    for token, weight in zip(result.tokens, weights, strict=True):
+    for at, (token, weight) in enumerate(zip(result.tokens, weights, strict=True)):
         text = escape(token.strip()) or "␣"
         lead = " " if token[:1].isspace() else ""
         if weight >= 0.25:
             text = f":blue-background[**{text}** {percent(weight)}]"
         elif weight >= 0.08:
             text = f":gray-background[{text} {percent(weight)}]"
+        elif result.roles and result.roles[at] != "you":
+            text = f":gray[{text}]"
         parts.append(lead + text)
     return re.sub(r"\s+", " ", "".join(parts)).strip()
 
@@ -226,6 +228,7 @@ def keep_request(result: HeadsResult, heads: list[Head]) -> EditRequest:
             ),
         ),
         method="prune",
+        **result.request.framing(),
         heads=tuple(f"{layer}.{head}" for layer, head in heads),
     )
 

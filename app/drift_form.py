@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import written
+from app import chat_form, written
 from app.links import validated
 from app.session import adopt, field, seed, slot
 from editors.drift_result import DriftRequest
@@ -12,7 +12,7 @@ from editors.edit import Edit
 from editors.tasks import TaskPrompt, prompts_of
 
 PAGE = "drift"
-FIELDS = ("prompt", "subject", "answer")
+FIELDS = ("prompt", "subject", "answer", "chat")
 TASK_WORDS = {"relation": "same subject", "distracting": "neighbour after the edit"}
 
 
@@ -22,7 +22,7 @@ def prepare() -> None:
     query = {name: value for name, value in st.query_params.to_dict().items() if name in DriftRequest.model_fields}
     asked = bool(state.get(f"{PAGE}.fill")) or (bool(query) and query != state.get(f"{PAGE}.address"))
     adopt(PAGE)
-    seed(PAGE, dict.fromkeys(FIELDS, "") | {"answer": None}, DriftRequest)
+    seed(PAGE, dict.fromkeys(FIELDS, "") | {"answer": None, "chat": None}, DriftRequest)
     edits = written.on()
     top = edits[-1].id if edits else None
     picked = state.pop(f"{PAGE}.picked", None)
@@ -61,7 +61,15 @@ def request() -> DriftRequest:
     values: dict[str, Any] = {name: st.session_state[slot(PAGE, name)] for name in FIELDS}
     subject = values["subject"] or ""
     several = (values["prompt"] or "").count(subject) > 1 if subject else False
-    return validated(DriftRequest, {**values, "answer": values["answer"] or None, "occurrence": 0 if several else None})
+    return validated(
+        DriftRequest,
+        {
+            **values,
+            "answer": values["answer"] or None,
+            "chat": chat_form.value(PAGE),
+            "occurrence": 0 if several else None,
+        },
+    )
 
 
 def draw() -> bool:
@@ -74,7 +82,9 @@ def draw() -> bool:
         pressed = button.button(
             "Look", type="primary", icon=":material/visibility:", width="stretch", shortcut="Mod+Enter", key="drift-go"
         )
-        _pick()
+        with st.container(horizontal=True, vertical_alignment="center"):
+            chat_form.draw(PAGE)
+            _pick()
     return pressed
 
 

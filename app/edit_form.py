@@ -15,11 +15,11 @@ from analysis.errors import BadRequest, SubjectNotFound
 from analysis.facts import Fact, another_object
 from analysis.framing import Prompted
 from analysis.tokens import find_text
-from app import bring_form
+from app import bring_form, chat_form
 from app.forgetting import LIMIT, SILENT
 from app.links import validated
 from app.services import services
-from app.session import field, seed, slot, spec, take_fill
+from app.session import field, loose, seed, slot, spec, take_fill
 from editors.request import EditRequest, KeyMode, MethodName, Rewrite
 
 PAGE = "edit"
@@ -131,8 +131,7 @@ def prepare() -> None:
 
 
 def _loose(form: EditForm) -> dict[str, Any]:
-    values = form.model_dump()
-    values["more"] = list(values["more"])
+    values = loose(form)
     values["layers"] = ", ".join(map(str, form.layers)) if form.layers else ""
     return values
 
@@ -140,6 +139,7 @@ def _loose(form: EditForm) -> dict[str, Any]:
 def form() -> EditForm:
     """The fields as they stand; raises `BadRequest` naming the field."""
     values = {name: st.session_state[slot(PAGE, name)] for name in EditForm.model_fields}
+    values["chat"] = chat_form.value(PAGE)
     text = str(values["layers"] or "")
     parts = [part.strip() for part in text.replace("–", "-").split(",") if part.strip()]
     values["layers"] = tuple(layer for part in parts for layer in _range(part)) or None
@@ -184,6 +184,7 @@ def draw() -> bool:
                 required=True,
                 wrap=True,
             )
+            chat_form.draw(PAGE)
             with st.popover("More settings", icon=":material/tune:"):
                 _more()
             with st.popover("Open a recipe", icon=":material/upload_file:"):

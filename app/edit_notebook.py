@@ -16,7 +16,8 @@ prompt = PROMPT
 
 
 def goes_on():
-    return "".join(list(continued(lm, prompt, 20))[-1:])
+    with lm.framed(request):  # put as the request says, in a chat or as it stands
+        return "".join(list(continued(lm, prompt, 20))[-1:])
 
 
 print("before:", prompt + goes_on())

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import forgetting
+from app import forgetting, thoughts
 from app.charts import captions
 from app.charts.bars import word_bars
 from app.charts.edit_charts import scraped, search_curves, search_of
@@ -87,7 +87,8 @@ def _side_by_side(edit: Edit) -> None:
             said = ", ".join(f"{name} {percent(float(v))}" for name, v in zip(glance.words, values, strict=True))
             st.plotly_chart(figure, key=f"edit-bars-{label}-{theme_seen()}", alt=f"{label}: {said}.", config=STILL)
             for number, row in enumerate(glance.texts):
-                goes_on = {"was" if tone == "under" else "now": f"{' '.join(row[text].split())} …"}
+                said = thoughts.draw(row[text])
+                goes_on = {"was" if tone == "under" else "now": f"{' '.join(said.split())} …"}
                 verse(row[0], fact.subject, size="text", key=f"edit-goes-on-{label}-{number}", **goes_on)
 
 

@@ -48,6 +48,8 @@ def _within_limits(request: Request) -> None:
     prompt = getattr(request, "prompt", "")
     written = [prompt] if isinstance(prompt, str) else [*prompt]
     written += [fact.text for fact in request.facts] if isinstance(request, EditRequest) else []
+    chat = getattr(request, "chat", None)
+    written += [chat.system, chat.prefix] if chat is not None else []
     if any(len(text) > PUBLIC_CHARACTERS for text in written):
         raise BadRequest(f"This server takes prompts of at most {PUBLIC_CHARACTERS} characters.")
 

@@ -3,11 +3,11 @@
 import streamlit as st
 
 from analysis.errors import WorkbenchError
-from app import flow
+from app import chat_form, flow, thoughts
 from app.components import verse
 from app.flow import escape
 from app.links import validated
-from app.session import field, seed, slot, take_fill
+from app.session import field, loose, seed, slot, take_fill
 from app.studies import STUDIES
 from app.take_away import take_away
 from editors.generate_result import Generated, GenerateRequest
@@ -23,8 +23,8 @@ def prepare(example: GenerateRequest = EXAMPLE, *, linked: bool = True) -> None:
     for name, value in (take_fill(PAGE) or {}).items():
         state[slot(PAGE, name)] = value
     if linked:
-        seed(PAGE, example.model_dump(), GenerateRequest)
-    for name, value in example.model_dump().items():
+        seed(PAGE, loose(example), GenerateRequest)
+    for name, value in loose(example).items():
         state.setdefault(slot(PAGE, name), value)
     if not isinstance(prompts := state[slot(PAGE, "prompt")], str):
         state[slot(PAGE, "prompt")] = "\n".join(prompts)
@@ -48,6 +48,7 @@ def draw() -> bool:
             if st.session_state[slot(PAGE, "how")] == "drawn":
                 st.session_state[slot(PAGE, "seed")] = st.session_state[slot(PAGE, "seed")] or 0
                 st.number_input("Seed", 0, 2**32 - 1, **field(PAGE, "seed"), width=130)
+            chat_form.draw(PAGE)
             st.number_input("Longest, in tokens", 1, 200, **field(PAGE, "tokens"), width=150)
             return st.button("Go on", type="primary", icon=":material/notes:", key="generate-go")
 
@@ -63,6 +64,7 @@ def request() -> GenerateRequest:
             "prompt": tuple(line for line in lines if line),
             "tokens": state[slot(PAGE, "tokens")],
             "seed": state[slot(PAGE, "seed")] if drawn else None,
+            "chat": chat_form.value(PAGE),
         },
     )
 
@@ -114,11 +116,12 @@ def show(result: Generated) -> None:
 
 
 def _line(texts: list[str], number: int) -> str:
-    """A continuation on one line; an ellipsis where it has not begun or is empty."""
-    return " ".join(texts[number].split()) or "…" if number < len(texts) else "…"
+    """A continuation on one line, its thoughts folded away; an ellipsis where it has not begun or is empty."""
+    return " ".join(thoughts.draw(texts[number]).split()) or "…" if number < len(texts) else "…"
 
 
 def _how(wanted: GenerateRequest) -> str:
+    said = [chat_form.words(wanted.chat)] if wanted.chat else []
     if wanted.seed is None:
-        return "Each word is the likeliest."
-    return f"Each word is drawn by chance, seed {wanted.seed}, the same on both sides."
+        return " ".join(["Each word is the likeliest.", *said])
+    return " ".join([f"Each word is drawn by chance, seed {wanted.seed}, the same on both sides.", *said])

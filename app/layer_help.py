@@ -48,7 +48,7 @@ def _request() -> LayersRequest:
     form = edit_form.form()
     own = form.asked().facts[0]
     method = form.method if form.method in ("rome", "emmet", "ft") else "rome"
-    asked = services().find(STUDIES["facts"], KnownRequest(), spec(), ())
+    asked = services().find(STUDIES["facts"], KnownRequest(**form.framing()), spec(), ())
     sure = set(asked.known(0.3)) if asked is not None else None
     others: list[Rewrite] = []
     relations: set[str] = set()
@@ -57,7 +57,7 @@ def _request() -> LayersRequest:
         if fits and len(others) < FACTS - 1:
             others.append(Rewrite.of(fact, another_object(fact)))
             relations.add(fact.relation)
-    return LayersRequest(facts=(own, *others), method=method, seed=form.seed)
+    return LayersRequest(facts=(own, *others), method=method, seed=form.seed, **form.framing())
 
 
 def _show(result: LayersResult) -> None:

@@ -5,7 +5,7 @@ default does not change what an old link with that field means.
 """
 
 import json
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ValidationError
@@ -43,9 +43,23 @@ def from_query(kind: type[Request], query: dict[str, str]) -> Request:
     values: dict[str, Any] = {}
     for name, field in kind.model_fields.items():
         if name in query:
-            several = "tuple" in str(field.annotation)
-            values[name] = _several(query[name]) if several else query[name]
+            several, nested = "tuple" in str(field.annotation), nested_of(field.annotation) is not None
+            values[name] = _several(query[name]) if several else _nested(query[name]) if nested else query[name]
     return validated(kind, values)
+
+
+def nested_of(annotation: Any) -> type[BaseModel] | None:
+    """The model that a field holds, by itself or else nothing: None for fields of other kinds."""
+    parts = [annotation, *get_args(annotation)]
+    return next((one for one in parts if isinstance(one, type) and issubclass(one, BaseModel)), None)
+
+
+def _nested(text: str) -> Any:
+    """The fields of a model within a request, as JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _several(text: str) -> Any:

@@ -1,6 +1,7 @@
 """One hop of a chain written over by several methods, side by side: what each hop and the whole then say."""
 
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -20,8 +21,11 @@ WHICH = {"first": "The first hop", "second": "The second hop"}
 MARKS = {True: ":green[:material/check:]", False: ":red[:material/close:]"}
 
 
-def draw(chain: Chain) -> None:
-    """The question, the form, the table; nothing runs before the button is pressed."""
+def draw(chain: Chain, framing: dict[str, Any]) -> None:
+    """The question, the form, the table; nothing runs before the button is pressed.
+
+    `framing`: the fields of the request that say how its prompts are put.
+    """
     st.markdown("### Written over, how far does it reach?")
     st.markdown(
         "Each method writes one hop over; then both hops and the whole are asked. "
@@ -46,7 +50,7 @@ def draw(chain: Chain) -> None:
         if not methods:
             flow.refusal(WorkbenchError("Choose at least one method."))
             return
-        request = ReachRequest(cases=(case,), methods=tuple(methods), thoughts=thoughts)
+        request = ReachRequest(cases=(case,), methods=tuple(methods), thoughts=thoughts, **framing)
     except WorkbenchError as error:
         flow.refusal(error)
         return

@@ -81,8 +81,9 @@ def seed(page: str, defaults: dict[str, Any], kind: type[Request]) -> None:
 
 
 def loose(request: Request) -> dict[str, Any]:
-    """A request as widget values."""
-    values = request.model_dump()
+    """A request as widget values, those it does not say at their defaults."""
+    said, fields = request.model_dump(), type(request).model_fields
+    values = {name: said.get(name, info.get_default()) for name, info in fields.items()}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 

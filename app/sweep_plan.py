@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.study import Request, Study
-from app.links import validated
+from app.links import nested_of, validated
 from editors.case import Case
 from editors.evaluate_parts import parts_of
 from editors.evaluate_result import EvaluateRequest
@@ -79,7 +79,8 @@ def _choices(study: Study, word: str) -> list[tuple[str, Any, str]]:
     name, mark, values = word.partition("=")
     field = name.strip().replace("-", "_")
     given = [value.strip() for value in values.split(",") if value.strip()]
-    free = sorted(set(study.request.model_fields) - set(FROM_CASE[study.name]))
+    nested = {name for name, info in study.request.model_fields.items() if nested_of(info.annotation) is not None}
+    free = sorted(set(study.request.model_fields) - set(FROM_CASE[study.name]) - nested)
     if not mark or not given or field not in free:
         raise BadRequest(f"--vary is “{word}”; it is written field=value,value, and may name {', '.join(free)}.")
     annotation = study.request.model_fields[field].annotation

@@ -9,7 +9,8 @@ import streamlit as st
 
 from analysis import TraceRequest, WorkbenchError
 from analysis.errors import SubjectAmbiguous, SubjectNotFound
-from analysis.tokens import Tokens, encode, find_text, subject_range
+from analysis.tokens import Tokens, find_own, subject_range
+from app import chat_form
 from app.components import token_strip
 from app.flow import refusal
 from app.links import validated
@@ -27,7 +28,7 @@ KIND_WORDS = {
 }
 BLUR_WORDS = {"noise": "Noise", "subject": "Another subject", "text": "Own text"}
 FIELDS = ("prompt", "subject", "answer", "foil", "kinds", "window", "replacement", "noise", "sigma", "samples", "seed",
-          "occurrence", "severing_noise")  # fmt: skip
+          "occurrence", "severing_noise", "chat")  # fmt: skip
 
 
 def defaults() -> dict[str, Any]:
@@ -56,7 +57,7 @@ def prepare() -> None:
 def values() -> dict[str, Any]:
     """The fields as they stand."""
     state = st.session_state
-    held = {name: state[slot(PAGE, name)] for name in FIELDS}
+    held = {name: state[slot(PAGE, name)] for name in FIELDS} | {"chat": chat_form.value(PAGE)}
     blur = state[slot(PAGE, "blur")] or "noise"
     held["corruption"] = "noise" if blur == "noise" else "replace"
     held["replacement"] = held["replacement"] if blur == "text" else None
@@ -102,6 +103,7 @@ def draw() -> bool:
                 **field(PAGE, "kinds"),
                 wrap=True,
             )
+            chat_form.draw(PAGE)
             with st.popover("More settings", icon=":material/tune:"):
                 _more()
         if st.session_state[slot(PAGE, "blur")] == "text":
@@ -138,15 +140,13 @@ def _more() -> None:
     )
 
 
-def read(prompt: str) -> Tokens | None:
-    """The prompt as the model reads it; None while the model is being loaded or the prompt is empty."""
-    tokenizer = services().models.tokenizers.get(spec())
-    return encode(tokenizer, prompt.rstrip()) if tokenizer is not None and prompt.strip() else None
-
-
 def _strip() -> None:
     state = st.session_state
-    tokens = read(state[slot(PAGE, "prompt")] or "")
+    try:
+        tokens = chat_form.read(state[slot(PAGE, "prompt")] or "", chat_form.value(PAGE))
+    except WorkbenchError as error:
+        refusal(error)
+        return
     if tokens is None:
         if services().models.tokenizers.get(spec()) is None:
             st.markdown(":gray[:small[The words appear here as tokens once the model is there.]]")
@@ -159,7 +159,8 @@ def _strip() -> None:
         fault = error
     st.markdown("Subject: click a word; shift-click to extend")
     cell = state.get(f"{PAGE}.cell")
-    change = token_strip(tokens.labels, subject=place, selected=cell[1] if cell else None, key="trace-strip")
+    selected = cell[1] if cell else None
+    change = token_strip(tokens.labels, subject=place, selected=selected, roles=tokens.roles, key="trace-strip")
     if fault is not None:
         refusal(fault)
         _remedy(fault)
@@ -178,14 +179,14 @@ def _named(tokens: Tokens, chosen: tuple[int, int]) -> tuple[str, int | None]:
     spans = [span for span in tokens.spans[chosen[0] : chosen[1]] if span[1] > span[0]]
     if not spans:
         return "", None
-    start, end = spans[0][0], spans[-1][1]
+    start, end = max(spans[0][0], tokens.begin), min(spans[-1][1], tokens.begin + len(tokens.prompt))
     while start < end and tokens.text[start].isspace():
         start += 1
     text = tokens.text[start:end].rstrip()
-    for occurrence in range(tokens.text.count(text) if text else 0):
+    for occurrence in range(tokens.prompt.count(text) if text else 0):
         try:
-            if find_text(tokens.text, text, occurrence=occurrence)[0] == start:
-                several = tokens.text.count(text) > 1
+            if find_own(tokens, text, occurrence=occurrence)[0] == start:
+                several = tokens.prompt.count(text) > 1
                 return text, occurrence if several else None
         except SubjectNotFound:
             break

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis import AverageRequest, WorkbenchError, read_facts
-from app import flow
+from app import chat_form, flow
 from app.charts import captions
 from app.charts.average_maps import average_alt, average_curves, average_map, shared_top
 from app.charts.palette import live
@@ -17,7 +17,7 @@ from app.take_away import table_twin, take_away
 from app.trace_form import KIND_WORDS
 
 PAGE, STUDY = "average", STUDIES["average"]
-FIELDS = ("facts", "relations", "at_least", "kinds", "window", "samples", "noise", "seed")
+FIELDS = ("facts", "relations", "at_least", "kinds", "window", "samples", "noise", "seed", "chat")
 
 
 def defaults() -> dict:
@@ -48,6 +48,7 @@ with st.container(border=True):
             **field(PAGE, "kinds"),
             wrap=True,
         )
+        chat_form.draw(PAGE)
         with st.popover("More settings", icon=":material/tune:"):
             st.number_input("A fact is known from this probability on", 0.0, 1.0, step=0.05, **field(PAGE, "at_least"))
             st.number_input("Noise samples", 1, 100, **field(PAGE, "samples"))
@@ -58,7 +59,8 @@ with st.container(border=True):
             )
 request = None
 try:
-    request = validated(AverageRequest, {name: st.session_state[slot(PAGE, name)] for name in FIELDS})
+    values = {name: st.session_state[slot(PAGE, name)] for name in FIELDS}
+    request = validated(AverageRequest, values)
     say(PAGE, request)
     if pressed:
         flow.start(PAGE, STUDY, request)

@@ -90,7 +90,7 @@ def set_back(request: DriftRequest, result: DriftResult) -> None:
     if not heads:
         drift_view.runs(result.said, drift_view.RUNS, "drift-two")
         return
-    fields = request.model_dump(include={"prompt", "subject", "occurrence", "answer", "edited"})
+    fields = request.model_dump(include={"prompt", "subject", "occurrence", "answer", "edited"}) | request.framing()
     wanted = PatchRequest(**fields, heads=heads)
     found = flow.result_for("drift-patch", PATCH, wanted)
     job = flow.job_of("drift-patch")
@@ -139,7 +139,7 @@ def cure(request: DriftRequest, result: DriftResult) -> None:
 
 def over_all() -> None:
     """All test prompts of the edits that are on."""
-    wanted = DriftsRequest()
+    wanted = DriftsRequest(**(request.framing() if request else {}))
     if st.button("Look at all of them", icon=":material/stacks:", key="drift-all-go"):
         flow.start("drift-all", ALL, wanted)
         st.rerun()

@@ -84,7 +84,12 @@ def retrace() -> None:
         return
     fact = edit.request.facts[0]
     request = TraceRequest(
-        prompt=fact.text, subject=fact.subject, occurrence=0, kinds=("state", "mlp", "attn"), samples=3
+        prompt=fact.text,
+        subject=fact.subject,
+        occurrence=0,
+        kinds=("state", "mlp", "attn"),
+        samples=3,
+        **edit.request.framing(),
     )
     below = written.found_on(edit)
     stacks = {"retrace-before": below, "retrace-after": (*below, edit)}

@@ -7,7 +7,7 @@ import streamlit as st
 
 from analysis import WorkbenchError
 from analysis.study import Request
-from app import cases_form, evaluate_view, flow, lifelong_view, quiz_view
+from app import cases_form, chat_form, evaluate_view, flow, lifelong_view, quiz_view
 from app.evaluate_words import METHODS
 from app.gallery import examples
 from app.links import validated
@@ -54,6 +54,7 @@ def seed() -> None:
         if (wish := take_fill(study)) is not None:
             opened = state[slot(PAGE, "wish")] = STUDIES[study].request(**wish)
             state[slot(PAGE, "kind")], state[slot(PAGE, "n")] = study, len(opened.cases)
+            state[slot(PAGE, "chat")] = wish.get("chat")
             for held in fields.keys() & wish.keys():
                 state[slot(study, held)] = wish[held]
             state.pop(f"{PAGE}-source", None)
@@ -67,11 +68,12 @@ def settings(kind: str, cases: tuple[Case, ...], number: int, place: Any) -> Req
         method = place.pills(
             "Method", IN_A_ROW, format_func=name, **field("lifelong", "method"), required=True, wrap=True
         )
-        return validated(STUDIES[kind].request, {"cases": cases[:number], "method": method})
+        asked = {"cases": cases[:number], "method": method, "chat": chat_form.value(PAGE)}
+        return validated(STUDIES[kind].request, asked)
     chosen = place.pills(
         "Methods", METHODS, format_func=name, selection_mode="multi", **field(kind, "methods"), wrap=True
     )
-    values: dict[str, Any] = {"cases": cases[:number], "methods": tuple(chosen)}
+    values: dict[str, Any] = {"cases": cases[:number], "methods": tuple(chosen), "chat": chat_form.value(PAGE)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if kind == "quiz":
             values["turns"] = st.number_input("Times it is doubted", 0, 10, **field("quiz", "turns"), width=180)
@@ -97,6 +99,7 @@ with st.container(border=True, key="evaluate-form"):
     except WorkbenchError as error:
         flow.refusal(error)
         cases = ()
+    chat_form.draw(PAGE)
     count, methods, button = st.columns([1.1, 4.6, 1.8], vertical_alignment="bottom")
     number = count.number_input("Cases at most", 1, MOST, **field(PAGE, "n"))
     pressed = button.button(

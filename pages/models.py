@@ -4,7 +4,7 @@ import streamlit as st
 
 import analysis
 from analysis import KnownRequest, ModelSpec, WorkbenchError
-from app import flow
+from app import chat_form, flow
 from app.services import allowed_specs, public, services
 from app.session import adopt, choose_spec, session_id, spec
 from app.shell import logit_difference
@@ -96,7 +96,8 @@ if card := services().models.cards.get(spec()):
 
 st.header("Which facts does it know?")
 st.markdown(":gray[Each stored fact is asked once; known means that the right word comes first.]")
-request = KnownRequest()
+chat_form.draw(PAGE)
+request = KnownRequest(chat=chat_form.value(PAGE))
 if st.button("Ask them all", icon=":material/quiz:", key="facts-go"):
     flow.start(PAGE, STUDY, request)
 

@@ -5,7 +5,7 @@ import streamlit as st
 from analysis import HopsRequest, NeuronsRequest, WorkbenchError
 from analysis.chains import Chain, read_chains
 from analysis.chains import chain as chain_named
-from app import flow, hops_view, neurons_view, reach_view, written
+from app import chat_form, flow, hops_view, neurons_view, reach_view, written
 from app.gallery import COLOSSEUM
 from app.links import validated
 from app.session import adopt, field, say, seed, slot, take_fill
@@ -18,7 +18,7 @@ MODES = {"screened": "The top, proven", "exact": "Every neuron"}
 FORMS = {"share": "Share (published code)", "dot": "Product (papers)"}
 
 adopt(PAGE)
-NAMES = ("prompt", "answer", "mode", "form", "top", "draws", "seed", "second_opinion")
+NAMES = ("prompt", "answer", "mode", "form", "top", "draws", "seed", "second_opinion", "chat")
 seed(PAGE, {name: getattr(COLOSSEUM, name) for name in NAMES}, NeuronsRequest)
 if (wish := take_fill("hops")) and wish["chains"]:
     st.session_state[f"{PAGE}.picked"] = chain_named(wish["chains"][0]).whole()
@@ -51,6 +51,7 @@ with st.container(border=True, key="neurons-form"):
         st.segmented_control(
             "Score", list(MODES), format_func=MODES.__getitem__, **field(PAGE, "mode"), required=True, wrap=True
         )
+        chat_form.draw(PAGE)
         with st.popover("Pick a chain", icon=":material/link:"):
             st.selectbox(
                 "A chain of two stored facts",
@@ -90,7 +91,9 @@ try:
         flow.start(PAGE, STUDY, request)
 except WorkbenchError as error:
     flow.refusal(error)
-asked = HopsRequest(chains=(chain.id,), knock_out=True, back_patch=True) if chain is not None else None
+asked = None
+if chain is not None and request is not None:
+    asked = HopsRequest(chains=(chain.id,), knock_out=True, back_patch=True, **request.framing())
 if pressed and asked is not None:
     flow.start(HOPS_NOW, HOPS, asked)
     if written.on():
@@ -116,5 +119,5 @@ def outcome() -> None:
 
 
 flow.watch(PAGE, outcome, also=(HOPS_NOW, HOPS_BEFORE))
-if chain is not None and flow.result_for(HOPS_NOW, HOPS, asked) is not None:
-    reach_view.draw(chain)  # beside the rest, which need not be drawn again while this goes on
+if chain is not None and request is not None and flow.result_for(HOPS_NOW, HOPS, asked) is not None:
+    reach_view.draw(chain, request.framing())  # beside the rest, which need not be drawn again while this goes on

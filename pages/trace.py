@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from analysis import WorkbenchError
-from app import flow, trace_form, trace_view
+from analysis import TraceRequest, WorkbenchError
+from app import chat_form, flow, trace_form, trace_view
 from app.services import services
 from app.session import say
 from app.session import spec as session_spec
@@ -36,6 +36,15 @@ if opened := st.session_state.pop(f"{PAGE}.open", None):
     st.session_state["shown"] = opened
 
 
+def tokens_of(shown: TraceRequest | None) -> list[str] | None:
+    """What the axes of a map to come will say, where that is known."""
+    try:
+        tokens = chat_form.read(shown.prompt, shown.chat) if shown else None
+    except WorkbenchError:  # told by the form
+        return None
+    return list(tokens.labels) if tokens else None
+
+
 def outcome() -> None:
     """Progress and figure; redrawn by itself while a run goes on."""
     flow.settle(PAGE)
@@ -45,8 +54,7 @@ def outcome() -> None:
     result = flow.result_for(PAGE, STUDY, shown)
     if result is None:
         card = services().card(session_spec())
-        tokens = trace_form.read(shown.prompt) if shown else None
-        trace_view.empty(shown, list(tokens.labels) if tokens else None, card["layers"] if card else None)
+        trace_view.empty(shown, tokens_of(shown), card["layers"] if card else None)
         return
     if (job := flow.job_of(PAGE)) is None or job.over:
         flow.stopped(PAGE, STUDY, result, "cells")

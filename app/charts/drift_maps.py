@@ -13,7 +13,7 @@ from app.charts.frame import HALVES, STILL, axes, framed, heat, name_ends, rows_
 from app.charts.head_map import Head, head_map
 from app.charts.palette import Palette
 from app.charts.token_map import token_map
-from app.charts.words import percent, signed, token_label, word
+from app.charts.words import axis_labels, percent, signed, token_label, word
 from editors.drift_result import DriftResult, DriftsResult
 
 GRID_TITLES = {
@@ -90,10 +90,7 @@ def row_bars(result: DriftResult, layer: int, head: int, palette: Palette) -> go
             ],
             hoverinfo="text",
         )
-    ticks = [
-        ("★ " if result.subject[0] <= row < result.subject[1] else "") + token_label(result.tokens[row]) for row in rows
-    ]
-    rows_down(figure, palette, ticks)
+    rows_down(figure, palette, axis_labels(result.tokens, result.roles, palette, stars=range(*result.subject)))
     limit = max(float(before.max()), float(after.max()), 1e-6)
     figure.update_xaxes(visible=False, range=[0, limit * 1.25], fixedrange=True)
     figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.0)
@@ -108,10 +105,7 @@ def pattern_map(result: DriftResult, layer: int, head: int, which: str, palette:
     seen = np.where(np.tri(size, dtype=bool), values, np.nan)
     signed_ = which == "difference"
     limit = max(float(np.abs(after - before).max()), 1e-6) if signed_ else 1.0
-    labels = [
-        ("★" if result.subject[0] <= row < result.subject[1] else "") + token_label(token, 9)
-        for row, token in enumerate(result.tokens)
-    ]
+    labels = axis_labels(result.tokens, result.roles, palette, limit=9, stars=range(*result.subject))
     hover = np.empty(values.shape, dtype=object)
     for query, key in np.ndindex(values.shape):
         number = signed(float(values[query, key])) if signed_ else percent(float(values[query, key]))
@@ -143,7 +137,7 @@ def substitution_map(
         )
     return token_map(
         lost, result.tokens, palette, top=top, stars=range(*result.subject), hover=hover, title=title,
-        top_label=percent(top),
+        top_label=percent(top), roles=result.roles,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from analysis.lens_result import LensResult
 from app.charts.frame import STILL, framed, heat, layer_ticks, small, thumbnail_of
 from app.charts.palette import Palette
-from app.charts.words import percent, token_label, word
+from app.charts.words import axis_labels, percent, token_label, word
 
 ROW = 22
 WORDS_FIT = 12
@@ -59,8 +59,9 @@ def lens_map(result: LensResult, palette: Palette, *, tokens: range, show: str =
         tickvals=ticks, ticktext=[str(tick) for tick in ticks], tickfont=small(palette), showgrid=False,
         title={"text": "layer", "font": small(palette)}, range=[-0.5, layers - 0.5], **STILL,
     )  # fmt: skip
+    ticks_of = axis_labels(result.tokens, result.roles, palette)
     figure.update_xaxes(
-        tickvals=list(range(len(columns))), ticktext=[token_label(result.tokens[token]) for token in columns],
+        tickvals=list(range(len(columns))), ticktext=[ticks_of[token] for token in columns],
         tickfont={"size": 13, "color": palette.ink}, tickangle=0 if len(columns) <= WORDS_FIT else 60, side="bottom",
         showgrid=False, **STILL,
     )  # fmt: skip

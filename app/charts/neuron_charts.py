@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from analysis.neurons_result import Ablation, NeuronsResult
 from app.charts.frame import axes, framed, name_ends, share_ticks
 from app.charts.palette import Palette
-from app.charts.words import percent, word
+from app.charts.words import axis_labels, percent, word
 
 
 def layer_gains(result: NeuronsResult, palette: Palette) -> go.Figure:
@@ -41,7 +41,7 @@ def token_bars(result: NeuronsResult, palette: Palette) -> go.Figure:
         palette,
     )
     axes(figure, palette, up="log-probability")
-    figure.update_xaxes(tickvals=list(range(len(words))), ticktext=words)
+    figure.update_xaxes(tickvals=list(range(len(words))), ticktext=axis_labels(result.tokens, result.roles, palette))
     return figure
 
 

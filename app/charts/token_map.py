@@ -4,6 +4,7 @@ One scale for sibling maps, zero is paper. Cells that were not computed hold a d
 the faint sketch of a preview under the dot.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ import plotly.graph_objects as go
 
 from app.charts.frame import cells, framed, heat, layers_across, ring, rows_down, scale_bar
 from app.charts.palette import Palette
-from app.charts.words import percent, token_label
+from app.charts.words import axis_labels, percent
 
 ROW = 19
 TOP, BOTTOM = 64, 52
@@ -40,11 +41,13 @@ def token_map(
     top_label: str | None = None,
     title: str | None = None,
     wide_labels: bool = False,
+    roles: Sequence[str] = (),
 ) -> go.Figure:
     """Figure of `values` (layers, rows), NaN where not computed; ink is full at `top`.
 
     `sketch` (layers, rows) in 0..1 is shown in cells not computed. `selected` is (layer, row).
-    `hover` holds one text per cell. The scatter's customdata is [layer, row].
+    `roles`: in a chat, whose words the rows are. `hover` holds one text per cell. The scatter's customdata is
+    [layer, row].
     """
     layers, rows = values.shape
     shown = np.where(np.isnan(values), np.nan if sketch is None else sketch * top, values).T
@@ -68,8 +71,7 @@ def token_map(
         _note(figure, note, rows, layers, palette)
     layers_across(figure, palette, layers)
     limit = 26 if wide_labels else 14
-    starred = [("★ " if row in stars else "") + token_label(label, limit) for row, label in enumerate(labels)]
-    rows_down(figure, palette, starred)
+    rows_down(figure, palette, axis_labels(labels, roles, palette, limit=limit, stars=stars))
     height = TOP + BOTTOM + ROW * max(rows, 4)
     return framed(figure, palette, height, right=12, top=TOP, bottom=BOTTOM, title=title, clickable=True)
 

@@ -122,6 +122,7 @@ def trace_map(
         hover=hover_texts(result, kind, metric),
         top_label=label,
         title=TITLES[kind] if titled else None,
+        roles=result.roles,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import BadFile, BadRequest
+from analysis.framing import Prompted
 from analysis.moments_request import OWN
 from analysis.study import Request
 from app.cli.auditing import add_audit
@@ -247,6 +248,7 @@ def _generate(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=None, metavar="N", help="sample with this seed; greedy when left out"
     )
+    add_fields(parser, Prompted)
     add_model_flags(parser)
     parser.set_defaults(run=generate)
 
@@ -257,14 +259,15 @@ def generate(args: Namespace) -> int:
     from editors.applying import written_over
 
     edits = stacked(args.recipe)
+    framing = fields_of(args, Prompted)
     if edits and not hasattr(args, "source"):
         args.source = edits[0].model["source"]
     with Bar() as bar:
         lm = loaded(args, bar)
-    with written_over(lm, edits):
+    with written_over(lm, edits), lm.framed(framing):
         for prompt in args.prompt:
             said = [prompt.rstrip(), *list(continued(lm, prompt, args.tokens, seed=args.seed))[-1:]]
-            print("".join(said))
+            print(("\n" if framing.chat else "").join(said))
     return 0
 
 

@@ -12,7 +12,7 @@ from transformers.utils import logging
 
 from analysis import LanguageModel, ModelSpec, load
 from analysis.study import Report
-from app.links import validated
+from app.links import nested_of, validated
 
 MODEL_FLAGS = {"source": "model"}
 """Fields of `ModelSpec` whose flag has another name."""
@@ -33,6 +33,9 @@ def add_fields(
             "help": _help(field),
         }
         parts = _parts(field.annotation)
+        if (nested := nested_of(field.annotation)) is not None:
+            _add_nested(parser, field_name, flag, options, nested)
+            continue
         if bool in parts:
             parser.add_argument(f"--{flag}", action=BooleanOptionalAction, **options)
             continue
@@ -43,6 +46,17 @@ def add_fields(
         )
 
 
+def _add_nested(parser: Any, name: str, flag: str, options: dict[str, Any], kind: type[BaseModel]) -> None:
+    """A model within a request: a flag that it is there, and one for each of its fields, which says so too."""
+    parser.add_argument(f"--{flag}", action="store_true", **options)
+    for inner, field in kind.model_fields.items():
+        within = {"dest": f"{name}.{inner}", "default": SUPPRESS, "help": _help(field)}
+        if bool in _parts(field.annotation):
+            parser.add_argument(f"--{flag}-{inner}", action=BooleanOptionalAction, **within)
+        else:
+            parser.add_argument(f"--{flag}-{inner}", metavar="TEXT", **within)
+
+
 def fields_of(args: Namespace, kind: type[BaseModel], **given: Any) -> Any:
     """The request said by the flags, and by `given`; raises `BadRequest` with every field at fault."""
     return validated(kind, said(args, kind) | given)
@@ -51,6 +65,14 @@ def fields_of(args: Namespace, kind: type[BaseModel], **given: Any) -> Any:
 def said(args: Namespace, kind: type[BaseModel]) -> dict[str, Any]:
     """The fields of `kind` the flags say, as they were typed; lists in their parts."""
     values = {name: getattr(args, name) for name in kind.model_fields if hasattr(args, name)}
+    for name, field in kind.model_fields.items():
+        if (nested := nested_of(field.annotation)) is not None:
+            given = {
+                inner: getattr(args, f"{name}.{inner}")
+                for inner in nested.model_fields
+                if hasattr(args, f"{name}.{inner}")
+            }
+            values |= {name: given} if given or name in values else {}
     return {
         name: [part.strip() for word in value for part in word.split(",") if part.strip()]
         if isinstance(value, list)

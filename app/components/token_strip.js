@@ -1,6 +1,8 @@
 const SHOWN = { '\n': '⏎', '\r': '⏎', '\t': '⇥', ' ': '·' }
 
-function option(token, index) {
+const SPEAKERS = { system: 'system', you: 'you', model: 'answer', thinking: 'thinking' }
+
+function option(token, index, roles) {
   const button = el('button')
   button.type = 'button'
   button.setAttribute('role', 'option')
@@ -8,6 +10,9 @@ function option(token, index) {
   const [edge] = token.match(/^\s*/)
   for (const space of edge) word.append(el('span', 'faint', SHOWN[space] ?? '·'))
   word.append(token.slice(edge.length) || (edge ? '' : '\u00a0'))
+  const role = roles[index] ?? 'you'
+  if (role !== 'you') button.classList.add('other')
+  if (role in SPEAKERS && roles.length && roles[index - 1] !== role) button.append(el('span', 'speaker', SPEAKERS[role]))
   const star = el('span', 'star', '★')
   button.append(star, word, el('span', 'index', String(index)))
   return button
@@ -24,13 +29,20 @@ function paint(root) {
     else button.removeAttribute('aria-current')
     button.tabIndex = i === active ? 0 : -1
     const word = root.state.tokens[i].trim() || 'blank'
-    button.ariaLabel = `${word}, token ${i}${inside ? ', subject' : ''}${i === selected ? ', selected row' : ''}`
+    const role = root.state.roles[i] ?? 'you'
+    const whose = role === 'you' ? '' : `, ${SPEAKERS[role] ?? 'template'}`
+    button.ariaLabel = `${word}, token ${i}${whose}${inside ? ', subject' : ''}${i === selected ? ', selected row' : ''}`
   })
 }
 
 function choose(root, index, { extend = false, move = false, focus = true, wait = 0 }) {
   const state = root.state
   state.active = state.selected = index
+  const own = at => (state.roles[at] ?? 'you') === 'you'
+  if (!own(index)) {
+    move = true // a row of the map, never a subject
+    extend = false
+  }
   if (extend) {
     state.anchor ??= state.subject?.[0] ?? index
     state.subject = [Math.min(state.anchor, index), Math.max(state.anchor, index) + 1]
@@ -65,15 +77,15 @@ function onKey(root, event) {
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector('.root')
   const { tokens } = data
-  const same = root.state && JSON.stringify(root.state.tokens) === JSON.stringify(tokens)
+  const same = root.state && JSON.stringify([root.state.tokens, root.state.roles]) === JSON.stringify([tokens, data.roles])
   if (!same) {
     clearTimeout(root.state?.timer)
-    root.state = { tokens, active: -1 }
+    root.state = { tokens, roles: data.roles, active: -1 }
     root.setAttribute('role', 'listbox')
     root.ariaMultiSelectable = 'true'
     root.ariaOrientation = 'horizontal'
     root.ariaLabel = 'Subject: click a word; shift-click to extend'
-    root.replaceChildren(...tokens.map(option))
+    root.replaceChildren(...tokens.map((token, index) => option(token, index, data.roles)))
     root.onkeydown = event => onKey(root, event)
     root.onclick = event => {
       const button = event.target.closest('button')

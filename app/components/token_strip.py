@@ -22,12 +22,14 @@ class StripChange(TypedDict):
 
 
 def token_strip(
-    tokens: Sequence[str], *, subject: tuple[int, int] | None, selected: int | None, key: str
+    tokens: Sequence[str], *, subject: tuple[int, int] | None, selected: int | None, key: str, roles: Sequence[str] = ()
 ) -> StripChange | None:
     """Draw `tokens` with `subject` (half-open) marked and `selected` ringed; return a change, once, or None.
 
     Click marks one token, shift-click or shift-arrow extends, arrows, Home and End move the ring. A change made
     on other tokens than these (the prompt was edited meanwhile) is dropped. Not for use inside `st.form`.
+    `roles`: in a chat, whose words each token is; a subject can be marked in the person's own alone, the others stand
+    quietly beside them.
     """
     slot = f"{key}_wish"
 
@@ -42,7 +44,12 @@ def token_strip(
             subject, selected = change["subject"], change["selected"]
     _strip(
         key=key,
-        data={"tokens": list(tokens), "subject": list(subject) if subject else None, "selected": selected},
+        data={
+            "tokens": list(tokens),
+            "subject": list(subject) if subject else None,
+            "selected": selected,
+            "roles": list(roles),
+        },
         on_change_change=keep,
     )
     return change
