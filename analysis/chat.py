@@ -16,10 +16,11 @@ from typing import Any, Literal
 
 from jinja2.exceptions import TemplateError
 
+from analysis.boundary import Boundary
 from analysis.errors import BadRequest
 from analysis.framing import Chat
 from analysis.thinking import MARKS, parts
-from analysis.tokens import Tokens, encode, refuse_empty
+from analysis.tokens import Tokens, as_it_stands, refuse_empty
 
 Role = Literal["template", "system", "you", "model", "thinking"]
 """Whose words a token is: marks of the template, the system text, the person's prompt, the answer's beginning."""
@@ -54,10 +55,19 @@ def knows_thinking(tokenizer: Any) -> bool:
     return on != off
 
 
-def in_chat(tokenizer: Any, talk: Sequence[str], chat: Chat, name: str = "This model") -> Tokens:
+def in_chat(
+    tokenizer: Any,
+    talk: Sequence[str],
+    chat: Chat,
+    name: str = "This model",
+    boundary: Boundary = "auto",
+    rows: int | None = None,
+) -> Tokens:
     """Tokens of a conversation that ends just before the model's answer, or within it where `chat` begins it.
 
     `talk` is what the person says, what the model said, and so on; the last is the person's, and their own prompt.
+    `boundary` and `rows` as in `tokens.encode`: left to itself, what stands before the answer is what the template puts
+    there, or what the words it begins with ask for.
     Raises `BadRequest` where the template cannot put it so.
     """
     words = talk[-1].strip()
@@ -77,12 +87,17 @@ def in_chat(tokenizer: Any, talk: Sequence[str], chat: Chat, name: str = "This m
     system = _system(tokenizer, talk, chat, before, name)
     gap = _gap(tokenizer, talk, chat, before + PLACE + after)
     prefix = chat.prefix.rstrip(" ")
-    whole = text + (f"{gap or ''}{prefix}" if prefix else "")
+    whole = text + (f"{gap or ''}{prefix}" if prefix else "" if gap in (None, "", " ") else gap)
+    if boundary == "auto" and not prefix:
+        boundary = "space" if gap == " " or whole.endswith(" ") else "auto" if gap is None else "none"
+    if not prefix:
+        whole = whole.rstrip(" ")
     own = (len(before), len(before) + len(words))
     spans: list[tuple[Role, int, int]] = [("system", *system), ("you", *own)]
     spans.append(("model", len(whole) - len(prefix), len(whole)))
     spans += [("thinking", own[1] + part.begin, own[1] + part.end) for part in parts(whole[own[1] :]) if part.thought]
-    return _read(tokenizer, whole, own, spans, None if prefix else gap)
+    tokens = as_it_stands(tokenizer, whole, boundary, rows)
+    return replace(tokens, own=own, roles=tuple(_roles(tokens, spans)))
 
 
 def turn_ends(tokenizer: Any) -> set[int]:
@@ -181,21 +196,6 @@ def _gap(tokenizer: Any, talk: Sequence[str], chat: Chat, asked: str) -> str | N
     begin = answered.rpartition(PLACE)[0]
     gap = begin.removeprefix(asked)
     return gap if begin.startswith(asked) and not gap.strip() else None
-
-
-def _read(
-    tokenizer: Any, text: str, own: tuple[int, int], spans: Sequence[tuple[Role, int, int]], gap: str | None
-) -> Tokens:
-    """The text in tokens; the tokenizer's own first mark takes the place of the template's, so it stands there once."""
-    bos = tokenizer.bos_token
-    cut = len(bos) if bos and text.startswith(bos) and _adds_bos(tokenizer) else 0
-    tokens = encode(tokenizer, text[cut:])
-    moved = [(role, begin - cut, end - cut) for role, begin, end in spans]
-    return replace(tokens, own=(own[0] - cut, own[1] - cut), roles=tuple(_roles(tokens, moved)), gap=gap)
-
-
-def _adds_bos(tokenizer: Any) -> bool:
-    return tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
 
 
 def _roles(tokens: Tokens, spans: Sequence[tuple[Role, int, int]]) -> Iterator[Role]:

@@ -18,8 +18,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from analysis.boundary import behind, between, ended, joined
 from analysis.errors import BadFile, BadRequest
 from analysis.facts import Fact
+from analysis.finding import replaced, whole_words
+from analysis.quotes import closing
+from analysis.scripts import full_stop
 
 Format = Literal["sentence", "reworded", "question", "paragraph", "memory_first", "page_first", "irrelevant"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -51,8 +55,7 @@ class Conflict:
         return self._filled(self.clean_template)
 
     def _filled(self, template: str) -> str:
-        parts = {"s": self.subject, "c": self.context, "m": self.memory}
-        return re.sub(r"\{([scm])\}", lambda place: parts[place[1]], template)
+        return _filled(template, {"s": self.subject, "c": self.context, "m": self.memory})
 
     def corrupted(self, option: Corruption, other: "tuple[str, str]", third: str) -> "Conflict":
         """The prompt about another subject (with its own object for {m}), with a third answer, or both."""
@@ -63,6 +66,18 @@ class Conflict:
 
 def _sentence(template: str) -> str:
     return template.replace("{}", "{s}")
+
+
+def _told(wording: str, place: str, parts: dict[str, str], stop: str | None = None) -> str:
+    """A wording with a place for its answer behind it, as a sentence; what stands between them is that of `parts`."""
+    asked, answer = _filled(wording, parts), _filled(place, parts)
+    end = closing(asked)
+    mark = full_stop(joined(asked, answer) + end) if stop is None else stop
+    return f"{wording}{between(asked, answer)}{place}{end}{mark}"
+
+
+def _filled(template: str, parts: dict[str, str]) -> str:
+    return re.sub(r"\{([scm])\}", lambda place: parts[place[1]], template)
 
 
 @cache
@@ -80,27 +95,32 @@ def conflict_of(fact: Fact, context: str, form: Format = "sentence", other: Fact
     clean = said
     if form in ("question", "paragraph") and not asked:
         raise BadRequest(f"There is no question for the relation {fact.relation}. Take the form “sentence”.")
+
+    def told(wording: str, place: str, stop: str | None = None) -> str:
+        return _told(wording, place, {"s": fact.subject, "c": context, "m": fact.object}, stop)
+
     if form == "sentence":
-        text = f"{said} {{c}}. {said}"
+        text = behind(told(said, "{c}"), said)
     elif form == "reworded":
-        text = f"{again} {{c}}. {said}"
+        text = behind(told(again, "{c}"), said)
     elif form == "question":
         clean = f"Question: {asked}\nAnswer: {said}"
-        text = f"Context: {said} {{c}}.\n{clean}"
+        text = f"Context: {told(said, '{c}')}\n{clean}"
     elif form == "paragraph":
         clean = f"Question: {asked}\nAnswer: {said}"
         text = (
-            f"{again} {{c}}. Every account of {{s}} speaks of {{c}}, and the older books agree. {third} {{c}}, "
-            f"and nobody has doubted it since.\n{clean}"
+            f"{told(again, '{c}')} Every account of {{s}} speaks of {{c}}, and the older books agree. "
+            f"{told(third, '{c}', stop=',')} and nobody has doubted it since.\n{clean}"
         )
     elif form == "memory_first":
-        text = f"{again} {{m}}. {third} {{c}}. {said}"
+        text = behind(behind(told(again, "{m}"), told(third, "{c}")), said)
     elif form == "page_first":
-        text = f"{again} {{c}}. {third} {{m}}. {said}"
+        text = behind(behind(told(again, "{c}"), told(third, "{m}")), said)
     else:
         if other is None:
             raise BadRequest("An irrelevant page needs another fact to be about.")
-        context, text = other.object, f"{other.text} {{c}}. {said}"
+        context = other.object
+        text = behind(_told(other.text, "{c}", {"c": context}), said)
     return Conflict(fact.id, fact.relation, text, clean, fact.subject, fact.object, context, fact.aliases)
 
 
@@ -108,9 +128,9 @@ def conflict_in(
     text: str, subject: str, memory: str, context: str, clean: str | None = None, name: str = ""
 ) -> Conflict:
     """A conflict in a text of one's own; without `clean`, what follows its last full sentence asks without the page."""
-    text = text.rstrip()
+    text = ended(text)
     if clean is None:
-        ends = [match.end() for match in re.finditer(r"[.!?:]\s+", text)]
+        ends = [match.end() for match in re.finditer(r"[.!?:؟।]\s+|[。！？：]\s*", text)]
         if not ends:
             raise BadRequest(
                 "The prompt has no page in front of it. Write the sentence that contradicts, a full stop, and then the "
@@ -118,7 +138,7 @@ def conflict_in(
             )
         clean = text[ends[-1] :]
     for what, part in (("page’s answer", context), ("subject", subject)):
-        if not part.strip() or not re.search(rf"(?<!\w){re.escape(part.strip())}(?!\w)", text):
+        if not whole_words(text, part.strip()):
             raise BadRequest(f"The {what} “{part}” is not in the prompt. Write it as it stands there.")
     return Conflict(
         name or text,
@@ -133,10 +153,7 @@ def conflict_in(
 
 def _marked(text: str, parts: dict[str, str]) -> str:
     """The text with {s} and {c} where whole words say subject and context."""
-    names = {value.strip(): name for name, value in parts.items()}
-    longest = sorted(names, key=len, reverse=True)
-    pattern = rf"(?<!\w)({'|'.join(map(re.escape, longest))})(?!\w)"
-    return re.sub(pattern, lambda match: f"{{{names[match[1]]}}}", text)
+    return replaced(text, {value.strip(): f"{{{name}}}" for name, value in parts.items()})
 
 
 def generator(seed: int, name: str) -> np.random.Generator:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
+from analysis.boundary import ended
 from analysis.conflict_prompts import Corruption, Format
 from analysis.errors import BadRequest
 from analysis.framing import Prompted
@@ -61,8 +62,8 @@ class HeadsRequest(_Reading):
 
     @field_validator("prompt")
     @classmethod
-    def _no_trailing_space(cls, prompt: str) -> str:
-        return prompt.rstrip()
+    def _as_put(cls, prompt: str) -> str:
+        return ended(prompt)
 
 
 class ConflictRequest(_Reading):

@@ -34,6 +34,7 @@ from analysis.conflict_scores import Treatment, find, find_paths, mean_of_heads,
 from analysis.direct import adds_up, to_logits, to_residual
 from analysis.errors import BadRequest
 from analysis.framing import framed
+from analysis.generation import first_said
 from analysis.heads import Endings
 from analysis.silencing import Choice, said_without
 from analysis.study import Report, provenance, silent
@@ -101,7 +102,7 @@ def heads_on_prompt(lm: "LanguageModel", request: HeadsRequest, report: Report =
         grid_top_ids=top_ids,
         grid_top=said.top_probabilities[:, 0].reshape(shape).double().numpy(),
         grid_probability=said.probability[:, 0].reshape(shape).double().numpy(),
-        words=dict(zip(map(str, words), lm.words(words), strict=True)),
+        words=dict(zip(map(str, words), lm.said(item.tokens, words), strict=True)),
         notes=notes,
         provenance=provenance(time.perf_counter() - started),
     )
@@ -111,8 +112,8 @@ def _item(lm: "LanguageModel", request: HeadsRequest) -> tuple[Item, list[str]]:
     notes = []
     memory = request.memory
     draft = conflict_in(request.prompt, request.subject, memory or "?", request.context)
-    clean = lm.next_word(lm.encode(draft.clean))
-    said = lm.words([int(clean.argmax())])[0].strip()
+    asked = lm.encode(draft.clean)
+    clean, said = lm.next_word(asked), first_said(lm, asked)
     if not memory:
         memory = said
     item = item_of(lm, conflict_in(request.prompt, request.subject, memory, request.context))

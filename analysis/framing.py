@@ -6,15 +6,14 @@ way. `framed` opens the request's framing for the length of a run; `LanguageMode
 
 import functools
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from analysis.boundary import Boundary
 from analysis.study import Request
 
 Run = TypeVar("Run", bound=Callable[..., Any])
-Boundary = Literal["auto", "space", "none"]
-"""What stands between prompt and answer: decided from the prompt's end, always a space, or nothing."""
 
 
 class Chat(BaseModel):

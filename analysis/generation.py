@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from analysis.architecture import context_length
+from analysis.boundary import marked
 from analysis.chat import turn_ends
 from analysis.packed import packed
 from analysis.thinking import MARKS, left_open
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 ROWS = 16
 """Texts that go on side by side."""
+CHARACTER = 4
+"""Tokens a character may be cut in."""
 SHARED = 12
 """Tokens in front that are worth reading once for all."""
 
@@ -174,10 +177,30 @@ def speech(lm: "LanguageModel", prompt: Tokens) -> tuple[Callable[[Sequence[int]
     def text(said: Sequence[int]) -> str:
         pieces = [opened]
         for thought, group in groupby(said, key=lambda token: kept.get(token, "")):
-            pieces.append(thought or lm.tokenizer.decode(list(group), skip_special_tokens=True))
+            pieces.append(thought or _text(lm, list(group)))
         return "".join(pieces)
 
     return text, _ends(lm) | (turn_ends(lm.tokenizer) if prompt.own else set())
+
+
+def first_said(lm: "LanguageModel", prompt: Tokens) -> str:
+    """The likeliest next token as a word; with what follows it where it is only the beginning of a character."""
+    word = ""
+    ids: list[int] = []
+    for chosen in continuations(lm, prompt.tensor(), min(CHARACTER, _room(lm, len(prompt), CHARACTER))):
+        ids.append(int(chosen))
+        text = _text(lm, ids)
+        word = word or lm.said(prompt, ids)[0].strip()
+        if "\ufffd" not in text:
+            return word if len(ids) == 1 else marked(prompt.text, text, prompt.boundary)
+    return word
+
+
+def _text(lm: "LanguageModel", said: list[int]) -> str:
+    """The text of tokens that go on from others: the space some tokenizers leave out in front is put back."""
+    text = lm.tokenizer.decode(said, skip_special_tokens=True)
+    first = lm.words(said[:1])[0] if said else ""
+    return f" {text}" if first.startswith(" ") and text and not text[0].isspace() else text
 
 
 def _room(lm: "LanguageModel", length: int, tokens: int) -> int:

@@ -20,6 +20,7 @@ from analysis.blocks import Frame, Passage, PrefixCache, Site, first_hidden, rec
 from analysis.conflict_items import Item, Source, answer_ids
 from analysis.conflict_result import KnockoutRequest, KnockoutResult
 from analysis.errors import BadRequest
+from analysis.finding import occurrences
 from analysis.framing import framed
 from analysis.path_patching import read_answers
 from analysis.resumed import Cell, groups, resume
@@ -41,14 +42,14 @@ def places(item: Item) -> dict[str, list[int]]:
     `BadRequest` where one of them has no token of its own.
     """
     tokens, one = item.tokens, item.conflict
-    count = tokens.prompt.count(one.context)
-    spans = [find_own(tokens, one.context, occurrence=i, what="page’s answer") for i in range(count)]
+    find_own(tokens, one.context, occurrence=0, what="page’s answer")
+    spans = [(tokens.begin + start, tokens.begin + end) for start, end in occurrences(tokens.prompt, one.context)]
     answer = [token for span in spans for token in range(*token_range(tokens, *span))]
-    behind = spans[-1][1]
-    start = tokens.text.find(one.subject, behind, tokens.begin + len(tokens.prompt))
-    if not one.subject or start < 0:
-        raise BadRequest(f"The subject does not stand behind the page in “{one.text[:60]}…”.")
-    subject = list(range(*token_range(tokens, start, start + len(one.subject))))
+    behind = spans[-1][1] - tokens.begin
+    subjects = [place for place in occurrences(tokens.prompt, one.subject) if place[0] >= behind]
+    if not subjects:
+        raise BadRequest(f"The subject does not stand behind the page in “{tokens.prompt[:60]}…”.")
+    subject = list(range(*token_range(tokens, *(tokens.begin + place for place in subjects[0]))))
     rest = [t for t in range(answer[-1] + 1, len(tokens) - 1) if t not in subject]
     return {"subject": subject, "page’s answer": answer, "other words": rest}
 

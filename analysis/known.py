@@ -35,7 +35,7 @@ def known_facts(lm: "LanguageModel", request: KnownRequest, report: Report = sil
             continue
         probabilities = lm.next_word(tokens)
         said = int(probabilities.argmax())
-        rows.append((fact, probabilities[answer].item(), lm.words([said])[0], said == answer))
+        rows.append((fact, probabilities[answer].item(), lm.said(tokens, [said])[0], said == answer))
     report(len(facts), len(facts), "asked")
     return KnownResult(
         request=request,

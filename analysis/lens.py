@@ -60,8 +60,8 @@ def logit_lens(lm: "LanguageModel", request: LensRequest, report: Report = silen
         model=lm.card(),
         tokens=list(tokens.labels),
         roles=list(tokens.roles),
-        answer=lm.words([answer])[0],
+        answer=lm.said(tokens, [answer])[0],
         lens=lens,
-        words={str(i): word for i, word in zip(unique, lm.words(unique), strict=True)},
+        words={str(i): word for i, word in zip(unique, lm.said(tokens, unique), strict=True)},
         provenance=provenance(time.perf_counter() - started),
     )

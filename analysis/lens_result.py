@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field, field_validator
 
+from analysis.boundary import ended
 from analysis.framing import Prompted
 
 
@@ -27,8 +28,8 @@ class LensRequest(Prompted):
 
     @field_validator("prompt")
     @classmethod
-    def _no_trailing_space(cls, prompt: str) -> str:
-        return prompt.rstrip()
+    def _as_put(cls, prompt: str) -> str:
+        return ended(prompt)
 
 
 @dataclass(frozen=True)

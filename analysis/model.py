@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from analysis.architecture import Readout, build_bridge, context_length, text_config
 from analysis.blocks import Frame, PrefixCache, first_hidden, record
+from analysis.boundary import marked
 from analysis.chat import in_chat
 from analysis.errors import PromptTooLong, UnknownArchitecture
 from analysis.framing import PLAIN, Chat, Framing
@@ -140,11 +141,11 @@ class LanguageModel:
 
     def encode_plain(self, text: str) -> Tokens:
         """Tokens of a text as it stands, whatever the framing: of corpora, and of what the model writes by itself."""
-        return self._short_enough(encode(self.tokenizer, text))
+        return self._short_enough(encode(self.tokenizer, text, self.framing.boundary, self.n_ids))
 
     def encode_talk(self, talk: Sequence[str], chat: Chat) -> Tokens:
         """Tokens of a conversation, what the person says and what the model said in turn, in the model's template."""
-        return self._short_enough(in_chat(self.tokenizer, talk, chat, self.name))
+        return self._short_enough(in_chat(self.tokenizer, talk, chat, self.name, self.framing.boundary, self.n_ids))
 
     def _short_enough(self, tokens: Tokens) -> Tokens:
         limit = context_length(self.config)
@@ -155,6 +156,21 @@ class LanguageModel:
     def words(self, ids: Any) -> list[str]:
         """The text of each token id, leading spaces kept."""
         return [label(self.tokenizer, int(token)) for token in ids]
+
+    def said(self, after: Tokens, ids: Any) -> list[str]:
+        """Each token id as the first of an answer: `words`, and ␣ or ‿ before those that begin otherwise than usual."""
+        found = []
+        for word in self.words(ids):
+            shown = marked(after.text, word, after.boundary)
+            found.append(word if shown == word.lstrip() else shown)
+        return found
+
+    @cached_property
+    def n_ids(self) -> int:
+        """Token ids the model can read and say; a tokenizer may have more, or fewer."""
+        model: Any = self.model
+        tables = (model.get_input_embeddings(), model.get_output_embeddings())
+        return min(table.weight.shape[0] for table in tables if table is not None)
 
     @property
     def device(self) -> torch.device:

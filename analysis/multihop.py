@@ -138,7 +138,8 @@ class _Run:
             tokens = self.lm.encode(prompt)
             probabilities = self.lm.next_word(tokens)
             wanted, said = answer_token(self.lm.tokenizer, tokens, answer), int(probabilities.argmax())
-            self.known[prompt, answer] = probabilities[wanted].item(), said == wanted, self.lm.words([said])[0].strip()
+            word = self.lm.said(tokens, [said])[0].strip()
+            self.known[prompt, answer] = probabilities[wanted].item(), said == wanted, word
         return self.known[prompt, answer]
 
     def recall(self) -> list[list[float]]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
+from analysis.boundary import ended
 from analysis.framing import Prompted
 
 Mode = Literal["exact", "screened"]
@@ -37,8 +38,8 @@ class NeuronsRequest(Prompted):
 
     @field_validator("prompt")
     @classmethod
-    def _no_trailing_space(cls, prompt: str) -> str:
-        return prompt.rstrip()
+    def _as_put(cls, prompt: str) -> str:
+        return ended(prompt)
 
     @field_validator("counts")
     @classmethod

@@ -5,33 +5,45 @@ shares a token with its neighbour. Positions are found by character offsets and 
 guessed, where the tokenizer glues the subject to other text.
 """
 
-import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.errors import BadRequest, EmptyAnswer, SubjectAmbiguous, SubjectNotFound, SubjectSharesToken
+from analysis.boundary import Boundary, continuation, parted
+from analysis.errors import BadRequest, EmptyAnswer, SubjectNotFound, SubjectSharesToken
+from analysis.finding import find_text
+from analysis.labels import label, labels
 
 if TYPE_CHECKING:
     import torch
+
+__all__ = [
+    "Tokens", "answer_token", "answer_tokens", "encode", "find_own", "find_text", "label", "subject_range", "token_range",
+]  # fmt: skip
+ANCHORS = ("", "\n", '"', "(", ".", "=", "。", "a")
+"""Texts an answer is read behind where its own prompt melts with it; the first that leaves it whole is taken."""
+_ID = re.compile(r"[␣‿]?⟨id (\d+)⟩")
+"""An answer that is a token without text, named as it is shown."""
 
 
 @dataclass(frozen=True)
 class Tokens:
     """A text as the model reads it.
 
-    `spans[i]` are the characters [from, to) of token i in `text`; special tokens have an empty span.
-    In a chat (`analysis.chat`) `own` are the characters of a person's own prompt, `roles` says whose words each token
-    is, and `gap` what the template puts between the text and an answer, where it tells.
+    `spans[i]` are the characters [from, to) of token i in `text`; special tokens have an empty span. `boundary`: what
+    stands between this prompt and its answer. `rows`: ids the model has embeddings for, where that is known. In a chat
+    (`analysis.chat`) `own` are the characters of a person's own prompt, and `roles` says whose words each token is.
     """
 
     text: str
     ids: tuple[int, ...]
     labels: tuple[str, ...]
     spans: tuple[tuple[int, int], ...]
+    boundary: Boundary = "auto"
+    rows: int | None = None
     own: tuple[int, int] | None = None
     roles: tuple[str, ...] = ()
-    gap: str | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -59,110 +71,70 @@ def refuse_empty(text: str) -> None:
         raise BadRequest("The prompt is empty. Write a sentence that ends just before its answer.")
 
 
-def encode(tokenizer: Any, text: str) -> Tokens:
-    """Tokenise `text` with the tokenizer's own rule about BOS; an EOS it appends is taken off.
+def encode(tokenizer: Any, text: str, boundary: Boundary = "auto", rows: int | None = None) -> Tokens:
+    """Tokenise `text` with the tokenizer's own rule about BOS; a BOS the text brings itself is not put a second time.
 
-    A prompt is a text to be continued, so nothing may stand behind its last word.
+    A prompt is a text to be continued, so nothing may stand behind its last word: an EOS the tokenizer appends is taken
+    off, and a space at its end is the one before the answer.
     """
     refuse_empty(text)
+    text, typed = parted(text)
+    return as_it_stands(tokenizer, text, typed if boundary == "auto" else boundary, rows)
+
+
+def as_it_stands(tokenizer: Any, text: str, boundary: Boundary, rows: int | None = None) -> Tokens:
+    """`encode` of a text whose end is part of it, whatever stands there."""
+    ids, front, left_out = _read(tokenizer, text)
     if getattr(tokenizer, "is_fast", False):
-        encoded = tokenizer(text, return_offsets_mapping=True)
-        ids, spans = list(encoded["input_ids"]), [tuple(span) for span in encoded["offset_mapping"]]
+        offsets = tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
+        spans = [tuple(span) for span in offsets][left_out : left_out + len(ids)]
     else:
-        ids = list(tokenizer(text)["input_ids"])
-        spans = _spans_from_prefixes(tokenizer, text, ids)
-    special = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id} - {None}
-    while len(ids) > 1 and ids[-1] in special and _is_empty(spans[-1]):
-        ids.pop()
-        spans.pop()
-    labels = tuple(label(tokenizer, token) for token in ids)
-    return Tokens(text, tuple(ids), labels, tuple(spans))
+        spans = _spans_from_prefixes(tokenizer, text, ids, front)
+    found = Tokens(text, ids, labels(tokenizer, ids), tuple(spans), boundary, rows)
+    _held(tokenizer, found, ids, "The prompt")
+    return found
 
 
-def _is_empty(span: tuple[int, int]) -> bool:
-    return span[0] == span[1]
+def _read(tokenizer: Any, text: str) -> tuple[tuple[int, ...], int, int]:
+    """Ids of a text; how many of them stand before it, and how many that would stand there are left out.
+
+    What the tokenizer puts behind a text is taken off, and its BOS where the text brings one.
+    """
+    ids, own = (tuple(tokenizer(text, add_special_tokens=special)["input_ids"]) for special in (True, False))
+    places = range(len(ids) - len(own) + 1) if own else ()
+    front = next((at for at in places if ids[at : at + len(own)] == own), None)
+    if front is None:
+        return ids, 0, 0
+    twice = int(front == 1 and ids[0] == own[0] == tokenizer.bos_token_id)
+    return ids[twice : front + len(own)], front - twice, twice
 
 
-def _spans_from_prefixes(tokenizer: Any, text: str, ids: list[int]) -> list[tuple[int, int]]:
+def _held(tokenizer: Any, tokens: Tokens, ids: Iterable[int], where: str) -> None:
+    """Refuse ids the model has no rows for."""
+    if tokens.rows is not None and (beyond := [token for token in ids if token >= tokens.rows]):
+        raise BadRequest(
+            f"{where} holds “{label(tokenizer, beyond[0]).strip()}”, which the tokenizer reads as id {beyond[0]}; the "
+            f"model has ids 0 to {tokens.rows - 1} only. Write it otherwise, or load the model with its own tokenizer."
+        )
+
+
+def _spans_from_prefixes(tokenizer: Any, text: str, ids: tuple[int, ...], front: int) -> list[tuple[int, int]]:
     """Spans for tokenizers without offsets, from the prefixes of `text` that are read as the first tokens of `ids`.
 
-    Tokens no prefix tells apart, such as the bytes of one character, share the span of all of them.
+    `front`: tokens before the text's own. Tokens no prefix tells apart, such as the bytes of one character, share the
+    span of all of them.
     """
-    marks = set(getattr(tokenizer, "all_special_ids", ())) - {getattr(tokenizer, "unk_token_id", None)}
-
-    def bare(ids: list[int]) -> list[int]:
-        while ids and ids[-1] in marks:
-            ids = ids[:-1]
-        return ids
-
-    body = bare(ids)
-    front = next((index for index, token in enumerate(body) if token not in marks), len(body))
     ends = {front: 0}
     for cut in range(1, len(text)):
-        part = bare(list(tokenizer(text[:cut])["input_ids"]))
-        if len(part) > front and part == body[: len(part)]:
+        part, *_ = _read(tokenizer, text[:cut])
+        if len(part) > front and part == ids[: len(part)]:
             ends[len(part)] = cut
-    ends[len(body)] = len(text)
+    ends[len(ids)] = len(text)
     spans, before = [(0, 0)] * front, front
     for count in sorted(ends)[1:]:
         spans += [(spans[-1][1] if spans else 0, ends[count])] * (count - before)
         before = count
-    return spans + [(len(text), len(text))] * (len(ids) - len(body))
-
-
-def label(tokenizer: Any, token: int) -> str:
-    """The text of one token, its leading space kept; pieces of a character show as their byte."""
-    text = tokenizer.decode([token], clean_up_tokenization_spaces=False)
-    piece = tokenizer.convert_ids_to_tokens(token)
-    if isinstance(piece, str):
-        if piece.startswith("▁") and not text.startswith(" "):
-            text = " " + text
-        if "\ufffd" in text:
-            text = piece
-    return text
-
-
-def find_text(text: str, part: str, *, occurrence: int | None = None, what: str = "subject") -> tuple[int, int]:
-    """Characters [from, to) of `part` in `text`; whole words are preferred over parts of words.
-
-    `occurrence` counts from 0 and is needed when there is more than one.
-    """
-    wanted = part.strip()
-    if not wanted:
-        raise SubjectNotFound(f"The {what} is empty. Name the words of the prompt it stands for.")
-    places = [match.start() for match in re.finditer(rf"(?<!\w){re.escape(wanted)}(?!\w)", text)]
-    places = places or [match.start() for match in re.finditer(re.escape(wanted), text)]
-    if not places:
-        suggestion = _nearest(text, wanted)
-        hint = f" Did you mean “{suggestion}”?" if suggestion else ""
-        raise SubjectNotFound(f"“{wanted}” is not in the prompt.{hint}", suggestion)
-    if occurrence is None:
-        if len(places) > 1:
-            raise SubjectAmbiguous(
-                f"“{wanted}” occurs {len(places)} times in the prompt. Choose which one (0 to {len(places) - 1}).",
-                len(places),
-            )
-        occurrence = 0
-    if not 0 <= occurrence < len(places):
-        raise SubjectNotFound(
-            f"“{wanted}” occurs {len(places)} times in the prompt; there is no occurrence {occurrence} "
-            f"(the first is 0)."
-        )
-    return places[occurrence], places[occurrence] + len(wanted)
-
-
-def _nearest(text: str, wanted: str) -> str | None:
-    """The run of whole words of `text` most like `wanted`."""
-    words = list(re.finditer(r"\w[\w'’.-]*", text))
-    size = len(wanted.split())
-    runs = [
-        text[words[i].start() : words[j].end()]
-        for i in range(len(words))
-        for j in range(i, min(len(words), i + size + 1))
-    ]
-    by_folded = {run.casefold(): run for run in reversed(runs)}
-    close = difflib.get_close_matches(wanted.casefold(), by_folded, n=1, cutoff=0.6)
-    return by_folded[close[0]] if close else None
+    return spans
 
 
 def token_range(tokens: Tokens, start: int, end: int) -> tuple[int, int]:
@@ -193,32 +165,48 @@ def find_own(
     tokens: Tokens, part: str, *, occurrence: int | None = None, what: str = "subject", folded: bool = False
 ) -> tuple[int, int]:
     """Characters [from, to) of `part` in the person's own prompt; `folded`: whatever the case of letters."""
-    prompt = tokens.prompt.casefold() if folded else tokens.prompt
-    start, end = find_text(prompt, part.casefold() if folded else part, occurrence=occurrence, what=what)
+    start, end = find_text(tokens.prompt, part, occurrence=occurrence, what=what, fold=folded)
     return tokens.begin + start, tokens.begin + end
 
 
 def answer_tokens(tokenizer: Any, prompt: Tokens, answer: str) -> tuple[int, ...]:
-    """The tokens of `answer` as they would follow `prompt`.
+    """The tokens of `answer` as they follow the tokens of `prompt`: together they spell `boundary.joined` of both.
 
-    The answer is read in its place, so the space before it and SentencePiece's own marks come
-    out as the model would write them. Where prompt and answer melt into one token, the answer
-    is encoded alone after a space.
+    The answer is read in its place. Where a tokenizer melts the prompt's end and the answer into one token, which could
+    not follow the prompt as it was given, the answer's text is read by itself.
     """
-    answer = answer.strip()
-    if not answer:
+    if named := _ID.fullmatch(answer.strip()):
+        ids: tuple[int, ...] = (int(named[1]),)
+        _held(tokenizer, prompt, ids, "The answer")
+        return ids
+    text = continuation(prompt.text, answer, prompt.boundary)
+    if not text:
         raise EmptyAnswer(
             "The answer is empty. Write the word the prompt should continue with, or leave it to the model."
         )
-    gap = " " if prompt.gap is None else prompt.gap
-    whole = encode(tokenizer, f"{prompt.text}{gap}{answer}").ids
-    if whole[: len(prompt)] == prompt.ids and len(whole) > len(prompt):
-        return whole[len(prompt) :]
-    alone = tokenizer(f"{gap}{answer}", add_special_tokens=False)["input_ids"]
-    named = [index for index, token in enumerate(alone) if label(tokenizer, token).strip()]
-    if not named:
-        raise EmptyAnswer(f"The tokenizer has no token for the answer “{answer}”.")
-    return tuple(alone[named[0] :])
+    whole, *_ = _read(tokenizer, prompt.text + text)
+    ids = whole[len(prompt) :] if whole[: len(prompt)] == prompt.ids else _alone(tokenizer, prompt, text, whole)
+    if not ids or not _spelt(tokenizer, ids):
+        raise EmptyAnswer(f"The tokenizer has no token for the answer “{answer.strip()}”.")
+    _held(tokenizer, prompt, ids, "The answer")
+    return ids
+
+
+def _spelt(tokenizer: Any, ids: Iterable[int]) -> str:
+    return tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)
+
+
+def _alone(tokenizer: Any, prompt: Tokens, text: str, whole: tuple[int, ...]) -> tuple[int, ...]:
+    """The tokens of `text` read behind a text that does not melt with it; `whole`, prompt and answer read as one."""
+    wanted, found = _spelt(tokenizer, whole), []
+    for anchor in ANCHORS:
+        head = tokenizer(anchor, add_special_tokens=False)["input_ids"] if anchor else []
+        ids = tokenizer(anchor + text, add_special_tokens=False)["input_ids"]
+        if list(ids[: len(head)]) == list(head) and len(ids) > len(head):
+            found.append(tuple(ids[len(head) :]))
+            if _spelt(tokenizer, (*prompt.ids, *found[-1])) == wanted:
+                return found[-1]
+    return min(found, key=len, default=())  # a tokenizer that cannot spell this text exactly
 
 
 def answer_token(tokenizer: Any, prompt: Tokens, answer: str) -> int:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from analysis.boundary import answer_as_kept, ended
 from analysis.framing import Prompted
 from analysis.lens_result import Lens
 from analysis.scores import TOP, Metric, Scores
@@ -53,10 +54,16 @@ class TraceRequest(Prompted):
 
     @field_validator("prompt")
     @classmethod
-    def _no_trailing_space(cls, prompt: str) -> str:
-        return prompt.rstrip()
+    def _as_put(cls, prompt: str) -> str:
+        return ended(prompt)
 
-    @field_validator("answer", "foil", "replacement")
+    @field_validator("answer", "foil")
+    @classmethod
+    def _as_kept(cls, text: str | None, info: ValidationInfo) -> str | None:
+        kept = answer_as_kept(info.data.get("prompt", ""), text or "", info.data.get("boundary", "auto"))
+        return kept if kept.strip() else None
+
+    @field_validator("replacement")
     @classmethod
     def _blank_is_none(cls, text: str | None) -> str | None:
         return (text or "").strip() or None

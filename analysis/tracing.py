@@ -109,9 +109,9 @@ class _Trace:
             tokens=list(self.tokens.labels),
             roles=list(self.tokens.roles),
             subject=self.subject,
-            answer=lm.words([self.judge.answer])[0],
+            answer=lm.said(self.tokens, [self.judge.answer])[0],
             answer_id=self.judge.answer,
-            foil=lm.words([self.judge.foil])[0],
+            foil=lm.said(self.tokens, [self.judge.foil])[0],
             foil_id=self.judge.foil,
             sigma=self.corrupted.sigma,
             replacement=self.replacement,
@@ -128,7 +128,8 @@ class _Trace:
     def name_words(self, result: TraceResult, *ids: np.ndarray) -> None:
         """Put the texts of token ids beside the result: before the ids, as a page may be reading it meanwhile."""
         new = {int(i) for part in ids for i in np.unique(part)} - {int(i) for i in result.words}
-        result.words.update({str(i): word for i, word in zip(sorted(new), self.lm.words(sorted(new)), strict=True)})
+        words = self.lm.said(self.tokens, sorted(new))
+        result.words.update({str(i): word for i, word in zip(sorted(new), words, strict=True)})
 
     def order(self) -> list[int]:
         """Tokens in the order a reader wants them: last of the subject, last of the prompt, then the rest."""

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.study import Request, Study
 from app.links import nested_of, validated
-from editors.case import Case
+from editors.case import Case, behind
 from editors.evaluate_parts import parts_of
 from editors.evaluate_result import EvaluateRequest
 
@@ -24,7 +24,7 @@ FROM_CASE: dict[str, dict[str, Taken]] = {
     "neurons": PROMPT,
     "generate": {"prompt": lambda case: (case.rewrite.text,)},
     "heads": {
-        "prompt": lambda case: f"{case.rewrite.text} {case.rewrite.target}. {case.rewrite.text}",
+        "prompt": lambda case: behind(case.rewrite, case.rewrite.text),
         "subject": lambda case: case.rewrite.subject,
         "context": lambda case: case.rewrite.target,
         "memory": lambda case: case.olds[0] or None,

@@ -25,7 +25,7 @@ def ask(lm: "LanguageModel", probes: Sequence[Probe]) -> Answers:
         probability[1],
         greedy[0],
         greedy[1],
-        [word.strip() for word in lm.words(found.said)],
+        [lm.said(place, [token])[0].strip() for place, token in zip(found.places, found.said, strict=True)],
         found.said_probability,
     )
 
@@ -53,15 +53,15 @@ class Looking:
 
     def __init__(self, lm: "LanguageModel", prompt: str, target: str, others: Sequence[str]):
         self.lm, self.prompt, self.prompts = lm, prompt, (prompt, *others)
-        tokens = lm.encode(prompt)
-        now = lm.next_word(tokens)
-        wanted = answer_tokens(lm.tokenizer, tokens, target)[0]
+        self.place = lm.encode(prompt)
+        now = lm.next_word(self.place)
+        wanted = answer_tokens(lm.tokenizer, self.place, target)[0]
         likely = [int(token) for token in now.topk(WORDS + 1).indices]
         self.ids = list(dict.fromkeys([likely[0], wanted, *likely[1:]]))[:WORDS]
         self.before, self.texts = self._look()
 
     def _look(self) -> tuple[np.ndarray, list[str]]:
-        said = self.lm.next_word(self.lm.encode(self.prompt))[self.ids].cpu().numpy()
+        said = self.lm.next_word(self.place)[self.ids].cpu().numpy()
         return said, texts_after(self.lm, self.prompts, TEXT_TOKENS)
 
     def again(self) -> Glance:
@@ -69,7 +69,7 @@ class Looking:
         after, texts = self._look()
         return Glance(
             self.prompt,
-            [word.strip() for word in self.lm.words(self.ids)],
+            [word.strip() for word in self.lm.said(self.place, self.ids)],
             self.before,
             after,
             list(zip(self.prompts, self.texts, texts, strict=True)),

@@ -5,7 +5,6 @@ away, neither its beginning nor its length (2502.11177).
 """
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from analysis.boundary import plain
+from analysis.finding import begins_with
 from analysis.generation import texts_after
 from analysis.thinking import answer_in
 
@@ -98,7 +99,7 @@ def _thought_over(text: str) -> bool:
 def right(said: str, answers: Sequence[str]) -> bool:
     """Whether what is said begins with one of the answers, whole words, whatever the case of letters."""
     text = _bare(said)
-    return any(re.match(rf"{re.escape(_bare(answer))}(?!\w)", text) is not None for answer in answers)
+    return any(begins_with(text, _bare(plain(answer))) for answer in answers)
 
 
 def _bare(text: str) -> str:

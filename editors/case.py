@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from analysis import boundary
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.facts import Fact, another_object, in_turn
 from editors.probes import Kind, Probe, probes_of
@@ -35,7 +36,7 @@ class Case:
 
 def behind(rewrite: Rewrite, prompt: str) -> str:
     """A prompt behind the edit as a sentence: the distracting neighbourhood task."""
-    return f"{rewrite.text} {rewrite.target}. {prompt}"
+    return boundary.behind(boundary.sentence(rewrite.text, rewrite.target), prompt)
 
 
 def distracting(rewrites: Sequence[Rewrite], probes: Iterable[Probe]) -> list[Probe]:

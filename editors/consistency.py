@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
+from analysis.boundary import sentence
 from analysis.facts import Fact, read_facts
 from editors.case import Case
 
@@ -41,7 +42,7 @@ def _said_of(subject: str) -> str:
 def _sentences(fact: Fact) -> list[str]:
     told = [(wording, fact.object) for wording in (fact.prompt, *fact.paraphrases)]
     told += [(other.prompt, other.object) for other in fact.others]
-    return [f"{wording.replace('{}', fact.subject)} {answer}." for wording, answer in dict.fromkeys(told)]
+    return [sentence(wording.replace("{}", fact.subject), answer) for wording, answer in dict.fromkeys(told)]
 
 
 def _weighted(text: str) -> dict[str, float]:

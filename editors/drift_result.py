@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
+from analysis.boundary import ended
 from analysis.correlation import Correlation, pearson
 from analysis.framing import Prompted
 
@@ -34,8 +35,8 @@ class DriftPrompt(Prompted):
 
     @field_validator("prompt")
     @classmethod
-    def _no_trailing_space(cls, prompt: str) -> str:
-        return prompt.rstrip()
+    def _as_put(cls, prompt: str) -> str:
+        return ended(prompt)
 
 
 class DriftRequest(DriftPrompt):

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from analysis.blocks import Frame, first_hidden
 from analysis.errors import BadRequest, PromptTooLong
+from analysis.finding import occurrences
 from analysis.framing import framed
 from analysis.packed import packed
 from analysis.patching import Heads, Reading, patched, read
@@ -88,7 +89,7 @@ class _Prompt:
         first = [int(run.argmax()) for run in spoken[:2]]
         ids = list(dict.fromkeys([first[0], self.answer, self.edited, first[1], *likely]))[:WORDS]
         return Said(
-            self.lm.words(ids),
+            self.lm.said(self.tokens, ids),
             spoken[:, ids].numpy(),
             spoken[:, self.answer].numpy(),
             spoken[:, self.edited].numpy(),
@@ -96,15 +97,20 @@ class _Prompt:
 
     def words(self) -> tuple[str, str]:
         """Texts of the two answers' first tokens."""
-        one, other = self.lm.words([self.answer, self.edited])
+        one, other = self.lm.said(self.tokens, [self.answer, self.edited])
         return one, other
 
 
 def _written(stack: Sequence[Edit], subject: str) -> str:
     """What the uppermost edit of the subject writes; of any subject where none is of this one."""
     facts = [fact for edit in stack for fact in edit.request.facts]
-    own = [fact for fact in facts if fact.subject.casefold() in subject.casefold() or subject in fact.subject]
+    own = [fact for fact in facts if _shares(fact.subject, subject)]
     return (own or facts)[-1].target
+
+
+def _shares(one: str, other: str) -> bool:
+    """Whether one subject is named within the other."""
+    return bool(occurrences(other, one, fold=True) or occurrences(one, other))
 
 
 @framed

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis.boundary import plain
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.framing import framed
 from analysis.packed import packed
@@ -223,4 +224,4 @@ def _freely(
     answers = said_to(lm, [probes[at].prompt for at in asked], request.words, names)
     for at, said in zip(asked, answers, strict=True):
         texts[at] = said
-        values[places, at] = right(said, [probes[at].new]), probes[at].new.casefold() in said.casefold()
+        values[places, at] = right(said, [probes[at].new]), plain(probes[at].new).casefold() in said.casefold()

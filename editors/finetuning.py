@@ -96,7 +96,7 @@ def finetune(
         losses.append(loss.numpy())
         probabilities.append((-score).exp().numpy())
         formers.append(former)
-        names = said_at_first(lm, [(fact.target, token) for fact, token in zip(request.facts, said, strict=True)])
+        names = said_at_first(lm, list(zip(request.facts, said, strict=True)))
         report(step + 1, steps, "steps of fine-tuning", SoFar(np.array(probabilities), np.array(formers), names, steps))
         change = change.detach()
         if bool((loss < request.enough).all()) or step == steps - 1:

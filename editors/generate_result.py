@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from analysis.boundary import ended
 from analysis.framing import Prompted
 
 
@@ -20,7 +21,7 @@ class GenerateRequest(Prompted):
     def _said(cls, prompts: tuple[str, ...]) -> tuple[str, ...]:
         if not all(prompt.strip() for prompt in prompts):
             raise ValueError("a prompt is empty")
-        return tuple(prompt.rstrip() for prompt in prompts)
+        return tuple(map(ended, prompts))
 
 
 @dataclass(frozen=True)

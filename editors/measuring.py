@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.tokens import answer_tokens
+from analysis.tokens import Tokens, answer_tokens
 from editors.probes import Probe
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Measured:
     said: np.ndarray  # (P,) id of the likeliest next token
     said_probability: np.ndarray  # (P,)
     slots: Tensor | None  # (P, V) log-probabilities of the next token, on the CPU, where asked for
+    places: list[Tokens]  # (P,) the prompts as they were read
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ def measured(
 ) -> Measured:
     """Read every probe with both answers, `rows` at once; raises for prompts and answers that have no tokens."""
     lines: list[_Line] = []
-    for index, probe in enumerate(probes):
-        tokens = lm.encode(probe.prompt)
+    places = [lm.encode(probe.prompt) for probe in probes]
+    for index, (probe, tokens) in enumerate(zip(probes, places, strict=True)):
         for which, answer in ((NEW, probe.new), (OLD, probe.old)):
             if answer or which == NEW:
                 lines.append(_Line(index, which, tuple(tokens.ids), tuple(answer_tokens(lm.tokenizer, tokens, answer))))
@@ -78,7 +79,7 @@ def measured(
                     said[line.probe], said_probability[line.probe] = int(best.indices), best.values.exp().item()
                     kept[line.probe] = at[0].clone() if slots else None
     found = torch.stack([one for one in kept if one is not None]) if slots and probes else None
-    return Measured(mean, summed, fraction, said, said_probability, found)
+    return Measured(mean, summed, fraction, said, said_probability, found, places)
 
 
 def _together(lines: list[_Line], rows: int) -> list[dict[tuple[int, ...], list[_Line]]]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from analysis.conflict_result import parse_head
 from analysis.errors import BadRequest
+from analysis.generation import first_said
 from analysis.key_value import attention_matrix
 from analysis.study import Report, provenance, silent
 from editors.applying import apply, tensor_hash
@@ -59,7 +60,7 @@ def prune(lm: "LanguageModel", request: EditRequest, report: Report = silent, *,
     with Overlay(lm) as overlay:
         for edit in stack:
             apply(lm, edit, overlay)
-        said = [lm.words([int(lm.next_word(lm.encode(fact.text)).argmax())])[0].strip() for fact in full.facts]
+        said = [first_said(lm, lm.encode(fact.text)) for fact in full.facts]
         probes = [
             Probe(index, "rewrite", fact.text, fact.target, old or fact.target)
             for index, (fact, old) in enumerate(zip(full.facts, said, strict=True))

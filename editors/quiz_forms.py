@@ -1,16 +1,18 @@
 """Every form in which a stored fact with a new answer can be asked, put together from words of our own."""
 
 import json
-import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import regex
 
 from analysis.errors import BadRequest
 from analysis.facts import Fact, read_facts
+from analysis.finding import whole_words
 from editors.case import Case
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -91,7 +93,7 @@ def doubt(asked: Asked) -> str:
 def matches(said: str, wanted: str) -> bool:
     """Whether one of the two holds the other as whole words, whatever the case of letters; nothing said is wrong."""
     one, other = _bare(said), _bare(wanted)
-    return bool(one and other) and (f" {other} " in f" {one} " or f" {one} " in f" {other} ")
+    return bool(whole_words(one, other) or whole_words(other, one))
 
 
 def first_word(said: str, wanted: str) -> bool:
@@ -100,7 +102,7 @@ def first_word(said: str, wanted: str) -> bool:
 
 
 def _bare(text: str) -> str:
-    return " ".join(re.sub(r"[^\w\s]", " ", text.casefold()).split())
+    return " ".join(regex.sub(r"[^\w\s\p{M}]", " ", unicodedata.normalize("NFC", text.casefold())).split())
 
 
 @lru_cache

@@ -6,8 +6,9 @@ left out takes the method's default, which `editors.settling` fills in from the 
 
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from analysis.boundary import answer_as_kept, ended
 from analysis.facts import Fact
 from analysis.framing import Prompted
 from analysis.moments_request import OWN
@@ -36,12 +37,18 @@ class Rewrite(BaseModel):
     def _one_slot(cls, prompt: str) -> str:
         if prompt.count("{}") != 1:
             raise ValueError(f"“{prompt}” must hold {{}} exactly once, in place of the subject")
-        return prompt.rstrip()
+        return ended(prompt)
 
-    @field_validator("subject", "target")
+    @field_validator("subject")
     @classmethod
     def _bare(cls, text: str) -> str:
         return text.strip()
+
+    @field_validator("target")
+    @classmethod
+    def _as_kept(cls, target: str, info: ValidationInfo) -> str:
+        prompt = info.data.get("prompt", "").replace("{}", info.data.get("subject", ""))
+        return answer_as_kept(prompt, target)
 
     @property
     def text(self) -> str:

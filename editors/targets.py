@@ -18,7 +18,7 @@ from torch import Tensor
 from analysis.key_value import output_matrix
 from analysis.packed import packed
 from analysis.study import Report, silent
-from editors.request import EditRequest
+from editors.request import EditRequest, Rewrite
 from editors.rows import Row
 from editors.sadr import restraint, searched, watched
 from editors.suffixes import Suffixes, suffixes
@@ -104,9 +104,9 @@ def unreached(request: EditRequest, probability: np.ndarray) -> list[str]:
     ]
 
 
-def said_at_first(lm: "LanguageModel", answers: Sequence[tuple[str, int]]) -> list[tuple[str, str]]:
+def said_at_first(lm: "LanguageModel", answers: Sequence[tuple[Rewrite, int]]) -> list[tuple[str, str]]:
     """New answers, each beside the word of the token that was said before it."""
-    return [(new, lm.words([token])[0].strip()) for new, token in answers]
+    return [(fact.target, lm.said(lm.encode(fact.text), [token])[0].strip()) for fact, token in answers]
 
 
 class _Search:
@@ -123,7 +123,7 @@ class _Search:
     ):
         self.lm, self.layer, self.sites, self.request = lm, layer, sites, request
         self.count = 1 + max(row.fact for row in rows) - begin
-        self.wanted = [fact.target for fact in request.facts[begin : begin + self.count]]
+        self.wanted = request.facts[begin : begin + self.count]
         self.first = layer + 1 if sites == ("hidden",) else layer
         self.device = lm.block_devices[layer]
         self.matrix = output_matrix(lm, layer)
@@ -152,7 +152,7 @@ class _Search:
             losses.append(torch.where(active, loss.detach(), torch.nan).cpu().numpy())
             probabilities.append(torch.where(active, log_probability.detach().exp(), torch.nan).cpu().numpy())
             formers.append(torch.where(active, former, torch.nan).cpu().numpy())
-            names = [(target, self.answered[fact]) for fact, target in enumerate(self.wanted)]
+            names = [(wanted, self.answered[fact]) for fact, wanted in enumerate(self.wanted)]
             so_far = SoFar(np.array(probabilities), np.array(formers), said_at_first(self.lm, names), steps)
             report(step + 1, steps, "steps of the search", so_far)
             ended = active & (loss.detach() < request.enough)

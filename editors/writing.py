@@ -17,6 +17,7 @@ from torch import Tensor
 
 from analysis.errors import BadRequest, UnknownArchitecture
 from analysis.framing import framed
+from analysis.generation import first_said
 from analysis.key_value import output_matrix
 from analysis.moments import Moments, moments
 from analysis.moments_request import MomentsRequest
@@ -123,7 +124,7 @@ def _probes(lm: "LanguageModel", facts: Sequence[Rewrite]) -> tuple[list[Probe],
     probes: list[Probe] = []
     texts: list[str] = []
     for index, fact in enumerate(facts):
-        said = lm.words([int(lm.next_word(lm.encode(fact.text)).argmax())])[0].strip()
+        said = first_said(lm, lm.encode(fact.text))
         own = stored_fact(fact, said)
         probes += answerable(lm, probes_of(index, fact, own.object if own else said, own))
         if own and not index:
