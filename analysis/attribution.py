@@ -18,6 +18,7 @@ from torch import Tensor
 
 from analysis.framing import framed
 from analysis.frozen_lens import FrozenLens
+from analysis.generation import answer_word
 from analysis.integrated import integrated
 from analysis.neuron_ablation import Scaled, outcomes
 from analysis.neuron_queries import Place, Queries, queries
@@ -263,7 +264,7 @@ def _attributed(lm: "LanguageModel", request: NeuronsRequest, report: Report) ->
         model=lm.card(),
         tokens=list(run.tokens.labels),
         roles=list(run.tokens.roles),
-        answer=lm.said(run.tokens, [run.answer])[0],
+        answer=answer_word(lm, run.tokens, run.answer, request.answer),
         answer_id=run.answer,
         probability=run.probability,
         said=lm.said(run.tokens, [run.said])[0],

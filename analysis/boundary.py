@@ -99,6 +99,12 @@ def marked(prompt: str, word: str, boundary: Boundary = "auto") -> str:
     return f"{shown or JOINT}{bare}"
 
 
+def goes_on(prompt: str, text: str) -> str:
+    """A continuation on one line, marked as a word is that begins otherwise than expected."""
+    line = " ".join(text.split())
+    return marked(prompt, f" {line}" if text[:1].isspace() else line)
+
+
 def answer_as_kept(prompt: str, answer: str, boundary: Boundary = "auto") -> str:
     """An answer as a person typed it: white space before it is marked where it is not what would stand there anyway."""
     answer = answer.rstrip()

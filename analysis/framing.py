@@ -5,12 +5,14 @@ way. `framed` opens the request's framing for the length of a run; `LanguageMode
 """
 
 import functools
+import hashlib
+import unicodedata
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from analysis.boundary import Boundary
+from analysis.boundary import Boundary, between
 from analysis.study import Request
 
 Run = TypeVar("Run", bound=Callable[..., Any])
@@ -38,6 +40,33 @@ class Framing(Protocol):
     def chat(self) -> Chat | None: ...
 
 
+_PROMPTS = frozenset(("prompt", "text", "two_hop"))
+_ANSWERS = frozenset(("answer", "foil", "target", "new", "old", "olds", "memory", "context", "edited"))
+
+
+def read_otherwise(value: Any, name: str = "") -> bool:
+    """Whether a request's data hold a text that was read otherwise while every answer stood behind a space.
+
+    Prompts after which none stands, that bring their own BOS, or with letters that were shown as broken bytes or found
+    in one composition only; answers that begin with what stands close to the word before.
+    """
+    if isinstance(value, dict):
+        return any(read_otherwise(part, key) for key, part in value.items())
+    if isinstance(value, list):
+        return any(read_otherwise(part, name) for part in value)
+    if not isinstance(value, str) or not value.strip():
+        return False
+    if name in _ANSWERS:
+        return between("a", value) != " "
+    return name in _PROMPTS and (
+        between(value.replace("{}", "a"), "a") != " "
+        or value.endswith(" ")
+        or value.lstrip().startswith("<")
+        or unicodedata.normalize("NFC", value) != value
+        or any(ord(char) > 0x24F and not 0x2000 <= ord(char) < 0x2070 for char in value)
+    )
+
+
 class Prompted(Request):
     """A request that puts prompts before the model."""
 
@@ -48,8 +77,14 @@ class Prompted(Request):
     chat: Chat | None = Field(None, description="put prompts into this conversation, in the model's own template")
 
     def framing(self) -> dict[str, Any]:
-        """The fields that say so, for a request that is asked on behalf of this one."""
+        """How this request's prompts are put, for the requests a run of it makes."""
         return {"boundary": self.boundary, "chat": self.chat}
+
+    def key(self, model: str) -> str:
+        """As of any request; prompts and answers that used to be read otherwise have keys of their own."""
+        own = super().key(model)
+        otherwise = read_otherwise(self.model_dump(mode="json"))
+        return hashlib.sha256(f"{own}|boundary".encode()).hexdigest()[:24] if otherwise else own
 
 
 PLAIN = Prompted()

@@ -4,6 +4,7 @@ A token costs little more for many texts than for one, since the weights are rea
 of any length go on side by side, and reads what they share in front once. `continuations` is the plain way.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import groupby, takewhile
@@ -16,15 +17,18 @@ from transformers import DynamicCache
 from analysis.architecture import context_length
 from analysis.boundary import marked
 from analysis.chat import turn_ends
+from analysis.labels import labels
 from analysis.packed import packed
 from analysis.thinking import MARKS, left_open
-from analysis.tokens import Tokens
+from analysis.tokens import Tokens, answer_tokens
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
 ROWS = 16
 """Texts that go on side by side."""
+CUT = re.compile(r"⟨[0-9A-F]{2}[ ⟩]")
+"""In a token's text, bytes that make no character."""
 CHARACTER = 4
 """Tokens a character may be cut in."""
 SHARED = 12
@@ -181,6 +185,19 @@ def speech(lm: "LanguageModel", prompt: Tokens) -> tuple[Callable[[Sequence[int]
         return "".join(pieces)
 
     return text, _ends(lm) | (turn_ends(lm.tokenizer) if prompt.own else set())
+
+
+def answer_word(lm: "LanguageModel", prompt: Tokens, token: int, answer: str | None) -> str:
+    """The word of an answer's first token, as `lm.said`; of a token that only begins a character the character.
+
+    `answer`: what was asked for; the model's own when None.
+    """
+    (word,) = lm.said(prompt, [token])
+    if not CUT.search(word):
+        return word
+    if answer is None:
+        return first_said(lm, prompt)
+    return labels(lm.tokenizer, answer_tokens(lm.tokenizer, prompt, answer))[0]
 
 
 def first_said(lm: "LanguageModel", prompt: Tokens) -> str:

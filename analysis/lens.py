@@ -14,6 +14,7 @@ from torch import Tensor
 
 from analysis.blocks import Frame, Passage, first_hidden, record
 from analysis.framing import framed
+from analysis.generation import answer_word
 from analysis.lens_result import Lens, LensRequest, LensResult
 from analysis.scores import TOP
 from analysis.study import Report, provenance, silent
@@ -60,7 +61,7 @@ def logit_lens(lm: "LanguageModel", request: LensRequest, report: Report = silen
         model=lm.card(),
         tokens=list(tokens.labels),
         roles=list(tokens.roles),
-        answer=lm.said(tokens, [answer])[0],
+        answer=answer_word(lm, tokens, answer, request.answer),
         lens=lens,
         words={str(i): word for i, word in zip(unique, lm.said(tokens, unique), strict=True)},
         provenance=provenance(time.perf_counter() - started),

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
-    "Tokens", "answer_token", "answer_tokens", "encode", "find_own", "find_text", "label", "subject_range", "token_range",
+    "Tokens", "answer_token", "answer_tokens", "encode", "find_own", "find_text", "label", "subject_range",
+    "token_range",
 ]  # fmt: skip
 ANCHORS = ("", "\n", '"', "(", ".", "=", "。", "a")
 """Texts an answer is read behind where its own prompt melts with it; the first that leaves it whole is taken."""

@@ -18,6 +18,7 @@ from analysis.blocks import Frame, Passage, Site, at_sites, first_hidden, record
 from analysis.corruption import Corrupted, noisy, other_subject, replace_subject, subject_scale
 from analysis.errors import PromptTooLong
 from analysis.framing import framed
+from analysis.generation import answer_word
 from analysis.judge import Judge, foil_token
 from analysis.lens import read_lens
 from analysis.memory import free_bytes
@@ -109,7 +110,7 @@ class _Trace:
             tokens=list(self.tokens.labels),
             roles=list(self.tokens.roles),
             subject=self.subject,
-            answer=lm.said(self.tokens, [self.judge.answer])[0],
+            answer=answer_word(lm, self.tokens, self.judge.answer, request.answer),
             answer_id=self.judge.answer,
             foil=lm.said(self.tokens, [self.judge.foil])[0],
             foil_id=self.judge.foil,

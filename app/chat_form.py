@@ -53,9 +53,7 @@ def read(prompt: str, chat: Chat | dict[str, Any] | None) -> Tokens | None:
     tokenizer = services().models.tokenizers.get(spec())
     if tokenizer is None or not prompt.strip():
         return None
-    return (
-        encode(tokenizer, prompt.rstrip()) if chat is None else in_chat(tokenizer, [prompt], Chat.model_validate(chat))
-    )
+    return encode(tokenizer, prompt) if chat is None else in_chat(tokenizer, [prompt], Chat.model_validate(chat))
 
 
 def words(chat: Chat | None) -> str:

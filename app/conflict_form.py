@@ -42,7 +42,8 @@ def prepare() -> None:
 def request() -> HeadsRequest:
     """The form as a request; raises `BadRequest` naming the field."""
     values: dict[str, Any] = {name: st.session_state[slot(PAGE, name)] for name in HeadsRequest.model_fields}
-    values["memory"], values["chat"] = (values["memory"] or "").strip() or None, chat_form.value(PAGE)
+    values["memory"] = values["memory"] if (values["memory"] or "").strip() else None
+    values["chat"] = chat_form.value(PAGE)
     return validated(HeadsRequest, values)
 
 
@@ -87,6 +88,7 @@ def _more() -> None:
             **field(PAGE, "rank_by"),
             required=True,
         )
+        boundary_field(PAGE)
         st.number_input("Heads of each kind to silence at most", 1, 12, **field(PAGE, "most"))
         st.number_input("Seed", 0, 2**32 - 1, **field(PAGE, "seed"))
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from analysis import ConflictResult, HeadsResult, KnockoutResult
 from analysis.conflict_result import SIDES, parse_head
+from analysis.finding import occurrences
 from app import written
 from app.charts import captions, conflict_charts
 from app.charts.bars import word_bars
@@ -217,13 +218,13 @@ def looks(result: HeadsResult, head: Head) -> str:
 def keep_request(result: HeadsResult, heads: list[Head]) -> EditRequest:
     """The edit that silences these heads, looked at on this prompt."""
     prompt, subject = result.request.prompt, result.request.subject
-    at = prompt.rindex(subject)
+    begin, end = occurrences(prompt, subject)[-1]
     side = result.scores.side(heads[0], result.request.rank_by)
     return EditRequest(
         facts=(
             Rewrite(
-                prompt=f"{prompt[:at]}{{}}{prompt[at + len(subject) :]}",
-                subject=subject,
+                prompt=f"{prompt[:begin]}{{}}{prompt[end:]}",
+                subject=prompt[begin:end],
                 target=result.memory if side == "context" else result.context,
             ),
         ),

@@ -4,7 +4,9 @@ from typing import Any
 
 import streamlit as st
 
+from analysis.finding import occurrences
 from app import chat_form, written
+from app.boundary_field import boundary_field
 from app.links import validated
 from app.session import adopt, field, seed, slot
 from editors.drift_result import DriftRequest
@@ -12,7 +14,7 @@ from editors.edit import Edit
 from editors.tasks import TaskPrompt, prompts_of
 
 PAGE = "drift"
-FIELDS = ("prompt", "subject", "answer", "chat")
+FIELDS = ("prompt", "subject", "answer", "boundary", "chat")
 TASK_WORDS = {"relation": "same subject", "distracting": "neighbour after the edit"}
 
 
@@ -22,7 +24,7 @@ def prepare() -> None:
     query = {name: value for name, value in st.query_params.to_dict().items() if name in DriftRequest.model_fields}
     asked = bool(state.get(f"{PAGE}.fill")) or (bool(query) and query != state.get(f"{PAGE}.address"))
     adopt(PAGE)
-    seed(PAGE, dict.fromkeys(FIELDS, "") | {"answer": None, "chat": None}, DriftRequest)
+    seed(PAGE, dict.fromkeys(FIELDS, "") | {"answer": None, "boundary": "auto", "chat": None}, DriftRequest)
     edits = written.on()
     top = edits[-1].id if edits else None
     picked = state.pop(f"{PAGE}.picked", None)
@@ -60,7 +62,7 @@ def request() -> DriftRequest:
     """The fields as they stand; raises `BadRequest` naming the field."""
     values: dict[str, Any] = {name: st.session_state[slot(PAGE, name)] for name in FIELDS}
     subject = values["subject"] or ""
-    several = (values["prompt"] or "").count(subject) > 1 if subject else False
+    several = len(occurrences(values["prompt"] or "", subject)) > 1
     return validated(
         DriftRequest,
         {
@@ -85,6 +87,8 @@ def draw() -> bool:
         with st.container(horizontal=True, vertical_alignment="center"):
             chat_form.draw(PAGE)
             _pick()
+            with st.popover("More settings", icon=":material/tune:"):
+                boundary_field(PAGE)
     return pressed
 
 

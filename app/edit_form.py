@@ -11,11 +11,13 @@ import streamlit as st
 from pydantic import BaseModel, ConfigDict, Field
 
 from analysis import read_facts
+from analysis.boundary import Boundary
 from analysis.errors import BadRequest, SubjectNotFound
 from analysis.facts import Fact, another_object
 from analysis.framing import Prompted
 from analysis.tokens import find_text
 from app import bring_form, chat_form
+from app.boundary_field import boundary_field
 from app.forgetting import LIMIT, SILENT
 from app.links import validated
 from app.services import services
@@ -34,7 +36,7 @@ METHOD_WORDS: dict[str, str] = {
     "ft": "FT-L",
 }
 KEY_WORDS = {"r_rome": "r-ROME", "p_rome": "p-ROME", "rome": "ROME as published"}
-SETTINGS = ("layers", "key_mode", "contexts", "steps", "rate", "clamp", "norm", "kl", "sadr", "seed")
+SETTINGS = ("layers", "key_mode", "contexts", "steps", "rate", "clamp", "norm", "kl", "sadr", "seed", "boundary")
 
 
 class OneFactOnly(BadRequest):
@@ -91,6 +93,7 @@ class EditForm(Prompted):
     kl: float = Field(0.0625, ge=0)
     sadr: float = Field(0.0, ge=0)
     seed: int = Field(1, ge=0, lt=2**32)
+    boundary: Boundary = "auto"
 
     def fits(self) -> None:
         """Raise `OneFactOnly` where the method cannot write as many facts as there are."""
@@ -289,6 +292,7 @@ def _more() -> None:
     st.number_input("Weight of keeping the rest (KL)", 0.0, format="%.4f", **field(PAGE, "kl"))
     st.number_input("Weight of holding attention back (SADR)", 0.0, format="%.3f", **field(PAGE, "sadr"))
     st.number_input("Seed", 0, 2**32 - 1, **field(PAGE, "seed"))
+    boundary_field(PAGE)
 
 
 def suggestion(error: Exception) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from analysis.boundary import goes_on
 from app import forgetting, thoughts
 from app.charts import captions
 from app.charts.bars import word_bars
@@ -88,8 +89,8 @@ def _side_by_side(edit: Edit) -> None:
             st.plotly_chart(figure, key=f"edit-bars-{label}-{theme_seen()}", alt=f"{label}: {said}.", config=STILL)
             for number, row in enumerate(glance.texts):
                 said = thoughts.draw(row[text])
-                goes_on = {"was" if tone == "under" else "now": f"{' '.join(said.split())} …"}
-                verse(row[0], fact.subject, size="text", key=f"edit-goes-on-{label}-{number}", **goes_on)
+                side = {"was" if tone == "under" else "now": f"{goes_on(row[0], said)} …"}
+                verse(row[0], fact.subject, size="text", key=f"edit-goes-on-{label}-{number}", **side)
 
 
 def verdict(edit: Edit, index: int) -> tuple[str, str, bool]:

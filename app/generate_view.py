@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from analysis.boundary import ended, goes_on
 from analysis.errors import WorkbenchError
 from app import chat_form, flow, thoughts
 from app.components import verse
@@ -56,7 +57,7 @@ def draw() -> bool:
 def request() -> GenerateRequest:
     """The form as a request; raises `BadRequest` naming the field."""
     state = st.session_state
-    lines = [line.strip() for line in (state[slot(PAGE, "prompt")] or "").splitlines()]
+    lines = [ended(line.lstrip()) for line in (state[slot(PAGE, "prompt")] or "").splitlines()]
     drawn = state[slot(PAGE, "how")] == "drawn"
     return validated(
         GenerateRequest,
@@ -103,11 +104,11 @@ def show(result: Generated) -> None:
         left, right = st.columns(2, gap="large")
         with left:
             st.markdown(":blue[**Before**]")
-            verse(prompt, was=_line(result.before, number), size="text", key=f"generate-before-{number}")
+            verse(prompt, was=_line(prompt, result.before, number), size="text", key=f"generate-before-{number}")
         if edited:
             with right:
                 st.markdown(":orange[**After**]")
-                verse(prompt, now=_line(result.after, number), size="text", key=f"generate-after-{number}")
+                verse(prompt, now=_line(prompt, result.after, number), size="text", key=f"generate-after-{number}")
     if edited:
         titles = "; ".join(escape(title) for title in result.edits)
         st.markdown(f":gray[:small[After: with {titles}. {_how(result.request)}]]")
@@ -115,9 +116,10 @@ def show(result: Generated) -> None:
         st.markdown(f":gray[:small[No edit is on, so there is no after. {_how(result.request)}]]")
 
 
-def _line(texts: list[str], number: int) -> str:
+def _line(prompt: str, texts: list[str], number: int) -> str:
     """A continuation on one line, its thoughts folded away; an ellipsis where it has not begun or is empty."""
-    return " ".join(thoughts.draw(texts[number]).split()) or "…" if number < len(texts) else "…"
+    text = thoughts.draw(texts[number]) if number < len(texts) else ""
+    return goes_on(prompt, text) if text.strip() else "…"
 
 
 def _how(wanted: GenerateRequest) -> str:

@@ -9,8 +9,10 @@ import streamlit as st
 
 from analysis import TraceRequest, WorkbenchError
 from analysis.errors import SubjectAmbiguous, SubjectNotFound
-from analysis.tokens import Tokens, find_own, subject_range
+from analysis.finding import occurrences
+from analysis.tokens import Tokens, subject_range
 from app import chat_form
+from app.boundary_field import boundary_field
 from app.components import token_strip
 from app.flow import refusal
 from app.links import validated
@@ -28,7 +30,7 @@ KIND_WORDS = {
 }
 BLUR_WORDS = {"noise": "Noise", "subject": "Another subject", "text": "Own text"}
 FIELDS = ("prompt", "subject", "answer", "foil", "kinds", "window", "replacement", "noise", "sigma", "samples", "seed",
-          "occurrence", "severing_noise", "chat")  # fmt: skip
+          "occurrence", "severing_noise", "boundary", "chat")  # fmt: skip
 
 
 def defaults() -> dict[str, Any]:
@@ -123,6 +125,7 @@ def _more() -> None:
     st.selectbox(
         "Measure shown in the maps", list(METRIC_WORDS), format_func=METRIC_WORDS.__getitem__, **field(PAGE, "metric")
     )
+    boundary_field(PAGE)
     st.number_input("Noise samples", 1, 100, **field(PAGE, "samples"))
     st.number_input("Noise, as a multiple of σ", 0.0, 100.0, step=0.5, **field(PAGE, "noise"))
     st.number_input("σ of subject embeddings", 0.0, format="%.4f", **field(PAGE, "sigma"), placeholder="measured")
@@ -183,14 +186,8 @@ def _named(tokens: Tokens, chosen: tuple[int, int]) -> tuple[str, int | None]:
     while start < end and tokens.text[start].isspace():
         start += 1
     text = tokens.text[start:end].rstrip()
-    for occurrence in range(tokens.prompt.count(text) if text else 0):
-        try:
-            if find_own(tokens, text, occurrence=occurrence)[0] == start:
-                several = tokens.prompt.count(text) > 1
-                return text, occurrence if several else None
-        except SubjectNotFound:
-            break
-    return text, None
+    places = [tokens.begin + place for place, _ in occurrences(tokens.prompt, text)]
+    return text, places.index(start) if len(places) > 1 and start in places else None
 
 
 def _remedy(fault: WorkbenchError) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.errors import WorkbenchError
-from analysis.generation import texts_after
+from analysis.generation import answer_word, texts_after
 from analysis.tokens import answer_tokens
 from editors.measuring import measured
 from editors.probes import Answers, Glance, Probe
@@ -25,7 +25,7 @@ def ask(lm: "LanguageModel", probes: Sequence[Probe]) -> Answers:
         probability[1],
         greedy[0],
         greedy[1],
-        [lm.said(place, [token])[0].strip() for place, token in zip(found.places, found.said, strict=True)],
+        [answer_word(lm, place, token, None).strip() for place, token in zip(found.places, found.said, strict=True)],
         found.said_probability,
     )
 
@@ -58,6 +58,9 @@ class Looking:
         wanted = answer_tokens(lm.tokenizer, self.place, target)[0]
         likely = [int(token) for token in now.topk(WORDS + 1).indices]
         self.ids = list(dict.fromkeys([likely[0], wanted, *likely[1:]]))[:WORDS]
+        self.words = [word.strip() for word in lm.said(self.place, self.ids)]
+        if wanted in self.ids:
+            self.words[self.ids.index(wanted)] = answer_word(lm, self.place, wanted, target).strip()
         self.before, self.texts = self._look()
 
     def _look(self) -> tuple[np.ndarray, list[str]]:
@@ -69,7 +72,7 @@ class Looking:
         after, texts = self._look()
         return Glance(
             self.prompt,
-            [word.strip() for word in self.lm.said(self.place, self.ids)],
+            self.words,
             self.before,
             after,
             list(zip(self.prompts, self.texts, texts, strict=True)),

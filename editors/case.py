@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from analysis import boundary
+from analysis.boundary import Boundary
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.facts import Fact, another_object, in_turn
 from editors.probes import Kind, Probe, probes_of
@@ -34,15 +35,15 @@ class Case:
         return sum(probe.kind == kind for probe in self.probes)
 
 
-def behind(rewrite: Rewrite, prompt: str) -> str:
+def behind(rewrite: Rewrite, prompt: str, put: Boundary = "auto") -> str:
     """A prompt behind the edit as a sentence: the distracting neighbourhood task."""
-    return boundary.behind(boundary.sentence(rewrite.text, rewrite.target), prompt)
+    return boundary.behind(boundary.sentence(rewrite.text, rewrite.target, put), prompt)
 
 
-def distracting(rewrites: Sequence[Rewrite], probes: Iterable[Probe]) -> list[Probe]:
-    """Each neighbour behind the sentence of its fact's edit."""
+def distracting(rewrites: Sequence[Rewrite], probes: Iterable[Probe], put: Boundary = "auto") -> list[Probe]:
+    """Each neighbour behind the sentence of its fact's edit, whose answer is put as `put` says."""
     return [
-        Probe(probe.fact, "distracting", behind(rewrites[probe.fact], probe.prompt), probe.new, probe.old)
+        Probe(probe.fact, "distracting", behind(rewrites[probe.fact], probe.prompt, put), probe.new, probe.old)
         for probe in probes
         if probe.kind == "neighbour"
     ]

@@ -40,7 +40,7 @@ def prompts_of(stack: Sequence[Edit]) -> list[TaskPrompt]:
     before = 0
     for edit in stack:
         facts = edit.request.facts
-        for probe in (*edit.probes, *distracting(facts, edit.probes)):
+        for probe in (*edit.probes, *distracting(facts, edit.probes, edit.request.boundary)):
             if probe.kind in names and probe.new != probe.old:
                 found.append(
                     TaskPrompt(names[probe.kind], replace(probe, fact=before + probe.fact), facts[probe.fact].subject)

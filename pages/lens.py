@@ -4,6 +4,7 @@ import streamlit as st
 
 from analysis import LensRequest, WorkbenchError
 from app import chat_form, flow
+from app.boundary_field import boundary_field
 from app.charts import captions
 from app.charts.lens_map import WORDS_FIT, lens_alt, lens_map
 from app.charts.palette import live
@@ -16,7 +17,11 @@ from app.take_away import table_twin, take_away
 PAGE, STUDY = "lens", STUDIES["lens"]
 
 adopt(PAGE)
-seed(PAGE, {"prompt": "The Eiffel Tower is located in the city of", "answer": None, "chat": None}, LensRequest)
+seed(
+    PAGE,
+    {"prompt": "The Eiffel Tower is located in the city of", "answer": None, "boundary": "auto", "chat": None},
+    LensRequest,
+)
 st.title("What would each state say?")
 st.markdown(":gray[Every hidden state, read as if the model stopped there and answered (logit lens).]")
 with st.container(border=True):
@@ -28,9 +33,11 @@ with st.container(border=True):
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chat_form.draw(PAGE)
+        with st.popover("More settings", icon=":material/tune:"):
+            boundary_field(PAGE)
 request = None
 try:
-    fields = {name: st.session_state[slot(PAGE, name)] for name in ("prompt", "answer", "chat")}
+    fields = {name: st.session_state[slot(PAGE, name)] for name in ("prompt", "answer", "boundary", "chat")}
     request = validated(LensRequest, {**fields, "answer": fields["answer"] or None})
     say(PAGE, request)
     if pressed:

@@ -6,6 +6,7 @@ from analysis import HopsRequest, NeuronsRequest, WorkbenchError
 from analysis.chains import Chain, read_chains
 from analysis.chains import chain as chain_named
 from app import chat_form, flow, hops_view, neurons_view, reach_view, written
+from app.boundary_field import boundary_field
 from app.gallery import COLOSSEUM
 from app.links import validated
 from app.session import adopt, field, say, seed, slot, take_fill
@@ -18,7 +19,7 @@ MODES = {"screened": "The top, proven", "exact": "Every neuron"}
 FORMS = {"share": "Share (published code)", "dot": "Product (papers)"}
 
 adopt(PAGE)
-NAMES = ("prompt", "answer", "mode", "form", "top", "draws", "seed", "second_opinion", "chat")
+NAMES = ("prompt", "answer", "mode", "form", "top", "draws", "seed", "second_opinion", "boundary", "chat")
 seed(PAGE, {name: getattr(COLOSSEUM, name) for name in NAMES}, NeuronsRequest)
 if (wish := take_fill("hops")) and wish["chains"]:
     st.session_state[f"{PAGE}.picked"] = chain_named(wish["chains"][0]).whole()
@@ -70,6 +71,7 @@ with st.container(border=True, key="neurons-form"):
                 "Second opinion: integrated gradients (knowledge neurons), and what each word adds",
                 **field(PAGE, "second_opinion"),
             )
+            boundary_field(PAGE)
             st.number_input("Value neurons whose queries are looked for", 1, 300, **field(PAGE, "top"))
             st.number_input("Random draws to compare with", 0, 50, **field(PAGE, "draws"))
             st.number_input("Seed of the draws", 0, 2**32 - 1, **field(PAGE, "seed"))

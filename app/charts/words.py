@@ -1,12 +1,18 @@
 """Numbers and tokens as people read them in a figure."""
 
 import html
+import unicodedata
 from collections.abc import Collection, Sequence
+
+import regex
 
 from app.charts.palette import Palette
 
 THIN = "\u202f"
 """A narrow space that does not break: a number keeps its unit on its line."""
+_ISOLATE, _END = "\u2068", "\u2069"
+_BREAKS = str.maketrans({"\n": "⏎", "\r": "⏎", "\t": "⇥"})
+_CLUSTER = regex.compile(r"\X")
 
 
 def percent(value: float) -> str:
@@ -23,10 +29,31 @@ def signed(value: float) -> str:
     return f"{'+' if value >= 0 else '−'}{abs(100 * value):.0f}{THIN}points"
 
 
+def visible(token: str) -> str:
+    """A token with nothing in it that cannot be seen: ⟨U+200B⟩, a dotted circle under a mark; spaces are left."""
+    core = token.strip(" \n\r\t")
+    if core and all(unicodedata.category(char)[0] in "CZ" for char in core):
+        return token.replace(core, "".join(f"⟨U+{ord(char):04X}⟩" for char in core))
+    if core and unicodedata.category(core[0])[0] == "M":
+        return token.replace(core, f"◌{core}", 1)
+    return "".join(f"⟨U+{ord(char):04X}⟩" if _controls(char) else char for char in token)
+
+
+def _controls(char: str) -> bool:
+    return unicodedata.category(char) == "Cc" and char not in "\n\r\t"
+
+
 def token_label(token: str, limit: int = 14) -> str:
-    """A token as a tick label: no leading space, line breaks visible, markup harmless."""
-    text = token.strip(" ").replace("\n", "⏎").replace("\t", "⇥") or "␣"
-    return html.escape(text if len(text) <= limit else text[: limit - 1] + "…", quote=False)
+    """A token as a tick label: no leading space, line breaks visible, markup harmless, its direction its own."""
+    text = visible(token).strip(" ").replace("\r\n", "\n").translate(_BREAKS) or "␣"
+    letters = _CLUSTER.findall(text)
+    label = html.escape(text if len(letters) <= limit else "".join(letters[: limit - 1]) + "…", quote=False)
+    return f"{_ISOLATE}{label}{_END}" if right_to_left(text) else label
+
+
+def right_to_left(text: str) -> bool:
+    """Whether a text holds letters that are written from the right."""
+    return any(unicodedata.bidirectional(char) in ("R", "AL", "RLE", "RLO", "RLI", "RLM") for char in text)
 
 
 ROLES = {"system": "system", "you": "you", "model": "answer", "thinking": "thinking"}
@@ -51,4 +78,4 @@ def axis_labels(
 
 def word(token: str) -> str:
     """A token in running text."""
-    return token.strip() or repr(token)
+    return visible(token).strip() or repr(token)

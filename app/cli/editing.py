@@ -255,6 +255,7 @@ def _generate(parser: ArgumentParser) -> None:
 
 def generate(args: Namespace) -> int:
     """Let the model go on, with edits."""
+    from analysis.boundary import parted
     from analysis.generation import continued
     from editors.applying import written_over
 
@@ -266,7 +267,7 @@ def generate(args: Namespace) -> int:
         lm = loaded(args, bar)
     with written_over(lm, edits), lm.framed(framing):
         for prompt in args.prompt:
-            said = [prompt.rstrip(), *list(continued(lm, prompt, args.tokens, seed=args.seed))[-1:]]
+            said = [parted(prompt)[0], *list(continued(lm, prompt, args.tokens, seed=args.seed))[-1:]]
             print(("\n" if framing.chat else "").join(said))
     return 0
 

@@ -1,4 +1,5 @@
 const SHOWN = { '\n': '⏎', '\r': '⏎', '\t': '⇥', ' ': '·' }
+const legible = text => text.replace(/[\n\r]/g, '⏎').replace(/\t/g, '⇥')
 
 const SPEAKERS = { system: 'system', you: 'you', model: 'answer', thinking: 'thinking' }
 
@@ -7,9 +8,10 @@ function option(token, index, roles) {
   button.type = 'button'
   button.setAttribute('role', 'option')
   const word = el('span', 'word')
+  word.dir = 'auto'
   const [edge] = token.match(/^\s*/)
   for (const space of edge) word.append(el('span', 'faint', SHOWN[space] ?? '·'))
-  word.append(token.slice(edge.length) || (edge ? '' : '\u00a0'))
+  word.append(legible(token.slice(edge.length)) || (edge ? '' : '\u00a0'))
   const role = roles[index] ?? 'you'
   if (role !== 'you') button.classList.add('other')
   if (role in SPEAKERS && roles.length && roles[index - 1] !== role) button.append(el('span', 'speaker', SPEAKERS[role]))
@@ -28,7 +30,7 @@ function paint(root) {
     if (i === selected) button.setAttribute('aria-current', 'true')
     else button.removeAttribute('aria-current')
     button.tabIndex = i === active ? 0 : -1
-    const word = root.state.tokens[i].trim() || 'blank'
+    const word = root.state.tokens[i].trim() || (/[\n\r]/.test(root.state.tokens[i]) ? 'line break' : 'blank')
     const role = root.state.roles[i] ?? 'you'
     const whose = role === 'you' ? '' : `, ${SPEAKERS[role] ?? 'template'}`
     button.ariaLabel = `${word}, token ${i}${whose}${inside ? ', subject' : ''}${i === selected ? ', selected row' : ''}`
@@ -82,6 +84,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     clearTimeout(root.state?.timer)
     root.state = { tokens, roles: data.roles, active: -1 }
     root.setAttribute('role', 'listbox')
+    root.dir = 'ltr'
     root.ariaMultiSelectable = 'true'
     root.ariaOrientation = 'horizontal'
     root.ariaLabel = 'Subject: click a word; shift-click to extend'

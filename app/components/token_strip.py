@@ -9,6 +9,7 @@ from typing import TypedDict
 
 import streamlit as st
 
+from app.charts.words import visible
 from app.components.element import element
 
 _strip = element("token_strip", "dom")
@@ -26,6 +27,7 @@ def token_strip(
 ) -> StripChange | None:
     """Draw `tokens` with `subject` (half-open) marked and `selected` ringed; return a change, once, or None.
 
+    What cannot be seen is named, each token keeps its own direction, and the row runs from left to right in any script.
     Click marks one token, shift-click or shift-arrow extends, arrows, Home and End move the ring. A change made
     on other tokens than these (the prompt was edited meanwhile) is dropped. Not for use inside `st.form`.
     `roles`: in a chat, whose words each token is; a subject can be marked in the person's own alone, the others stand
@@ -45,7 +47,7 @@ def token_strip(
     _strip(
         key=key,
         data={
-            "tokens": list(tokens),
+            "tokens": [visible(token) for token in tokens],
             "subject": list(subject) if subject else None,
             "selected": selected,
             "roles": list(roles),

@@ -1,11 +1,12 @@
 export default function ({ data, parentElement }) {
-  const { prompt, subject, now, was, tail, size } = data
+  const { prompt, now, was, gap, tail, size } = data
   const line = el('p', size)
-  const at = subject ? prompt.indexOf(subject) : -1
-  if (at < 0) line.append(prompt)
-  else line.append(prompt.slice(0, at), el('span', 'subject', subject), prompt.slice(at + subject.length))
+  line.dir = 'auto'
+  const [before, subject, behind] = prompt
+  line.append(before)
+  if (subject) line.append(el('span', 'subject', subject), behind)
   if (now || was) {
-    if (prompt && !/\s$/.test(prompt)) line.append(' ')
+    line.append(gap)
     line.append(overwritten(was, now))
   }
   line.append(tail)
