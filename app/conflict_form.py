@@ -7,6 +7,7 @@ import streamlit as st
 from analysis import ConflictRequest, HeadsRequest, KnockoutRequest, read_facts
 from analysis.conflict_prompts import Format
 from app import chat_form
+from app.boundary_field import boundary_field
 from app.links import validated
 from app.session import field, loose, seed, slot, take_fill
 
