@@ -8,6 +8,7 @@ import streamlit as st
 from analysis import TraceRequest, TraceResult
 from analysis.scores import Metric
 from app.charts import captions
+from analysis.tokens import Tokens
 from app.charts.bars import word_bars
 from app.charts.palette import live
 from app.charts.token_map import token_map
@@ -224,13 +225,13 @@ def before_and_after(results: list[TraceResult]) -> None:
         st.markdown(captions.trace(result, "probability"))
 
 
-def empty(request: TraceRequest | None, labels: list[str] | None, layers: int | None) -> None:
+def empty(request: TraceRequest | None, tokens: Tokens | None, layers: int | None) -> None:
     """A blank page: axes with a dot a cell, one sentence."""
     st.markdown("Nothing traced yet. Press **Trace**.")
-    if request is None or labels is None or layers is None:
+    if request is None or tokens is None or layers is None:
         return
-    blank = np.full((layers, len(labels)), np.nan)
-    figure = token_map(blank, labels, live(), top=1.0)
+    blank = np.full((layers, len(tokens)), np.nan)
+    figure = token_map(blank, list(tokens.labels), live(), top=1.0, roles=tokens.roles)
     figure.data[0].showscale = False
     left, _ = st.columns([2, 1])
     left.plotly_chart(figure, key=f"trace-empty-{theme_seen()}", alt="An empty map: nothing traced yet.", config=STILL)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from analysis import TraceRequest, WorkbenchError
+from analysis.tokens import Tokens
 from app import chat_form, flow, trace_form, trace_view
 from app.services import services
 from app.session import say
@@ -36,13 +37,12 @@ if opened := st.session_state.pop(f"{PAGE}.open", None):
     st.session_state["shown"] = opened
 
 
-def tokens_of(shown: TraceRequest | None) -> list[str] | None:
+def tokens_of(shown: TraceRequest | None) -> Tokens | None:
     """What the axes of a map to come will say, where that is known."""
     try:
-        tokens = chat_form.read(shown.prompt, shown.chat) if shown else None
+        return chat_form.read(shown.prompt, shown.chat) if shown else None
     except WorkbenchError:  # told by the form
         return None
-    return list(tokens.labels) if tokens else None
 
 
 def outcome() -> None:
