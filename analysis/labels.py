@@ -88,8 +88,6 @@ def _content(tokenizer: Any, token: int) -> str | bytes:
         text = f" {text}"
     if "\ufffd" in text and (raw := _bytes(piece)) is not None:
         return raw
-    if text[:1].isalnum() and _joins_with_spaces(tokenizer):
-        text = f" {text}"
     return text or piece
 
 
@@ -110,7 +108,7 @@ def _byte_level() -> dict[str, int]:
 
 
 @lru_cache(maxsize=16)
-def _joins_with_spaces(tokenizer: Any) -> bool:
+def joins_with_spaces(tokenizer: Any) -> bool:
     """Whether words are written apart though their tokens hold no space, as of a tokenizer of whole words."""
     special = set(getattr(tokenizer, "all_special_ids", ()))
     for token in range(min(len(tokenizer), 2000) if hasattr(tokenizer, "__len__") else 0):

@@ -21,6 +21,7 @@ from analysis.boundary import marked
 from analysis.chat import in_chat
 from analysis.errors import PromptTooLong, UnknownArchitecture
 from analysis.framing import PLAIN, Chat, Framing
+from analysis.labels import joins_with_spaces
 from analysis.study import edited_hash
 from analysis.tokens import Tokens, encode, label
 
@@ -161,7 +162,8 @@ class LanguageModel:
         """Each token id as the first of an answer: `words`, and ␣ or ‿ before those that begin otherwise than usual."""
         found = []
         for word in self.words(ids):
-            shown = marked(after.text, word, after.boundary)
+            unsaid = " " if word[:1].isalnum() and joins_with_spaces(self.tokenizer) else ""
+            shown = marked(after.text, unsaid + word, after.boundary)
             found.append(word if shown == word.lstrip() else shown)
         return found
 

@@ -7,8 +7,8 @@ import streamlit as st
 
 from analysis import TraceRequest, TraceResult
 from analysis.scores import Metric
-from app.charts import captions
 from analysis.tokens import Tokens
+from app.charts import captions
 from app.charts.bars import word_bars
 from app.charts.palette import live
 from app.charts.token_map import token_map
