@@ -152,9 +152,9 @@ def test_what_the_model_writes_by_itself_is_no_conversation(tiny_chat, tmp_path)
 def test_an_answer_follows_as_the_template_lets_it():
     """Behind a line's end no space is put; behind a beginning of the answer one is."""
     tokenizer = templated(language_model("llama").tokenizer, CHATML)
-    assert in_chat(tokenizer, [PROMPT], Chat()).gap == ""
-    assert in_chat(tokenizer, [PROMPT], Chat(prefix="the city is")).gap is None
-    assert in_chat(templated(tokenizer, TALKATIVE), [PROMPT], Chat()).gap == " "
+    assert in_chat(tokenizer, [PROMPT], Chat()).boundary == "none"
+    assert in_chat(tokenizer, [PROMPT], Chat(prefix="the city is")).boundary == "auto"
+    assert in_chat(templated(tokenizer, TALKATIVE), [PROMPT], Chat()).boundary == "space"
     assert in_chat(tokenizer, [PROMPT], Chat(prefix="the")).text.endswith("[/ask] the")
     tokens = in_chat(tokenizer, [PROMPT], Chat())
     assert answer_token(tokenizer, tokens, "river") == tokenizer("river")["input_ids"][0]
@@ -262,5 +262,5 @@ def tiny_chat():
 
 def test_a_text_as_it_stands_is_read_so_in_any_conversation(tiny_chat):
     with tiny_chat.framed(Prompted(chat=Chat())):
-        assert tiny_chat.encode_plain(PROMPT) == encode(tiny_chat.tokenizer, PROMPT)
+        assert tiny_chat.encode_plain(PROMPT) == encode(tiny_chat.tokenizer, PROMPT, rows=tiny_chat.n_ids)
         assert far(tiny_chat.next_word(tiny_chat.encode_plain(PROMPT)), torch.zeros(1)) > 0
