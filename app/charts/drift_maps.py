@@ -169,7 +169,10 @@ def window_curve(result: DriftResult, palette: Palette) -> go.Figure:
             line={"color": colour, "width": 1.5, "dash": "dot"},
         )  # fmt: skip
     size = grid.shape[1]
-    ends = [(float(values[-1]), token_label(name), colour) for name, colour, values, _ in pairs]
+    ends = [
+        (float(values[-1]) if values[-1] == values[-1] else float(said[1]), token_label(name), colour)
+        for name, colour, values, said in pairs
+    ]
     name_ends(figure, ends, x=size - 1, least=0.08)
     axes(figure, palette, across=f"middle of {result.window['layers']} layers")
     figure.update_yaxes(**HALVES)

@@ -6,6 +6,7 @@ import tempfile
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from analysis.errors import BadRequest
 FORMS = {
     "json": "everything, as strict JSON",
     "csv": "the table, as CSV",
-    "html": "the figures, as one file that needs nothing else",
+    "html": "figures and table, as one file that needs nothing else",
     "markdown": "the report, as Markdown",
 }
 
@@ -41,6 +42,18 @@ def check_outputs(args: Namespace) -> None:
     for form in FORMS:
         if getattr(args, form, STDOUT) != STDOUT:
             _checked(getattr(args, form))
+
+
+def forms_of(result: Any) -> dict[str, Callable[[], str]]:
+    """What makes the text of a result in each form: the same as from its page."""
+    from app.exports import to_csv, to_json
+
+    def to_html() -> str:
+        from app.charts.export import result_html  # here, since Plotly is read for figures alone
+
+        return result_html(result)
+
+    return {"json": partial(to_json, result), "csv": partial(to_csv, result), "html": to_html}
 
 
 def write_outputs(args: Namespace, writers: dict[str, Callable[[], str]]) -> None:

@@ -3,11 +3,10 @@
 from argparse import ArgumentParser, Namespace
 
 from app.cli.editing import add_facts, facts_of
-from app.cli.files import add_outputs, check_outputs, write_outputs
+from app.cli.files import add_outputs, check_outputs, forms_of, write_outputs
 from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
 from app.cli.summary import summary
 from app.cli.terminal import Bar
-from app.exports import to_csv, to_json
 from editors.layers_result import LayersRequest
 
 
@@ -15,7 +14,7 @@ def configure(parser: ArgumentParser, _: str) -> None:
     """Give the command its flags."""
     add_facts(parser)
     add_fields(parser, LayersRequest, leave_out={"facts"})
-    add_outputs(parser, "json", "csv")
+    add_outputs(parser, "json", "csv", "html")
     add_model_flags(parser)
     parser.set_defaults(run=layers)
 
@@ -28,6 +27,6 @@ def layers(args: Namespace) -> int:
     check_outputs(args)
     with Bar() as bar:
         made = sweep_layers(loaded(args, bar), request, bar)
-    write_outputs(args, {"json": lambda: to_json(made), "csv": lambda: to_csv(made)})
+    write_outputs(args, forms_of(made))
     print(summary(made))
     return 0

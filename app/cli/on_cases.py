@@ -5,12 +5,11 @@ from functools import partial
 
 from analysis.study import Study
 from app.cli.cases import add_cases, cases_said, some_of
-from app.cli.files import add_outputs, check_outputs, write_outputs
+from app.cli.files import add_outputs, check_outputs, forms_of, write_outputs
 from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
 from app.cli.summary import summary
 from app.cli.terminal import Bar
 from app.compute import stored
-from app.exports import to_csv, to_json
 from app.store import ResultStore
 from app.studies import STUDIES
 
@@ -21,7 +20,7 @@ def configure(parser: ArgumentParser, name: str) -> None:
     add_cases(parser)
     add_fields(parser, study.request, leave_out={"cases"})
     parser.add_argument("--fresh", action="store_true", default=False, help="compute anew what is stored")
-    add_outputs(parser, "json", "csv")
+    add_outputs(parser, "json", "csv", "html")
     add_model_flags(parser)
     parser.set_defaults(run=partial(run, study))
 
@@ -34,6 +33,6 @@ def run(study: Study, args: Namespace) -> int:
         lm = loaded(args, bar)
         request = fields_of(args, study.request, cases=some_of(args, cases, lm))
         result = stored(study, request, lm, ResultStore(), bar, fresh=args.fresh)
-    write_outputs(args, {"json": partial(to_json, result), "csv": partial(to_csv, result)})
+    write_outputs(args, forms_of(result))
     print(summary(result))
     return 0

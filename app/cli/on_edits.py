@@ -8,18 +8,16 @@ from pathlib import Path
 from analysis.errors import BadRequest
 from analysis.study import Study
 from app.cli.editing import stacked
-from app.cli.files import add_outputs, check_outputs, write_outputs
+from app.cli.files import add_outputs, check_outputs, forms_of, write_outputs
 from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
 from app.cli.summary import summary
 from app.cli.terminal import Bar
 from app.compute import stored
-from app.exports import to_csv, to_json
 from app.store import ResultStore
 from app.studies import STUDIES
 
 NEEDS = ("drift", "patch", "drifts")
 """Studies that compare with the model without edits, and so say nothing where there are none."""
-CHARTED = ("drift", "drifts")
 
 
 def configure(parser: ArgumentParser, name: str) -> None:
@@ -30,7 +28,7 @@ def configure(parser: ArgumentParser, name: str) -> None:
         "--recipe", type=Path, action="append", default=[], metavar="FILE", help="edits that are on, lowest first"
     )
     parser.add_argument("--fresh", action="store_true", default=False, help="compute anew what is stored")
-    add_outputs(parser, "json", "csv", *(["html"] if name in CHARTED else []))
+    add_outputs(parser, "json", "csv", "html")
     add_model_flags(parser)
     parser.set_defaults(run=partial(run, study))
 
@@ -52,14 +50,6 @@ def run(study: Study, args: Namespace) -> int:
         lm, store = loaded(args, bar), ResultStore()
         with nullcontext() if study.on_edits else written_over(lm, edits):
             result = stored(study, request, lm, store, bar, edits, fresh=args.fresh)
-    write_outputs(
-        args, {"json": partial(to_json, result), "csv": partial(to_csv, result), "html": partial(_html, result)}
-    )
+    write_outputs(args, forms_of(result))
     print(summary(result))
     return 0
-
-
-def _html(result: object) -> str:
-    from app.charts.export import figure_html
-
-    return figure_html(result)

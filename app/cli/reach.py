@@ -1,7 +1,6 @@
 """`palimpsest reach`: how far edits reach along chains of facts, method beside method."""
 
 from argparse import ArgumentParser, Namespace
-from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -9,12 +8,11 @@ from analysis.errors import BadRequest, WorkbenchError
 from analysis.hops_result import HopsRequest
 from analysis.multihop import chosen
 from app.cli.editing import stacked
-from app.cli.files import add_outputs, check_outputs, write_outputs
+from app.cli.files import add_outputs, check_outputs, forms_of, write_outputs
 from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
 from app.cli.summary import summary
 from app.cli.terminal import Bar
 from app.compute import stored
-from app.exports import to_csv, to_json
 from app.store import ResultStore
 from app.studies import STUDIES
 from editors.chain_cases import Which, case_of_chain, read_chain_cases
@@ -33,7 +31,7 @@ def configure(parser: ArgumentParser, _: str) -> None:
         "--recipe", type=Path, action="append", default=[], metavar="FILE", help="edits that are on, lowest first"
     )
     parser.add_argument("--fresh", action="store_true", default=False, help="compute anew what is stored")
-    add_outputs(parser, "json", "csv")
+    add_outputs(parser, "json", "csv", "html")
     add_model_flags(parser)
     parser.set_defaults(run=run, limit=None)
 
@@ -46,7 +44,7 @@ def run(args: Namespace) -> int:
     with Bar() as bar:
         lm, store = loaded(args, bar), ResultStore()
         result = stored(study, request, lm, store, bar, edits, fresh=args.fresh)
-    write_outputs(args, {"json": partial(to_json, result), "csv": partial(to_csv, result)})
+    write_outputs(args, forms_of(result))
     print(summary(result))
     return 0
 

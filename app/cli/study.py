@@ -8,16 +8,13 @@ from typing import Any
 
 from analysis import KnownRequest, LanguageModel
 from analysis.study import Request, Study
-from app.cli.files import add_outputs, check_outputs, write_outputs
+from app.cli.files import add_outputs, check_outputs, forms_of, write_outputs
 from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
 from app.cli.summary import known_text, summary
 from app.cli.terminal import Bar
 from app.compute import compute
-from app.exports import to_csv, to_json
 from app.store import ResultStore
 from app.studies import STUDIES
-
-PICTURED = ("trace", "average", "lens", "heads", "conflict", "neurons")
 
 
 def configure(parser: ArgumentParser, name: str) -> None:
@@ -29,7 +26,7 @@ def configure(parser: ArgumentParser, name: str) -> None:
             "--at-least", type=float, default=0.0, metavar="P", help="least probability of a known answer (default: 0)"
         )
     parser.add_argument("--fresh", action="store_true", default=False, help="compute anew what is stored")
-    add_outputs(parser, "json", "csv", *(["html"] if name in PICTURED else []))
+    add_outputs(parser, "json", "csv", "html")
     add_model_flags(parser)
     parser.set_defaults(run=partial(run, study))
 
@@ -44,9 +41,7 @@ def run(study: Study, args: Namespace) -> int:
         result = _result(study, request, lm, bar, fresh=args.fresh)
     finally:
         bar.close()
-    write_outputs(
-        args, {"json": partial(to_json, result), "csv": partial(to_csv, result), "html": partial(_html, result)}
-    )
+    write_outputs(args, forms_of(result))
     print(known_text(result, args.at_least) if study.request is KnownRequest else summary(result))
     return 0
 
@@ -70,9 +65,3 @@ def _result(study: Study, request: Request, lm: LanguageModel, bar: Bar, *, fres
                 store.save(study, key, latest[0], stopped=True)
                 print("Stopped. The same command goes on from here.", file=sys.stderr)
         raise
-
-
-def _html(result: Any) -> str:
-    from app.charts.export import figure_html
-
-    return figure_html(result)

@@ -31,6 +31,7 @@ from tests.browser.visits import (
 )
 
 pytestmark = pytest.mark.browser
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_cell_form_and_figure_are_kept(page: Page, server: Server) -> None:
@@ -131,19 +132,59 @@ def test_what_is_taken_away_agrees(page: Page, server: Server) -> None:
     page.get_by_role("button", name="Trace this fact").click()
     expect(figure(page)).to_be_visible()
 
+    names: set[str] = set()
+    key = page.locator(".st-key-trace-export code").inner_text()
+
     def take(name: str) -> bytes:
         with page.expect_download() as waiting:
             page.get_by_role("button", name=name, exact=True).click()
+        names.add(waiting.value.suggested_filename)
         return Path(waiting.value.path()).read_bytes()
 
     numbers = json.loads(take("JSON"))
-    rows = [row for row in csv.DictReader(io.StringIO(take("CSV").decode())) if row["kind"] == "state"]
+    rows = [row for row in csv.DictReader(io.StringIO(take("CSV").decode("utf-8-sig"))) if row["kind"] == "state"]
     assert len(rows) == len(numbers["scores"]) * len(numbers["tokens"])
     for row in rows:
         assert float(row["probability"]) == numbers["scores"][int(row["layer"])][int(row["token_index"])]
     assert b"plotly" in take("HTML").lower()
     assert take("PNG").startswith(b"\x89PNG")
-    assert ElementTree.fromstring(take("SVG")).tag.endswith("svg")
+    book = json.loads(take("Notebook"))
+    assert book["nbformat"] == 4
+    assert names == {f"palimpsest-trace-{key}.{form}" for form in ("csv", "json", "html", "png", "ipynb")}
+
+
+def test_a_picture_is_one_sheet_that_says_what_it_is_of(page: Page, server: Server) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.goto(server.url)
+    page.get_by_role("button", name="Trace this fact").click()
+    expect(figure(page)).to_be_visible()
+    row = page.locator(".st-key-trace-export")
+
+    def drawn() -> tuple[str, ElementTree.Element]:
+        with page.expect_download() as waiting:
+            row.get_by_role("button", name="SVG", exact=True).click()
+        return waiting.value.suggested_filename, ElementTree.fromstring(Path(waiting.value.path()).read_bytes())
+
+    name, svg = drawn()
+    texts = ["".join(text.itertext()) for text in svg.iter(f"{SVG}text")]
+    assert texts[0] == "Where is the fact kept?"
+    for part in ("The Eiffel Tower is located in", "weights 3ac0c172da6b", "2026", "Ink: how much of “Paris” returns"):
+        assert any(part in text for text in texts), part
+    assert [title for title in texts if title in ("Hidden state", "MLP", "Attention")] == [
+        "Hidden state", "MLP", "Attention",
+    ]  # fmt: skip
+    wide, high = (float(svg.get(side, 0)) for side in ("width", "height"))
+    places = [(float(one.get("x", 0)), float(one.get("y", 0))) for one in svg.iter(f"{SVG}svg")][1:]
+    assert len([place for place in places if place[1] > 0]) >= 3
+    assert all(0 <= x < wide and 0 <= y < high for x, y in places)
+    (ground,) = (one for one in svg.findall(f"{SVG}rect"))
+    assert ground.get("fill") == "#F8F7F2"  # light, though the page is dark
+    style = svg.find(f"{SVG}style")
+    assert style is not None and "font/woff2;base64" in (style.text or "")
+    row.get_by_label("dark").check()
+    dark, other = drawn()
+    assert dark == name.replace(".svg", "-dark.svg")
+    assert other.find(f"{SVG}rect").get("fill") == "#12121D"  # type: ignore[union-attr]
 
 
 def test_nonsense_gets_a_sentence(page: Page, server: Server) -> None:
