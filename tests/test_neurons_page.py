@@ -6,7 +6,7 @@ from app.charts.palette import written
 from app.charts.pathways import MOST, graph_of, pathway
 from app.links import to_query
 from app.session import slot
-from tests.visiting import charts, fine, run, text, until, visit
+from tests.visiting import charts, fine, offered, run, text, until, visit
 
 PROMPT = "near the tower of Aldra mother stands in"
 LINK = to_query(NeuronsRequest(prompt=PROMPT, mode="screened", top=4, draws=1))
@@ -21,6 +21,7 @@ def test_a_prompt_neuron_by_neuron(ready):
     assert f"### {best.name}" in text(at)
     assert "Raises" in text(at)
     assert len(at.dataframe[0].value) == len(job.result.value) + len(job.result.query)
+    assert offered(at, "neurons") == ["CSV", "JSON", "HTML", "Notebook"]
     other = ("value", 2)
     at = fine(at.selectbox(key="neurons-pick").set_value(other).run())
     assert f"### {job.result.value[2].name}" in text(at)
@@ -41,6 +42,7 @@ def test_a_chain_hop_by_hop(ready):
     at = run(fine(at.run()), "reach-go", "reach")
     result = at.session_state["reach.job"].result
     assert result.versions == ["none", "rome"]
+    assert offered(at, "hops") == offered(at, "reach") == ["CSV", "JSON", "HTML", "Notebook"]
     assert "It reaches the whole with" in text(at) or "With none of them it reaches the whole." in text(at)
 
 

@@ -9,7 +9,7 @@ from analysis.conflict_result import parse_head
 from app import conflict_view
 from app import services as shared
 from tests.conflicts import readable
-from tests.visiting import charts, fine, numbers, press, run, text, until, visit
+from tests.visiting import charts, fine, numbers, offered, press, run, text, until, visit
 
 LINK = {"prompt": "the w24 stands in old. the w24 stands in a", "subject": "w24", "context": "old", "most": "3"}
 
@@ -79,6 +79,8 @@ def test_other_facts_are_asked_from_the_page(page, monkeypatch):
         until(lambda job=job: job.over)
         at = fine(at.run())
         assert job.state in ("done", "failed"), job.error
+        assert offered(at, "heads") == ["CSV", "JSON", "HTML", "Notebook"]
+        assert offered(at, name) == (["CSV", "JSON", "HTML", "Notebook"] if job.state == "done" else [])
         if job.state == "failed":
             assert job.error in text(at).replace("\\", "")
 

@@ -10,6 +10,7 @@ from app.charts.evaluate_dots import KIND_WORDS, evaluate_alt, evaluate_dots, sh
 from app.charts.lifelong_curves import age_bars, retention_alt, retention_curves
 from app.charts.palette import written
 from app.evaluate_view import NAMES, PROTOCOL_WORDS
+from app.heading import key_of
 from app.rail_entries import run_of
 from app.report import markdown_report
 from app.studies import STUDIES
@@ -20,7 +21,7 @@ from editors.gates import DEFAULT
 from editors.lifelong_result import LifelongRequest, LifelongResult
 from tests.test_case_files import COUNTERFACT, TABLE
 from tests.test_evaluate import CASES
-from tests.visiting import charts, fine, run, text, visit
+from tests.visiting import charts, fine, offered, run, text, visit
 
 
 def test_methods_side_by_side_on_our_facts(ready):
@@ -35,7 +36,12 @@ def test_methods_side_by_side_on_our_facts(ready):
     assert "Worst first" in text(at)
     assert re.search("Fine-tuning: (hold|reject), ", text(at))  # one case admits nothing
     assert DEFAULT.hash in text(at)
-    assert "HTML" in [button.label for button in at.get("download_button")]
+    assert offered(at, "evaluate") == ["CSV", "JSON", "HTML", "Report", "Notebook"]
+    linked = fine(visit("evaluate", study="evaluate", result=key_of(result)))  # the store has it, the form says it
+    assert charts(linked)[0].alt == charts(at)[0].alt
+    assert linked.session_state["evaluate.methods"] == ["ft"]
+    elsewhere = visit("evaluate", study="evaluate", result="0" * 24)
+    assert "not on this server" in text(fine(elsewhere))
     at.session_state["evaluate-protocol"] = "kl"
     assert charts(fine(at.run()))[0].alt.startswith("Scores by kl.")
     assert len(at.dataframe[-1].value) > 10
@@ -112,6 +118,7 @@ def test_a_stream_of_edits_on_our_facts(ready, monkeypatch):
     assert [chart.alt.split(":")[0] for chart in charts(at)] == ["What is left", "Facts still said at the end, by age"]
     assert list(at.dataframe[0].value["Edits"]) == [0, 1, 2]
     assert "Perplexity" in at.dataframe[0].value
+    assert offered(at, "lifelong") == ["CSV", "JSON", "HTML", "Notebook"]
     assert list(at.dataframe[-1].value["edits"]) == [0, 1, 2]
 
 
@@ -128,6 +135,7 @@ def test_a_quiz_on_our_facts(ready):
     assert "One of four" in charts(at)[0].alt
     assert "cannot read so long a talk as 1 doubts" in text(at)
     assert "Is it true that" in text(at)
+    assert offered(at, "quiz") == ["CSV", "JSON", "HTML", "Notebook"]
 
 
 def test_the_curves_say_what_is_left():

@@ -11,7 +11,7 @@ from editors.drift_result import DriftRequest
 from editors.stack import EditStack, Layer
 from tests.test_cli_drift import PROBES
 from tests.test_drift import PROMPT, SUBJECT, edit_of
-from tests.visiting import charts, fine, numbers, press, text, until, visit
+from tests.visiting import charts, fine, numbers, offered, press, text, until, visit
 
 LINK = {"prompt": PROMPT, "subject": SUBJECT, "answer": "city"}
 
@@ -84,6 +84,7 @@ def test_all_prompts_together(ready, tiny):
     at = fine(at.run())
     assert job.state == "done", job.error
     assert any(chart.alt.startswith("Mean drift") for chart in charts(at))
+    assert offered(at, "drift") == offered(at, "drifts") == ["CSV", "JSON", "HTML", "Notebook"]
 
 
 def test_the_same_edit_held_back_stands_beside_it(ready, tiny):

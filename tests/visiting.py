@@ -100,6 +100,11 @@ def numbers(data: Any) -> np.ndarray:
     return np.array(data, dtype=float)
 
 
+def offered(at: AppTest, study: str) -> list[str]:
+    """What the export row of a study offers to download."""
+    return [one.label for one in at.get("download_button") if f"{study}-export-" in one.proto.id]
+
+
 def wrote(at: AppTest) -> AppTest:
     run(at, "edit-go", "edit")
     return fine(at.run())
