@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from analysis import HopsResult, NeuronsRequest
+from analysis import ConflictRequest, HopsResult, KnockoutRequest, NeuronsRequest
 from analysis.study import Request, Study
 from app.edit_form import form_of
 from app.flow import opened
@@ -87,6 +87,8 @@ def arrive(study: Study, request: Request, key: str) -> None:
     """Have the page of a study show a stored result with its form filled in."""
     st.session_state["shown"] = key
     fill(study.name, request)
+    if isinstance(request, KnockoutRequest):  # its form is that of the facts it is about
+        fill("conflict", ConflictRequest(relations=request.relations, form=request.form, wording=request.wording))
     opened(study.name, request, key)
     st.session_state[f"{study.name}.open"] = key
     st.session_state.pop(f"{study.name}.job", None)

@@ -21,6 +21,13 @@ WHICH = {"first": "The first hop", "second": "The second hop"}
 MARKS = {True: ":green[:material/check:]", False: ":red[:material/close:]"}
 
 
+def fill(wish: dict[str, Any]) -> None:
+    """Have the form say what was asked of an earlier run."""
+    state = st.session_state
+    state["reach-methods"], state["reach-thoughts"] = list(wish["methods"]), wish["thoughts"]
+    state["reach-which"] = wish["cases"][0]["kind"]
+
+
 def draw(chain: Chain, framing: dict[str, Any]) -> None:
     """The question, the form, the table; nothing runs before the button is pressed.
 

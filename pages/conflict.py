@@ -137,6 +137,7 @@ def start(page: str, study, asked) -> None:
 
 flow.watch("prune", kept)
 flow.watch(PAGE, outcome)
-if request is not None and services().find(STUDY, request, flow.spec(), edits) is not None:
+found = services().find(STUDY, request, flow.spec(), edits) if request is not None else None
+if found is not None or any(f"{name}.opened" in st.session_state for name in ("conflict", "knockout")):
     flow.watch("conflict", on_many_facts)
     flow.watch("knockout", by_which_road)

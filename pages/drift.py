@@ -4,10 +4,11 @@ import streamlit as st
 
 from analysis import WorkbenchError
 from app import drift_form, drift_view, flow, written
+from app.services import services
 from app.session import say
 from app.studies import STUDIES
 from app.take_away import table_twin, take_away
-from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, PatchRequest
+from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest
 from editors.edit import Edit
 from editors.request import EditRequest, Rewrite
 
@@ -41,6 +42,7 @@ def outcome() -> None:
     for name in (PAGE, *PARTS):
         flow.settle(name)
     if not written.on():
+        earlier()
         first_edit()
         return
     flow.progress(PAGE, "cells")
@@ -48,6 +50,7 @@ def outcome() -> None:
     result: DriftResult | None = flow.result_for(PAGE, STUDY, request)
     if result is None or request is None:
         st.markdown("Nothing looked at yet. Press **Look**.")
+        earlier()
         return
     drift_view.sentence(result)
     chosen = tuple(st.session_state.get("drift-set-back") or ())
@@ -62,6 +65,19 @@ def outcome() -> None:
     over_all()
     take_away(result)
     table_twin(result)
+
+
+def earlier() -> None:
+    """What was found over all prompts in the run that was opened."""
+    if (found := opened_over_all()) is not None:
+        st.markdown("## Over all prompts that test it")
+        drift_view.over_all(found)
+
+
+def opened_over_all() -> DriftsResult | None:
+    """The run over all prompts that was opened, if one was."""
+    kept = st.session_state.get("drifts.opened")
+    return services().store.load(ALL, kept[1]) if kept else None
 
 
 def first_edit() -> None:
@@ -145,7 +161,7 @@ def over_all() -> None:
         st.rerun()
     flow.progress("drift-all", "prompts")
     flow.ended("drift-all")
-    found = flow.result_for("drift-all", ALL, wanted)
+    found = flow.result_for("drift-all", ALL, wanted) or opened_over_all()
     if found is not None:
         drift_view.over_all(found)
 

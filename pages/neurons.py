@@ -25,6 +25,7 @@ if (wish := take_fill("hops")) and wish["chains"]:
     st.session_state[f"{PAGE}.picked"] = chain_named(wish["chains"][0]).whole()
 if wish := take_fill("reach"):
     st.session_state[f"{PAGE}.picked"] = wish["cases"][0]["questions"][0]
+    reach_view.fill(wish)
 if picked := st.session_state.pop(f"{PAGE}.picked", None):
     st.session_state[slot(PAGE, "prompt")] = picked
 st.title("Which neurons say it?")
@@ -121,5 +122,6 @@ def outcome() -> None:
 
 
 flow.watch(PAGE, outcome, also=(HOPS_NOW, HOPS_BEFORE))
-if chain is not None and request is not None and flow.result_for(HOPS_NOW, HOPS, asked) is not None:
+hops_shown = "reach.opened" in st.session_state or flow.result_for(HOPS_NOW, HOPS, asked) is not None
+if chain is not None and request is not None and hops_shown:
     reach_view.draw(chain, request.framing())  # beside the rest, which need not be drawn again while this goes on

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pandas as pd
@@ -23,11 +24,13 @@ from app.heading import edits_of, heading, key_of, shown_id, stem
 from app.notebook import result_notebook
 from app.recipes_here import recipes_here
 from app.sheet import sheet
+from app.studies import STUDIES as STUDY_TABLE
 from app.tables import table
 from app.take_away import FILES
 from app.take_edit import zipped
 from tests import every_result
 from tests.every_result import ASKED, around, edit
+from tests.visiting import charts, fine, offered, text, visit
 
 STUDIES = list(ASKED)
 PICTURED = [study for study in STUDIES if study not in ("reach", "generate", "facts")]
@@ -244,3 +247,28 @@ def test_an_address_leads_to_the_form_or_to_the_stored_result() -> None:
     assert address(every_result.result("edit")).startswith("/edit?prompt=")
     evaluated = every_result.result("evaluate")
     assert address(evaluated) == f"/evaluate?study=evaluate&result={key_of(evaluated)}"
+
+
+UNSAID = {"knockout": ("n", "at_least"), "reach": ("words",)}
+MADE: dict[str, dict[str, Any]] = {"knockout": {"modules": False}}
+"""Fields that the page leaves as they are, or sets itself."""
+
+
+@pytest.mark.parametrize(
+    ("study", "alt"),
+    [
+        ("drifts", "Mean drift"), ("conflict", ""), ("knockout", "Change of the memory"), ("reach", ""),
+        ("lifelong", "What is left"), ("quiz", "Share of questions"),
+    ],
+)  # fmt: skip
+def test_a_link_finds_a_stored_result(ready: Any, study: str, alt: str) -> None:
+    found = every_result.result(study)
+    by_the_page = {name: type(found.request).model_fields[name].default for name in UNSAID.get(study, ())}
+    found = replace(found, request=found.request.model_copy(update=by_the_page | MADE.get(study, {})))
+    key = key_of(found)
+    ready.store.save(STUDY_TABLE[study], key, found)
+    where, _, query = address(found).removeprefix("/").partition("?")
+    at = fine(visit(where, **dict(parse_qsl(query))))
+    assert offered(at, study) == ["CSV", "JSON", "HTML", "Notebook"]
+    assert shown_id(found) in text(at)
+    assert any(chart.alt.startswith(alt) for chart in charts(at)) or not alt
