@@ -186,7 +186,8 @@ def answer_tokens(tokenizer: Any, prompt: Tokens, answer: str) -> tuple[int, ...
             "The answer is empty. Write the word the prompt should continue with, or leave it to the model."
         )
     whole, *_ = _read(tokenizer, prompt.text + text)
-    ids = whole[len(prompt) :] if whole[: len(prompt)] == prompt.ids else _alone(tokenizer, prompt, text, whole)
+    goes_on = len(whole) > len(prompt) and whole[: len(prompt)] == prompt.ids
+    ids = whole[len(prompt) :] if goes_on else _alone(tokenizer, prompt, text, whole)
     if not ids or not _spelt(tokenizer, ids):
         raise EmptyAnswer(f"The tokenizer has no token for the answer “{answer.strip()}”.")
     _held(tokenizer, prompt, ids, "The answer")

@@ -9,7 +9,7 @@ import re
 from functools import cache
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizer, PreTrainedTokenizerFast
 
 CORPUS = [
@@ -79,6 +79,39 @@ def _sentencepiece_unigram() -> PreTrainedTokenizerFast:
     return _wrap(core, bos=True, eos=True)
 
 
+def _metaspace(scheme: str) -> PreTrainedTokenizerFast:
+    """As newer Llamas, Gemma or a tokenizer without a mark before the text: unigram pieces that may hold a bracket."""
+    texts = [*CORPUS, *["see (Rome) or (Paris)", 'they say "Rome" and "Paris"', "东京是日本的首都"] * 8]
+    trained = Tokenizer(models.Unigram())
+    trained.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
+    trainer = trainers.UnigramTrainer(vocab_size=220, special_tokens=SPECIALS, unk_token="<unk>")
+    trained.train_from_iterator(texts, trainer)
+    pieces = [tuple(piece) for piece in json.loads(trained.to_str())["model"]["vocab"]]
+    melted = [("(Rome", -1.0), ('"Rome', -1.0), ("▁(P", -1.0), ("首都东", -1.0)]
+    known = {piece for piece, _ in pieces}
+    pieces += [piece for piece in melted if piece[0] not in known]
+    core = Tokenizer(models.Unigram([*pieces, *((token, -20.0) for token in BYTES)], unk_id=0, byte_fallback=True))
+    core.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
+    core.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace(prepend_scheme=scheme)])
+    core.add_special_tokens([AddedToken(token, special=True) for token in SPECIALS])
+    return _wrap(core, bos=True)
+
+
+def _melting() -> PreTrainedTokenizerFast:
+    """As Qwen or Llama 3: a mark and the letters behind it are one word, so bytes of both may be joined."""
+    core = Tokenizer(models.BPE())
+    words = Regex(r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s+")
+    core.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(words, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
+    core.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=420, special_tokens=SPECIALS, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
+    core.train_from_iterator([*CORPUS, *["f(Rome) x=Rome a/Rome 首都是东京"] * 12], trainer)
+    return _wrap(core)
+
+
 def _words() -> PreTrainedTokenizerFast:
     core = Tokenizer(models.WordLevel(unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -142,6 +175,10 @@ BUILDERS = {
     "byte_level_eos": lambda: _byte_level(bos=True, eos=True),
     "sentencepiece_bpe": _sentencepiece_bpe,
     "sentencepiece_unigram": _sentencepiece_unigram,
+    "metaspace_always": lambda: _metaspace("always"),
+    "metaspace_first": lambda: _metaspace("first"),
+    "metaspace_never": lambda: _metaspace("never"),
+    "melting": _melting,
     "words": _words,
     "slow_bos": lambda: SlowTokenizer(bos=True),
     "slow_words": lambda: SlowTokenizer(whole_words=True),

@@ -139,7 +139,7 @@ def test_a_field_overrides_the_prompts_end():
 
 @pytest.mark.parametrize(
     ("answer", "text"),
-    [(" Rome", ' Rome'), ("\nRome", "\nRome"), ("␣Rome", " Rome"), ("⏎Rome", "\nRome"), ("‿Rome", "Rome"), ("⏎", "\n")],
+    [(" Rome", " Rome"), ("\nRome", "\nRome"), ("␣Rome", " Rome"), ("⏎Rome", "\nRome"), ("‿Rome", "Rome"), ("⏎", "\n")],
 )
 def test_what_an_answer_says_of_its_beginning_is_respected(answer, text):
     for prompt in ('It is "', "It is"):

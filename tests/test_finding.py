@@ -45,7 +45,12 @@ def test_variants_and_joined_emoji_are_found_whole():
 
 @pytest.mark.parametrize(
     ("text", "part", "count"),
-    [("日本の首都。日本", "日本", 2), ("東京は日本の首都", "日本", 1), ("ประเทศไทยคือประเทศ", "ประเทศ", 2), ("Bart plays the art", "art", 1)],
+    [
+        ("日本の首都。日本", "日本", 2),
+        ("東京は日本の首都", "日本", 1),
+        ("ประเทศไทยคือประเทศ", "ประเทศ", 2),
+        ("Bart plays the art", "art", 1),
+    ],
 )
 def test_words_of_scripts_without_spaces_are_found_wherever_they_stand(text, part, count):
     assert len(occurrences(text, part)) == count

@@ -1,11 +1,13 @@
 """Where a subject lies among the tokens, for every kind of tokenizer."""
 
+import copy
 import re
 
 import pytest
 
+from analysis.boundary import joined
 from analysis.errors import BadRequest, EmptyAnswer, SubjectAmbiguous, SubjectNotFound, SubjectSharesToken
-from analysis.tokens import Tokens, answer_token, encode, find_text, label, subject_range, token_range
+from analysis.tokens import Tokens, answer_token, answer_tokens, encode, find_text, label, subject_range, token_range
 from tests.stub_tokenizers import KINDS, tokenizer
 
 PLACES = {
@@ -127,7 +129,7 @@ def test_part_of_a_word_is_found_where_it_has_tokens_of_its_own():
         subject_range(encode(tokenizer("words"), "Bart plays"), "art")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "sentencepiece_unigram"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "unigram" not in kind and "metaspace" not in kind])
 def test_a_token_shared_with_the_following_text_is_refused(kind):
     tokens = encode(tokenizer(kind), "The mother of Danielle is")
     with pytest.raises(SubjectSharesToken, match="one token") as refusal:
@@ -181,6 +183,108 @@ def test_the_answer_is_the_token_the_model_would_have_to_say(reader, prompt, ans
     text = label(reader, said)
     if said != reader.unk_token_id and answer.isascii():
         assert answer.strip().startswith(text.strip())
+
+
+ENDS = (
+    *(
+        'They say "',
+        "see (",
+        "x=",
+        "f(",
+        "a/",
+        "A:\n",
+        "首都是",
+        "Bart plays",
+        "They say “",
+        'They say " ',
+        "  in",
+        "Par",
+    ),
+    "def f():\n    ",
+)
+ANSWERS = (
+    *("Paris", "Rome", "Rome)", "东京", "東京", ", and", "'s", " Rome", "‿ris", "␣Rome", "😀", "São Paulo", "."),
+    "Sa\u0303o",
+)
+LOSSLESS = [kind for kind in KINDS if "words" not in kind]
+
+
+def spelt(tokenizer, ids):
+    return tokenizer.decode([i for i in ids if i != tokenizer.bos_token_id], clean_up_tokenization_spaces=False)
+
+
+@pytest.mark.parametrize("boundary", ["auto", "space", "none"])
+@pytest.mark.parametrize("kind", LOSSLESS)
+def test_prompt_and_answer_spell_the_joined_text(kind, boundary):
+    reader = tokenizer(kind)
+    for prompt in ENDS:
+        tokens = encode(reader, prompt, boundary)
+        for answer in ANSWERS:
+            if kind == "slow_bos" and "\n" in prompt + answer:
+                continue  # it reads line breaks as spaces
+            ids = (*tokens.ids, *answer_tokens(reader, tokens, answer))
+            assert spelt(reader, ids).lstrip() == joined(prompt, answer, boundary).lstrip(), (prompt, answer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "prompt"), [("melting", "f("), ("metaspace_first", "see ("), ("metaspace_always", "see (")]
+)
+def test_a_token_of_prompt_and_answer_together_is_not_an_answer(kind, prompt):
+    """Read as one, both end in one token, which could not follow the prompt as it was given."""
+    reader = tokenizer(kind)
+    tokens = encode(reader, prompt)
+    assert encode(reader, f"{prompt}Rome").ids[: len(tokens)] != tokens.ids
+    ids = answer_tokens(reader, tokens, "Rome")
+    assert spelt(reader, (*tokens.ids, *ids)) == f"{prompt}Rome"
+    assert not label(reader, ids[0]).startswith((" ", "("))
+
+
+def test_behind_a_quote_the_answer_begins_without_a_space(reader):
+    tokens = encode(reader, 'They say "')
+    said = answer_tokens(reader, tokens, "Paris")
+    if reader.unk_token_id not in said:
+        assert "".join(label(reader, token) for token in said).strip() == "Paris"
+        assert spelt(reader, (*tokens.ids, *said)).endswith("Paris") and " Paris" not in spelt(reader, said)[1:]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_bos_the_text_brings_stands_once(kind):
+    reader = tokenizer(kind)
+    tokens = encode(reader, "<s>The Eiffel Tower is")
+    assert tokens.ids.count(reader.bos_token_id) == 1 and tokens.ids[0] == reader.bos_token_id
+    assert len(tokens.ids) == len(tokens.spans) == len(tokens.labels)
+    if kind != "slow_words":
+        begin, end = subject_range(tokens, "The Eiffel Tower")
+        assert (begin, whole(tokens, begin, end).strip()) == (1, "The Eiffel Tower")
+    middle = encode(reader, "one</s> two")
+    assert middle.ids.count(reader.eos_token_id) == (kind != "slow_words" or middle.ids.count(reader.eos_token_id))
+
+
+def test_ids_without_text_are_named():
+    for kind in KINDS:
+        assert label(tokenizer(kind), 50280) == "⟨id 50280⟩"
+    extended = copy.deepcopy(tokenizer("byte_level"))
+    extended.add_tokens(["extra"])
+    tokens = encode(extended, "the extra", rows=len(extended))
+    assert answer_token(extended, tokens, f"⟨id {len(extended) - 1}⟩") == len(extended) - 1
+    with pytest.raises(BadRequest, match=f"“extra”, which the tokenizer reads as id {len(extended) - 1}"):
+        encode(extended, "the extra", rows=len(extended) - 1)
+    with pytest.raises(BadRequest, match="The answer holds “extra”"):
+        answer_tokens(extended, encode(extended, "the", rows=len(extended) - 1), "extra")
+
+
+def test_characters_cut_in_bytes_are_legible():
+    tokens = encode(tokenizer("byte_level"), "x 😀 東京")
+    assert tokens.labels == ("x", " ", "😀", "⟨9F⟩", "⟨98⟩", "⟨80⟩", " 東", "⟨B1⟩京", "⟨BA AC⟩")
+    assert label(tokenizer("byte_level"), tokens.ids[2]) == "⟨F0⟩"
+    assert label(tokenizer("sentencepiece_bpe"), encode(tokenizer("sentencepiece_bpe"), "x 😀").ids[-1]) == "⟨80⟩"
+
+
+@pytest.mark.parametrize("kind", ["byte_level", "sentencepiece_bpe", "melting", "slow_bos"])
+def test_a_subject_composed_otherwise_has_its_tokens(kind):
+    tokens = encode(tokenizer(kind), "In Sa\u0303o Paulo they speak")
+    begin, end = subject_range(tokens, "S\u00e3o Paulo")
+    assert whole(tokens, begin, end).strip() == "Sa\u0303o Paulo"
 
 
 def test_an_answer_that_melts_into_the_prompt_is_read_alone():
