@@ -215,6 +215,8 @@ def first_said(lm: "LanguageModel", prompt: Tokens) -> str:
 
 def _text(lm: "LanguageModel", said: list[int]) -> str:
     """The text of tokens that go on from others: the space some tokenizers leave out in front is put back."""
+    if any(token >= len(lm.tokenizer) for token in said):  # rows the model has and its tokenizer has not
+        return "".join(lm.words(said))
     text = lm.tokenizer.decode(said, skip_special_tokens=True)
     first = lm.words(said[:1])[0] if said else ""
     return f" {text}" if first.startswith(" ") and text and not text[0].isspace() else text

@@ -203,7 +203,7 @@ def looks(result: HeadsResult, head: Head) -> str:
     weights = result.looks[head].astype(float)
     parts = []
     for at, (token, weight) in enumerate(zip(result.tokens, weights, strict=True)):
-        text = escape(token.strip()) or "␣"
+        text = escape(word(token)) if token.strip() else "␣"
         lead = " " if token[:1].isspace() else ""
         if weight >= 0.25:
             text = f":blue-background[**{text}** {percent(weight)}]"

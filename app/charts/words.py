@@ -48,12 +48,13 @@ def token_label(token: str, limit: int = 14) -> str:
     text = visible(token).strip(" ").replace("\r\n", "\n").translate(_BREAKS) or "␣"
     letters = _CLUSTER.findall(text)
     label = html.escape(text if len(letters) <= limit else "".join(letters[: limit - 1]) + "…", quote=False)
-    return f"{_ISOLATE}{label}{_END}" if right_to_left(text) else label
+    return _isolated(label)
 
 
-def right_to_left(text: str) -> bool:
-    """Whether a text holds letters that are written from the right."""
-    return any(unicodedata.bidirectional(char) in ("R", "AL", "RLE", "RLO", "RLI", "RLM") for char in text)
+def _isolated(text: str) -> str:
+    """A text that keeps its direction to itself, where it holds letters that are written from the right."""
+    leftward = any(unicodedata.bidirectional(char) in ("R", "AL", "RLE", "RLO", "RLI") for char in text)
+    return f"{_ISOLATE}{text}{_END}" if leftward else text
 
 
 ROLES = {"system": "system", "you": "you", "model": "answer", "thinking": "thinking"}
@@ -78,4 +79,4 @@ def axis_labels(
 
 def word(token: str) -> str:
     """A token in running text."""
-    return visible(token).strip() or repr(token)
+    return _isolated(visible(token).strip()) or repr(token)
