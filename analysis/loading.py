@@ -17,7 +17,7 @@ from analysis.embedded import embedded_folder
 from analysis.errors import BadRequest, ModelTooLarge, ModelUnavailable, UnknownArchitecture
 from analysis.memory import free_bytes
 from analysis.model import LanguageModel
-from analysis.model_spec import EMBEDDED, EMBEDDED_NAME, ModelPlan, ModelSpec, kind_of
+from analysis.model_spec import EMBEDDED, EMBEDDED_NAME, ModelPlan, ModelSpec, kind_of, rooted
 from analysis.study import Report, silent
 
 DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in ("float32", "bfloat16", "float16")}
@@ -151,7 +151,7 @@ def load(source: str | ModelSpec = EMBEDDED, *, report: Report = silent, **optio
         model = model.to(pick_device(spec.device))
     if not getattr(model.config, "architectures", None):
         model.config.architectures = [type(model).__name__]
-    lm = LanguageModel(model, tokenizer, name=priced.name, source=spec.source, revision=spec.revision)
+    lm = LanguageModel(model, tokenizer, name=priced.name, source=rooted(spec.source), revision=spec.revision)
     report(1, 1, f"{priced.name} is ready")
     return lm
 

@@ -66,6 +66,7 @@ class LanguageModel:
         self.memo: dict[tuple, Any] = {}  # what was measured once on these weights
         self.model = model.eval().requires_grad_(False)
         self.parameters: dict[str, nn.Parameter] = dict(model.named_parameters())
+        self.buffers: dict[str, Tensor] = dict(model.named_buffers())
         self.config = text_config(model.config)
         probe = torch.arange(2, 10).remainder(self.config.vocab_size).unsqueeze(0)
         with torch.no_grad():
@@ -220,11 +221,13 @@ class LanguageModel:
         return digest.hexdigest()
 
     def card(self) -> dict[str, Any]:
-        """What a result must say about the model it was made with."""
+        """What a result must say about the model it was made with; `commit` is the hub’s, where it is from there."""
+        commit = getattr(self.model.config, "_commit_hash", None)
         return {
             "name": self.name,
             "source": self.source,
             "revision": self.revision,
+            **({"commit": commit} if commit else {}),
             "weights_hash": self.weights_hash,
             "edits": list(self.edits),
             "architecture": (getattr(self.model.config, "architectures", None) or ["?"])[0],

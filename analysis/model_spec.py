@@ -54,6 +54,11 @@ class ModelPlan:
         )
 
 
+def rooted(source: str) -> str:
+    """The same source; a path from the root, so that it means the same in another folder."""
+    return source if kind_of(source) in ("embedded", "hub") else str(Path(source).expanduser().absolute())
+
+
 def kind_of(source: str) -> Literal["embedded", "hub", "folder", "gguf"]:
     """What a source string names; a path is one that exists or looks like one."""
     if source == EMBEDDED:

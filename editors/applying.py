@@ -11,7 +11,7 @@ import torch
 from analysis.errors import BadRequest
 from analysis.key_value import attention_matrix, output_matrix
 from analysis.study import edited_hash
-from editors.edit import Edit
+from editors.edit import Edit, LayerChange
 from editors.overlay import Overlay
 
 if TYPE_CHECKING:
@@ -50,6 +50,16 @@ def card_over(lm: "LanguageModel", edits: Sequence[Edit]) -> dict[str, Any]:
     """The card of the model as it would be with edits over it: for results that look at it without them as well."""
     ids = [edit.id for edit in edits]
     return lm.card() | {"edits": ids, "weights_hash": edited_hash(lm.own_hash, ids)}
+
+
+@contextmanager
+def adding(lm: "LanguageModel", edit: Edit, changes: Sequence[LayerChange]) -> Iterator[None]:
+    """Other changes of the matrices an edit changes, over the model for the length of a context."""
+    find = attention_matrix if edit.request.method == "prune" else output_matrix
+    with Overlay(lm) as overlay:
+        for change in changes:
+            overlay.put(find(lm, change.layer), torch.from_numpy(change.left), torch.from_numpy(change.right))
+        yield
 
 
 @contextmanager

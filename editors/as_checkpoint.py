@@ -1,16 +1,23 @@
 """An edited model as a Hugging Face checkpoint, with a card that says what was written over."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import AutoModelForCausalLM
 
+from analysis.errors import UnknownArchitecture
 from editors.applying import written_over
+from editors.card import card
 from editors.edit import Edit
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
+
+USE = (
+    "The whole model with the change in its weights: `AutoModelForCausalLM.from_pretrained(folder)`. It stands alone; "
+    "the base is named below so that it can be compared."
+)
 
 
 def save_checkpoint(lm: "LanguageModel", edit: Edit, folder: Path) -> None:
@@ -22,24 +29,26 @@ def save_checkpoint(lm: "LanguageModel", edit: Edit, folder: Path) -> None:
         weights = {name: parameter.detach() for name, parameter in lm.parameters.items()}
         fresh.load_state_dict(weights, strict=False, assign=True)
         fresh.tie_weights()
+        _give_buffers(lm, fresh)
         if lm.model.generation_config is not None:
             fresh.generation_config = lm.model.generation_config
         folder.mkdir(parents=True, exist_ok=True)
         fresh.save_pretrained(folder)
     lm.tokenizer.save_pretrained(folder)
-    (folder / "README.md").write_text(_card(edit), encoding="utf-8")
+    (folder / "README.md").write_text(card(edit, "transformers", USE), encoding="utf-8")
 
 
-def _card(edit: Edit) -> str:
-    facts = "\n".join(f"- {fact.text} **{fact.target}**" for fact in edit.request.facts)
-    changes = "\n".join(
-        f"- `{change.name}`: rank {change.rank}, ‖Δ‖ {change.norm:.3g}, ‖W‖ {change.weight_norm:.3g}"
-        for change in edit.changes
-    )
-    return (
-        f"---\nbase_model: {edit.model['source']}\ntags: [knowledge-editing, {edit.request.method}]\n---\n\n"
-        f"# {edit.model['name']}, written over\n\n{edit.title}\n\n## What was written\n\n{facts}\n\n"
-        f"## What was changed\n\nWith {edit.request.method.upper()}, recipe {edit.id}, on weights "
-        f"{edit.model['weights_hash'][:24]}.\n\n{changes}\n\nOther answers may have moved with these. "
-        "Do not take what this model says for true.\n"
-    )
+def _give_buffers(lm: "LanguageModel", fresh: Any) -> None:
+    """Let a model built without memory hold the buffers of the loaded one: what is computed at construction is empty.
+
+    `UnknownArchitecture` where something that is to be saved is still empty then.
+    """
+    for name, _ in list(fresh.named_buffers()):
+        if name in lm.buffers:
+            owner, _, leaf = name.rpartition(".")
+            fresh.get_submodule(owner)._buffers[leaf] = lm.buffers[name]
+    if empty := [name for name, tensor in fresh.state_dict().items() if tensor.is_meta]:
+        raise UnknownArchitecture(
+            f"{lm.name} cannot be saved as a checkpoint: its class holds {empty[0]}, which the loaded model does not. "
+            "Take the script or the recipe."
+        )

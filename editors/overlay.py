@@ -37,7 +37,11 @@ class Overlay:
     @torch.no_grad()
     def add(self, layer: int, left: Tensor, right: Tensor) -> None:
         """Write Δ = left (d, n) @ right (n, d_k) over the output matrix of a layer."""
-        matrix = output_matrix(self.lm, layer)
+        self.put(output_matrix(self.lm, layer), left, right)
+
+    @torch.no_grad()
+    def put(self, matrix: OutputMatrix, left: Tensor, right: Tensor) -> None:
+        """The same over any matrix."""
         device = matrix.parameter.device
         self._sum(matrix).add_(left.to(device, torch.float32) @ right.to(device, torch.float32))
         self._write(matrix)

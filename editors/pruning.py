@@ -22,6 +22,7 @@ from analysis.key_value import attention_matrix
 from analysis.study import Report, provenance, silent
 from editors.applying import apply, tensor_hash
 from editors.asking import Looking, ask
+from editors.base_model import base_of
 from editors.edit import Edit, Found, LayerChange
 from editors.overlay import Overlay
 from editors.probes import Probe
@@ -73,7 +74,8 @@ def prune(lm: "LanguageModel", request: EditRequest, report: Report = silent, *,
         apply(lm, draft, overlay)
         after, glance = ask(lm, probes), looking.again()
     report(3, 3, "done")
-    return replace(draft, after=after, glance=glance, provenance=provenance(time.perf_counter() - started))
+    made = provenance(time.perf_counter() - started) | {"base": base_of(lm.card()).source()}
+    return replace(draft, after=after, glance=glance, provenance=made)
 
 
 def _change(lm: "LanguageModel", layer: int, heads: list[int], scale: float) -> LayerChange:

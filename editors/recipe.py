@@ -32,7 +32,7 @@ LARGEST_JSON, LARGEST_PAYLOAD = 32 << 20, 4 << 30
 GROUPS = ("identity", "base", "request", "method", "artefact", "evaluation", "composition", "model")
 BASE = ("name", "source", "revision", "weights_hash", "architecture", "dtype")
 """What `base` repeats of `model`."""
-BESIDE = ("author", "audit")
+BESIDE = ("author", "audit", "base")
 """What an edit's provenance holds that a recipe keeps elsewhere."""
 UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, ValidationError, SafetensorError)
 """What reading a recipe raises that was made up or cut short."""
@@ -41,6 +41,11 @@ UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError,
 def recipe_id(recipe: dict[str, Any]) -> str:
     """Hash of everything a recipe says but its id, and of nothing that was done with it since."""
     return content_hash({name: value for name, value in recipe.items() if name not in ("id", "audit")})
+
+
+def short_id(edit: Edit) -> str:
+    """The first digits of the id an edit's recipe has: what pages show and files are called by."""
+    return str(recipe_of(edit)[0]["id"])[:12]
 
 
 def recipe_of(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
@@ -61,7 +66,8 @@ def recipe_of(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
             "created_at": edit.provenance.get("created_at", ""),
         },
         "base": {name: model[name] for name in BASE}
-        | {"tensors": {change.name: change.base_hash for change in edit.changes}},
+        | {"tensors": {change.name: change.base_hash for change in edit.changes}}
+        | ({"obtain": edit.provenance["base"]} if "base" in edit.provenance else {}),
         "request": edit.request.model_dump(mode="json"),
         "method": {
             "editor": edit.request.method,
@@ -201,7 +207,9 @@ def _read(recipe: dict[str, Any], factors: dict[str, np.ndarray]) -> Edit:
         glance=_read_glance(recipe.get("glance")),
         warnings=list(method["warnings"]),
         built_on=list(recipe["composition"]["built_on"]),
-        provenance=dict(method["provenance"]) | ({"audit": recipe["audit"]} if recipe.get("audit") else {}),
+        provenance=dict(method["provenance"])
+        | ({"audit": recipe["audit"]} if recipe.get("audit") else {})
+        | ({"base": recipe["base"]["obtain"]} if "obtain" in recipe["base"] else {}),
     ).signed(recipe["identity"]["author"])
 
 
@@ -297,9 +305,14 @@ def _contradictions(edit: Edit) -> list[str]:
         "Its first words do not match their probabilities.": glance is None
         or (0 < len(glance.words) == len(glance.before) == len(glance.after)),
         "It says how long it took in no number.": isinstance(edit.provenance.get("seconds", 0.0), int | float),
+        "Where its base comes from is not said in text.": _is_text(edit.provenance.get("base", {})),
         "Something in it that must be text is not.": all(isinstance(text, str) for text in texts),
     }
     return [sentence for sentence, holds in checks.items() if not holds]
+
+
+def _is_text(told: Any) -> bool:
+    return isinstance(told, dict) and all(value is None or isinstance(value, str) for value in told.values())
 
 
 def payload_place(place: Path) -> Path:

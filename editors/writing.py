@@ -26,6 +26,7 @@ from analysis.study import Report, provenance, silent
 from editors import closed_forms
 from editors.applying import apply
 from editors.asking import Looking, answerable, ask
+from editors.base_model import base_of
 from editors.changes import layer_change
 from editors.closed_forms import Change
 from editors.edit import Edit, Found, LayerChange
@@ -115,7 +116,7 @@ def write(
         glance=seen,
         warnings=warnings,
         built_on=[edit.id for edit in stack],
-        provenance=provenance(time.perf_counter() - started),
+        provenance=provenance(time.perf_counter() - started) | {"base": base_of(lm.card()).source()},
     )
 
 

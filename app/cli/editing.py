@@ -12,14 +12,14 @@ from analysis.framing import Prompted
 from analysis.moments_request import OWN
 from analysis.study import Request
 from app.cli.auditing import add_audit
-from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
+from app.cli.flags import add_fields, add_model_flags, fields_of, follow, loaded
 from app.cli.terminal import Bar, columns
 from app.links import validated
 from editors.audit import faults as trail_faults
 from editors.audit import head
 from editors.edit import Edit
 from editors.probes import score
-from editors.recipe import faults, read_files, read_recipe, write_recipe
+from editors.recipe import faults, read_files, read_recipe, short_id, write_recipe
 from editors.request import EditRequest, Rewrite
 from editors.stack import EditStack
 
@@ -67,6 +67,8 @@ def edit(args: Namespace) -> int:
     facts = facts_of(args)
     request = fields_of(args, EditRequest, facts=facts, source=args.text)
     stack = stacked(args.on)
+    if stack:
+        follow(args, stack[0].model)
     with keep(args) as out:
         with Bar() as bar:
             made = write(loaded(args, bar), request, bar, stack=stack)
@@ -153,6 +155,18 @@ def _apply(parser: ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--format", choices=FORMATS, default="bundle", help="what to make (default: bundle)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; must not be there yet")
+    parser.add_argument(
+        "--rank",
+        type=int,
+        metavar="N",
+        help="peft: cut the change to this rank by SVD, for an engine that takes no higher one",
+    )
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        default=False,
+        help="peft: load the model, and measure what cutting does to the logits of the edit's own prompt",
+    )
     add_model_flags(parser)
     parser.set_defaults(run=apply)
 
@@ -163,15 +177,18 @@ def apply(args: Namespace) -> int:
 
     made = read_recipe(args.recipe)
     refuse_what_is_there(args.out)
+    if args.format != "peft" and (args.rank is not None or args.measure):
+        raise BadRequest("--rank and --measure are for --format peft; the other forms hold the change as it is.")
     lm = None
-    if args.format == "hf":
-        if not hasattr(args, "source"):
-            args.source = made.model["source"]
+    if args.format == "hf" or args.measure:
+        follow(args, made.model)
         with Bar() as bar:
             lm = loaded(args, bar)
     with _writing(args.out):
-        save_as(made, args.format, args.out, lm)
-    print(f"{made.title}: {args.format} in {args.out}.")
+        inexact = save_as(made, args.format, args.out, lm, args.rank)
+    print(f"{made.title}: {args.format} in {args.out}, of recipe {short_id(made)}.")
+    for note in inexact:
+        print(f"Note: {note}")
     return 0
 
 
@@ -261,8 +278,8 @@ def generate(args: Namespace) -> int:
 
     edits = stacked(args.recipe)
     framing = fields_of(args, Prompted)
-    if edits and not hasattr(args, "source"):
-        args.source = edits[0].model["source"]
+    if edits:
+        follow(args, edits[0].model)
     with Bar() as bar:
         lm = loaded(args, bar)
     with written_over(lm, edits), lm.framed(framing):

@@ -86,6 +86,16 @@ def add_model_flags(parser: ArgumentParser) -> None:
     add_fields(parser.add_argument_group("model"), ModelSpec, MODEL_FLAGS)
 
 
+def follow(args: Namespace, model: dict[str, Any]) -> None:
+    """Take the model an edit was made for, with its commit and precision, where the flags name no other."""
+    if not hasattr(args, "source"):
+        args.source = model["source"]
+        if not hasattr(args, "revision"):
+            args.revision = model.get("commit") or model["revision"]
+    if not hasattr(args, "dtype"):
+        args.dtype = model["dtype"]
+
+
 def loaded(args: Namespace, report: Report) -> LanguageModel:
     """The model said by the flags. Bars of downloads stay on a terminal; those of reading weights are ours."""
     logging.disable_progress_bar()

@@ -9,7 +9,7 @@ from pathlib import Path
 from analysis.errors import BadRequest
 from app.cli.editing import stacked
 from app.cli.files import add_outputs, check_outputs, write_outputs
-from app.cli.flags import add_model_flags, loaded
+from app.cli.flags import add_model_flags, follow, loaded
 from app.cli.terminal import Bar, columns
 from editors.harness import EXTRA, Opinion
 
@@ -37,8 +37,8 @@ def run(args: Namespace) -> int:
     if args.limit is not None and args.limit < 1:
         raise BadRequest(f"--limit is {args.limit}; it is a number from 1 on.")
     edits, tasks = stacked(args.recipe), [task.strip() for task in args.tasks.split(",") if task.strip()]
-    if edits and not hasattr(args, "source"):
-        args.source = edits[0].model["source"]
+    if edits:
+        follow(args, edits[0].model)
     with Bar() as bar:
         lm = loaded(args, bar)
     with written_over(lm, edits):

@@ -9,7 +9,7 @@ from analysis.errors import BadRequest
 from analysis.study import Study
 from app.cli.editing import stacked
 from app.cli.files import add_outputs, check_outputs, forms_of, write_outputs
-from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
+from app.cli.flags import add_fields, add_model_flags, fields_of, follow, loaded
 from app.cli.summary import summary
 from app.cli.terminal import Bar
 from app.compute import stored
@@ -42,8 +42,8 @@ def run(study: Study, args: Namespace) -> int:
         raise BadRequest(
             "--recipe must be given: drift is what an edit does to attention. `palimpsest edit` writes one."
         )
-    if edits and not hasattr(args, "source"):
-        args.source = edits[0].model["source"]
+    if edits:
+        follow(args, edits[0].model)
     from editors.applying import written_over
 
     with Bar() as bar:
