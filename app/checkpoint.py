@@ -14,6 +14,7 @@ from analysis.errors import BadRequest
 from analysis.study import Report, Request, Study, silent
 from app.take_edit import save_as
 from editors.edit import Edit
+from editors.recipe import short_id
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -42,9 +43,9 @@ def size_of(card: dict[str, Any]) -> int:
 
 
 def place_of(edit: Edit) -> Path:
-    """The folder an edited model is built in."""
+    """The folder an edited model is built in, called by the id of its recipe."""
     name = re.sub(r"[^\w.-]", "-", edit.model["name"])
-    return cache_home() / "exports" / f"{name}-{edit.id[:12]}"
+    return cache_home() / "exports" / f"{name}-{short_id(edit)}"
 
 
 def build(

@@ -2,15 +2,19 @@
 
 import streamlit as st
 
+from analysis.errors import BadRequest
 from app import flow
 from app.checkpoint import CHECKPOINT, CheckpointRequest, place_of, size_of
 from app.components import copy_button
+from app.downloads import offer, served
 from app.edit_notebook import edit_notebook
 from app.flow import escape
 from app.services import public
 from app.take_edit import zipped
+from editors.as_lora import inexact, refuse_unless_lora
 from editors.edit import Edit
-from editors.recipe import recipe_of
+from editors.recipe import recipe_of, short_id
+from editors.truncation import ENGINE_DEFAULT, ENGINE_RANKS, rank_of, truncated
 
 PAGE = "checkpoint"
 FORM_WORDS = {
@@ -22,10 +26,11 @@ FORM_WORDS = {
 }
 WHAT_FOR = {
     "bundle": "Anyone with the same model can open it here, or apply it with `palimpsest apply recipe.json`.",
-    "peft": "Two files for `PeftModel.from_pretrained(model, folder)`; they add the change to the same model.",
+    "peft": "An adapter for `PeftModel.from_pretrained(model, folder)`, with a program that loads the model, checks "
+    "that it is the same, and goes on from a prompt.",
     "hf": "A copy of the whole model with the change in it, for `AutoModelForCausalLM.from_pretrained(folder)`.",
-    "script": "A program that adds the change to the model and goes on from a prompt. It needs transformers and "
-    "safetensors only.",
+    "script": "A program that loads the model, checks that it is the same, adds the change and goes on from a prompt. "
+    "It needs transformers and safetensors only.",
     "notebook": "Finds the same edit again, step by step, and shows what the model says before and after.",
 }
 
@@ -56,28 +61,61 @@ def take_away(edit: Edit) -> None:
                 "Signed by", edit.author, max_chars=80, placeholder="nobody", key=f"edit-author-{edit.id}", width=180
             )
             signed = edit.signed(author.strip())
-            _button(signed, form or "bundle")
+            rank = _rank(signed) if form == "peft" else None
+            try:
+                if form == "peft":
+                    refuse_unless_lora(signed)
+                _button(signed, form or "bundle", rank)
+            except BadRequest as refused:
+                flow.refusal(refused)
         st.markdown(_note(signed, form or "bundle"))
+        if form == "peft":
+            _inexact(signed, rank)
         if form == "hf":
-            _built(edit)
+            _built(signed)
 
 
-def _button(edit: Edit, form: str) -> None:
-    name = f"palimpsest-{edit.id[:8]}"
+def _rank(edit: Edit) -> int | None:
+    """The rank to cut an adapter to, where its own is more than engines take unasked; None for its own."""
+    own = rank_of(edit)
+    if own <= ENGINE_DEFAULT:
+        return None
+    ranks = [own, *reversed([rank for rank in ENGINE_RANKS if rank < own])]
+    chosen = st.selectbox(
+        "Rank", ranks, format_func=lambda rank: f"{rank}, all of it" if rank == own else str(rank), key="edit-rank",
+        help="Engines that serve adapters take ranks up to a limit; a lower one leaves part of the change out.",
+        width=140,
+    )  # fmt: skip
+    return chosen if chosen in ranks[1:] else None
+
+
+def _inexact(edit: Edit, rank: int | None) -> None:
+    """What the adapter is not, and what engines ask for."""
+    lost = truncated(edit, rank)[1] if rank is not None else None
+    for note in inexact(edit, lost):
+        st.markdown(f":orange[:material/info:] :small[{flow.escape(note)}]")
+
+
+def _button(edit: Edit, form: str, rank: int | None) -> None:
+    name = f"palimpsest-{short_id(edit)}"
     if form == "hf":
+        place = place_of(edit)
+        if place.exists() and served():
+            st.link_button("Download", offer(place, f"{name}-model"), icon=":material/download:", type="primary")
+            return
         st.button(
             "Build it",
             icon=":material/deployed_code:",
             type="primary",
             key="edit-build",
-            disabled=place_of(edit).exists(),
+            disabled=place.exists(),
             on_click=_build,
             args=(edit,),
         )
         return
     st.download_button(
         "Download",
-        (lambda: edit_notebook(edit)) if form == "notebook" else (lambda: zipped(edit, form)),
+        (lambda: edit_notebook(edit)) if form == "notebook" else (lambda: zipped(edit, form, rank=rank)),
         f"{name}.ipynb" if form == "notebook" else f"{name}-{form}.zip",
         "application/x-ipynb+json" if form == "notebook" else "application/zip",
         icon=":material/download:",
@@ -99,12 +137,13 @@ def _note(edit: Edit, form: str) -> str:
 
 
 def _built(edit: Edit) -> None:
-    """How far the model is, and where it lies once it is built."""
+    """How far the model is, and where it lies once it is built, for one who sits at this machine."""
     flow.progress(PAGE, None)
     flow.ended(PAGE)
     if (place := place_of(edit)).exists():
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
-                f":green[:material/check:] It is on this machine, in **{escape(str(place))}**.", width="content"
+                f":green[:material/check:] It is built, on the workbench’s machine in **{escape(str(place))}**.",
+                width="content",
             )
             copy_button("Copy its place", str(place), key="edit-place", icon="content_copy")

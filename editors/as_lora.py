@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors.numpy import save_file
-from torch import nn
-from transformers.pytorch_utils import Conv1D
 
 from analysis.errors import BadRequest
 from editors.base_model import base_of
@@ -65,6 +63,9 @@ def refuse_unless_lora(edit: Edit, lm: "LanguageModel | None" = None) -> None:
 
 
 def _refuse_module(edit: Edit, change: LayerChange, lm: "LanguageModel") -> None:
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
     weight = lm.parameters.get(change.name)
     kinds = (nn.Linear, Conv1D, nn.Embedding)
     holders = [module for module in lm.model.modules() if isinstance(module, kinds) and module.weight is weight]

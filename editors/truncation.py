@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from analysis.errors import BadRequest
-from editors.applying import adding
 from editors.edit import Edit, LayerChange
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from analysis.model import LanguageModel
 
 ENGINE_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
@@ -93,8 +93,11 @@ def _cut(change: LayerChange, rank: int) -> LayerChange:
     )
 
 
-@torch.no_grad()
-def _logits(lm: "LanguageModel", edit: Edit, changes: Sequence[LayerChange], text: str) -> torch.Tensor:
+def _logits(lm: "LanguageModel", edit: Edit, changes: Sequence[LayerChange], text: str) -> "Tensor":
     """Logits of every token of a text with the changes on."""
-    with adding(lm, edit, changes):
+    import torch
+
+    from editors.applying import adding
+
+    with torch.no_grad(), adding(lm, edit, changes):
         return lm.logits(lm.encode(text).tensor())

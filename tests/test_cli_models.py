@@ -92,7 +92,7 @@ def test_serve(served, capsys):
     main(["serve"])
     program, command, settings = served[0]
     assert program == sys.executable
-    assert Path(command[4]) == ROOT / "app" / "main.py"
+    assert Path(command[4]) == ROOT / "app" / "asgi.py"
     assert command[command.index("--server.port") + 1] == "8501"
     assert command[command.index("--server.address") + 1] == "127.0.0.1"
     assert not {"PALIMPSEST_PUBLIC", "PALIMPSEST_MODEL", "PALIMPSEST_ALLOW"} & settings.keys()

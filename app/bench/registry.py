@@ -6,6 +6,7 @@ from app.bench.conflict import bench_conflict
 from app.bench.drift import attention
 from app.bench.editing import editing
 from app.bench.evaluate import evaluate_bench
+from app.bench.exports import exports
 from app.bench.form import Bench
 from app.bench.neurons import neurons_bench
 from app.bench.tracing import tracing
@@ -17,4 +18,5 @@ BENCHES: dict[str, Callable[..., Bench]] = {
     "conflict": bench_conflict,
     "neurons": neurons_bench,
     "evaluate": evaluate_bench,
+    "exports": exports,
 }

@@ -11,11 +11,12 @@ import torch
 from analysis import LanguageModel, ModelSpec, read_facts
 from analysis.errors import BadRequest
 from analysis.loading import DTYPES, pick_device
-from app.bench import conflict, drift, evaluate, neurons
+from app.bench import conflict, drift, evaluate, exports, neurons
 from app.bench.conflict import ConflictOptions
 from app.bench.drift import DriftOptions
 from app.bench.editing import EditOptions
 from app.bench.evaluate import EvaluateOptions
+from app.bench.exports import ExportOptions
 from app.bench.form import Bench, Figure
 from app.bench.neurons import NeuronOptions
 from app.bench.random_model import SHAPES, random_model
@@ -26,7 +27,13 @@ from app.cli.flags import add_model_flags, fields_of, loaded
 from app.cli.terminal import Bar, columns
 from editors.case_files import cases_of
 
-ALL_PARTS = {"conflict": conflict.PARTS, "drift": drift.PARTS, "neurons": neurons.PARTS, "evaluate": evaluate.PARTS}
+ALL_PARTS = {
+    "conflict": conflict.PARTS,
+    "drift": drift.PARTS,
+    "neurons": neurons.PARTS,
+    "evaluate": evaluate.PARTS,
+    "exports": exports.PARTS,
+}
 SHAPE_CELLS = 24
 """Cells of the plain reference that a random model is compared on."""
 
@@ -49,8 +56,8 @@ def configure(parser: ArgumentParser, name: str) -> None:
         parser.add_argument(flag, default=default, metavar=metavar, help=explained)
     numbers = {
         "--cells": "cells of the plain reference (default: all; 12 when quick)",
-        "--repeats": "fast runs (default: 3; 1 when quick)",
-        "--single": "facts written one by one (default: editing 50, drift 100, evaluate 100; when quick 4, 2, 2)",
+        "--repeats": "fast runs (default: 3; 1 when quick); exports: bases drawn (5; 1 when quick)",
+        "--single": "facts written one by one (default: editing 50, drift, evaluate 100, exports 20; when quick 4, 2)",
         "--prompts": "conflict: prompts patched both ways (default: 20; 1 when quick)",
         "--batch": "editing: facts written together (default: 50; 6 when quick)",
         "--tune": "drift: other facts the weight of the restraint is chosen on (default: 20; 1 when quick)",
@@ -120,6 +127,8 @@ def _options(args: Namespace) -> Any:
         return EvaluateOptions(
             quick=args.quick, facts=args.single, cases=cases, ray=args.ray, texts=args.texts, parts=parts
         )
+    if args.name == "exports":
+        return ExportOptions(quick=args.quick, facts=args.single, draws=args.repeats, parts=parts)
     if args.name == "neurons":
         return NeuronOptions(quick=args.quick, chains=args.chains, parts=parts)
     kinds = tuple(part.strip() for part in args.kinds.split(",") if part.strip())

@@ -17,7 +17,7 @@ MODEL = (
     "model to begin with, the embedded one when left out; repeated, the further ones are those that visitors of a "
     "public server may choose besides"
 )
-ENTRY = Path(__file__).resolve().parent.parent / "main.py"
+ENTRY = Path(__file__).resolve().parent.parent / "asgi.py"
 
 
 def configure(parser: ArgumentParser, name: str) -> None:
