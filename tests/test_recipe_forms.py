@@ -2,31 +2,59 @@
 
 import io
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from zipfile import ZipFile
 
+import numpy as np
 import pytest
 import torch
+import transformers
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from analysis.errors import BadRequest
 from analysis.generation import continuations
+from analysis.model import LanguageModel
+from app.bench.alone import LOADS, logits_alone
 from app.take_edit import save_as, zipped
-from editors.applying import written_over
+from editors.applying import adding, written_over
 from editors.as_checkpoint import save_checkpoint
-from editors.as_lora import save_lora
+from editors.as_lora import inexact, save_lora
 from editors.as_script import save_script
-from editors.recipe import read_recipe
+from editors.edit import Edit
+from editors.recipe import read_recipe, recipe_of
+from editors.request import EditRequest
+from editors.truncation import truncated
 from editors.writing import write
 from tests.conftest import cached
-from tests.families import build, language_model, word_tokenizer
+from tests.families import FAMILIES, LENGTH, VOCABULARY, build, language_model, word_tokenizer
 from tests.recipes import IDS, edited_logits, logits_of, made, same
 from tests.test_editing import CITY, TOWER, asked, parameters, unchanged
+
+_small = {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 3, "max_position_embeddings": LENGTH}
+_heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 48}
+_experts = {"n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "first_k_dense_replace": 2}
+KEEPING = {
+    "gemma4": lambda: transformers.Gemma4TextConfig(
+        **_small,
+        **_heads,
+        head_dim=8,
+        global_head_dim=8,
+        sliding_window=4,
+        layer_types=["sliding_attention", "full_attention", "full_attention"],
+        hidden_size_per_layer_input=0,
+        num_kv_shared_layers=0,
+        vocab_size_per_layer_input=VOCABULARY,
+    ),
+    "glm4_moe": lambda: transformers.Glm4MoeConfig(
+        **_small, **_heads, **_experts, n_shared_experts=1, n_group=1, topk_group=1
+    ),
+}
+"""Families with buffers that are saved: a scale of each layer; what the router of experts adds."""
 
 
 @pytest.mark.parametrize(
@@ -73,62 +101,173 @@ def test_the_checkpoint_says_what_the_edited_model_says(tmp_path, family_name, m
     assert tied[0] == tied[1]
     assert AutoTokenizer.from_pretrained(tmp_path / "model")("old tower")["input_ids"] == [2, 3]
     card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
-    assert edit.id in card
+    assert recipe_of(edit)[0]["id"] in card
     assert edit.request.facts[0].text in card
 
 
-RUN = """
-import json, runpy, sys
-script, folder, prompt = sys.argv[1:]
-sys.argv = [script, "--model", folder, "--tokens", "6", prompt]
-said = runpy.run_path(script, run_name="__main__")
-import torch
-with torch.no_grad():
-    print(json.dumps(said["model"](input_ids=torch.tensor(IDS), use_cache=False).logits.tolist()))
-assert not {"analysis", "app", "editors"} & sys.modules.keys()
-"""
-
-
-@pytest.mark.parametrize(("family_name", "method"), [("llama", "memit"), ("gpt2", "rome")])
-def test_the_script_says_what_the_edited_model_says(tmp_path, family_name, method):
-    edit, lm = made(family_name, method), cached(family_name)
-    build(family_name).save_pretrained(tmp_path / "model")
+def test_the_script_goes_on_as_the_edited_model_does(tmp_path):
+    edit, lm = made("gpt2"), cached("gpt2")
+    build("gpt2").save_pretrained(tmp_path / "model")
     word_tokenizer().save_pretrained(tmp_path / "model")
     save_script(edit, tmp_path / "script")
     prompt = TOWER.text
-    words = [str(tmp_path / "script" / "edited.py"), str(tmp_path / "model"), prompt]
-    code = RUN.replace("IDS", str(IDS.tolist()))
     done = subprocess.run(
-        [sys.executable, "-I", "-c", code, *words],
-        cwd=tmp_path,
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        [sys.executable, "-I", tmp_path / "script" / "edited.py", "--tokens", "6", "--model", "../model", prompt],
+        cwd=tmp_path / "script",
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    text, logits = done.stdout.splitlines()
-    assert same(torch.tensor(json.loads(logits)), edited_logits(lm, edit))
     ids = list(lm.encode(prompt).ids)
     with written_over(lm, [edit]):
         said = [int(chosen) for chosen in continuations(lm, torch.tensor([ids]), 6)]
     said = said[: said.index(0)] if 0 in said else said
-    assert text == lm.tokenizer.decode(ids + said, skip_special_tokens=True)
+    assert done.stdout.strip() == lm.tokenizer.decode(ids + said, skip_special_tokens=True)
 
 
-def test_a_recipe_puts_no_code_into_the_script(tmp_path):
+def test_what_a_recipe_says_is_data_beside_programs_that_are_always_the_same(tmp_path):
     edit = made()
     code = "edited = 1; raise SystemExit"
     model = edit.model | {"source": f'a\\"""\n{code}\n"""', "dtype": f"float32)\n{code}\n("}
-    changes = [replace(edit.changes[0], name="true.false.weight")]
-    save_script(replace(edit, model=model, changes=changes), tmp_path / "script")
-    text = (tmp_path / "script" / "edited.py").read_text(encoding="utf-8")
-    found: dict[str, Any] = {"__name__": "edited", "__file__": "edited.py"}
-    exec(compile(text, "edited.py", "exec"), found)  # noqa: S102
-    assert callable(found["edited"])
-    assert found["BASE"] == model["source"]
-    assert found["CHANGES"] == [{"name": "true.false.weight", "transposed": False}]
+    save_script(replace(edit, model=model), tmp_path / "odd")
+    save_script(edit, tmp_path / "plain")
+    for name in ("edited.py", "base_model.py"):
+        text = (tmp_path / "odd" / name).read_text(encoding="utf-8")
+        assert text == (tmp_path / "plain" / name).read_text(encoding="utf-8")
+        assert code not in text
+    assert json.loads((tmp_path / "odd" / "edit.json").read_text())["base"]["load"] == model["source"]
+    front = (tmp_path / "odd" / "README.md").read_text(encoding="utf-8").split("---")[1]
+    assert f"\n{code}" not in front
+
+
+# Buffers
+
+
+def held(name: str) -> Any:
+    """A model whose checkpoint holds buffers, and other numbers in them than its class constructs."""
+    model = build(name)
+    draw = torch.Generator().manual_seed(3)
+    for key, buffer in model.named_buffers():
+        if key in model.state_dict():
+            buffer.copy_(1 + 0.3 * torch.rand(buffer.shape, generator=draw))
+    return model
+
+
+@pytest.mark.parametrize("name", list(KEEPING))
+def test_buffers_of_a_checkpoint_travel_with_it(tmp_path, monkeypatch, name):
+    monkeypatch.setitem(FAMILIES, name, KEEPING[name])
+    lm = LanguageModel(held(name), word_tokenizer(), name=name)
+    assert any(key in held(name).state_dict() for key in lm.buffers)
+    edit = write(lm, asked("rome", TOWER))
+    save_checkpoint(lm, edit, tmp_path / "model")
+    fresh, found = AutoModelForCausalLM.from_pretrained(
+        tmp_path / "model", attn_implementation="eager", output_loading_info=True
+    )
+    assert not found["missing_keys"]
+    assert torch.equal(logits_of(fresh), edited_logits(lm, edit))
+    constructed = LanguageModel(build(name), word_tokenizer(), name=name)
+    assert not same(lm.logits(IDS), constructed.logits(IDS))
+
+
+@pytest.mark.parametrize("family_name", list(FAMILIES))
+def test_the_checkpoint_of_every_family_is_the_edited_model_bit_for_bit(tmp_path, family_name):
+    lm = cached(family_name)
+    edit = made(family_name)
+    save_checkpoint(lm, edit, tmp_path / "model")
+    fresh = AutoModelForCausalLM.from_pretrained(tmp_path / "model", attn_implementation="eager")
+    assert torch.equal(logits_of(fresh), edited_logits(lm, edit))
+
+
+# What cannot travel as LoRA, and what is cut
+
+
+def heads(scale: float = 0.0) -> Edit:
+    return write(cached("llama"), EditRequest(facts=(TOWER,), method="prune", heads=("1.0", "1.3", "2.1"), scale=scale))
+
+
+def tuned() -> Edit:
+    return write(cached("llama"), asked("ft", TOWER))
+
+
+@pytest.mark.parametrize("edit", [heads, partial(heads, 0.5), tuned], ids=["silenced", "scaled", "tuned"])
+def test_heads_and_fine_tuning_travel_in_weights_and_as_lora(tmp_path, edit):
+    lm, found = cached("llama"), edit()
+    edit = replace(found, model=found.model | {"source": str(tmp_path / "base")})
+    build("llama").save_pretrained(tmp_path / "base")
+    word_tokenizer().save_pretrained(tmp_path / "base")
+    for form in ("script", "peft", "hf"):
+        save_as(edit, form, tmp_path / form, lm)
+    loads = {form: (LOADS[form], tmp_path / form) for form in ("script", "peft", "hf")}
+    for logits in logits_alone(loads, IDS.tolist(), tmp_path / "empty", tmp_path / "hf").values():
+        assert same(torch.from_numpy(logits), edited_logits(lm, edit))
+
+
+def test_a_change_is_cut_to_the_nearest_of_a_rank():
+    edit, lm = tuned(), cached("llama")
+    cut, lost = truncated(edit, 4, lm)
+    assert lost is not None
+    whole, near = (one.left.astype(float) @ one.right for one in (edit.changes[0], cut[0]))
+    values = np.linalg.svd(whole, compute_uv=False)
+    assert cut[0].rank == lost.rank == 4
+    assert np.linalg.norm(whole - near) == pytest.approx(np.sqrt((values[4:] ** 2).sum()), rel=1e-4)
+    assert lost.share == pytest.approx(np.linalg.norm(whole - near) / np.linalg.norm(whole), rel=1e-4)
+    assert lost.largest == pytest.approx(values[4], rel=1e-4)
+    ids = lm.encode(TOWER.text).tensor()
+    with adding(lm, edit, edit.changes):
+        full = lm.logits(ids)
+    with adding(lm, edit, cut):
+        assert lost.logits == pytest.approx(float((lm.logits(ids) - full).abs().max()), rel=1e-3)
+    assert truncated(edit, 32)[1] is None
+    with pytest.raises(BadRequest, match="rank 1 or more"):
+        truncated(edit, 0)
+
+
+def test_a_cut_adapter_says_what_it_lost_in_its_files(tiny, tmp_path):
+    notes = save_as(tuned(), "peft", tmp_path / "cut", tiny, rank=4)
+    told = json.loads((tmp_path / "cut" / "edit.json").read_text())["truncated"]
+    assert (told["rank"], told["was"]) == (4, 32)
+    assert json.loads((tmp_path / "cut" / "adapter_config.json").read_text())["r"] == 4
+    assert "Cut from rank 32 to 4" in notes[0]
+    assert notes[0] in (tmp_path / "cut" / "README.md").read_text(encoding="utf-8")
+    adapted = PeftModel.from_pretrained(build("llama"), tmp_path / "cut")
+    cut, _ = truncated(tuned(), 4)
+    with adding(tiny, tuned(), cut):
+        assert same(logits_of(adapted), tiny.logits(IDS))
+
+
+def test_ranks_that_engines_do_not_take_are_said():
+    def of(rank: int) -> list[str]:
+        change = made().changes[0]
+        wide = replace(change, left=np.zeros((len(change.left), rank)), right=np.zeros((rank, change.right.shape[1])))
+        return inexact(replace(made(), changes=[wide]))
+
+    assert of(1) == of(16) == []
+    assert "vLLM needs `--max-lora-rank 32`" in of(17)[0]
+    assert "serving engines do not (vLLM at most 512)" in of(576)[0]
+    rounded = inexact(replace(made(), model=made().model | {"dtype": "bfloat16"}))
+    assert "rounded to bfloat16" in rounded[0]
+
+
+def test_weights_that_cannot_travel_as_lora_are_refused_with_the_reason(tiny, tmp_path):
+    edit = made()
+    bare = replace(edit, changes=[replace(edit.changes[0], name="model.layers.1.mlp.experts.down")])
+    with pytest.raises(BadRequest, match=r"no module’s weight.*Take the script or the full model"):
+        save_as(bare, "peft", tmp_path / "bare")
+    norm = replace(edit, changes=[replace(edit.changes[0], name="model.layers.1.input_layernorm.weight")])
+    with pytest.raises(BadRequest, match="weight of no Linear or Conv1D"):
+        save_as(norm, "peft", tmp_path / "norm", tiny)
+    tied = language_model("llama_tied")
+    head = replace(edit, changes=[replace(edit.changes[0], name="model.embed_tokens.weight")])
+    with pytest.raises(BadRequest, match="2 modules share"):
+        save_as(head, "peft", tmp_path / "tied", tied)
+    both = replace(edit, changes=[edit.changes[0], replace(edit.changes[0], transposed=True)])
+    with pytest.raises(BadRequest, match="both orientations"):
+        save_as(both, "peft", tmp_path / "both")
+    with pytest.raises(BadRequest, match="A rank is for the form peft"):
+        save_as(edit, "script", tmp_path / "script", rank=4)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("form", ["bundle", "peft", "script", "hf"])
@@ -147,8 +286,8 @@ def test_a_folder_that_is_there_is_left_alone(tiny, tmp_path, form):
     [
         ("bundle", "editors.recipe._put"),
         ("peft", "editors.as_lora.json.dumps"),
-        ("script", "editors.as_script.shutil.copyfile"),
-        ("hf", "editors.as_checkpoint._card"),
+        ("script", "editors.programs.shutil.copyfile"),
+        ("hf", "editors.as_checkpoint.card"),
     ],
 )
 def test_a_failure_leaves_nothing_behind(tiny, tmp_path, monkeypatch, form, fails):

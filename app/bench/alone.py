@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,12 +20,14 @@ for name in ("analysis", "app", "editors", "pages"):
     sys.modules[name] = None
 import numpy as np
 import torch
-taken, ids, more = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3:]
+folders, ids, more = json.loads(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3:]
 """
 FINISH = """
 with torch.no_grad():
     logits = model.eval()(input_ids=torch.tensor(ids), use_cache=False).logits.float()
-np.save("logits.npy", logits.numpy())
+np.save(form + ".npy", logits.numpy())
+for own in ("base_model", "rebuild_base"):
+    sys.modules.pop(own, None)
 """
 PROGRAM = """
 sys.argv = [str(taken / "PROGRAM"), "--tokens", "2", *more]
@@ -79,27 +81,33 @@ class Failed(Exception):
 
 
 def logits_alone(
-    load: str, taken: Path, ids: Sequence[Sequence[int]], empty: Path, home: Path, more: Sequence[str] = ()
-) -> np.ndarray:
-    """Logits (rows, tokens, vocabulary) of the model that the code `load` makes of the folder `taken`.
+    forms: Mapping[str, tuple[str, Path]],
+    ids: Sequence[Sequence[int]],
+    empty: Path,
+    home: Path,
+    more: Sequence[str] = (),
+) -> dict[str, np.ndarray]:
+    """Logits (rows, tokens, vocabulary) of the model that each form's code makes of its folder, in one fresh process.
 
-    `empty`: a folder that is not there yet, in which it runs; `home`: of Hugging Face, with what stands for the hub.
-    Raises `Failed`.
+    `empty`: a folder that is not there yet, in which it runs; `home`: of Hugging Face, with what stands for the hub;
+    `more`: flags for the programs. Raises `Failed`.
     """
     empty.mkdir(parents=True)
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PALIMPSEST"))}
+    code = "".join(f"form = {form!r}\ntaken = Path(folders[form])\n{load}{FINISH}" for form, (load, _) in forms.items())
+    folders = json.dumps({form: str(folder) for form, (_, folder) in forms.items()})
     done = subprocess.run(
-        [sys.executable, "-I", "-c", PRELUDE + load + FINISH, str(taken), json.dumps(ids), *more],
+        [sys.executable, "-I", "-c", PRELUDE + code, folders, json.dumps(ids), *more],
         cwd=empty,
         env=outside | {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
         check=False,
     )
     if done.returncode:
         raise Failed(done.returncode, done.stderr)
-    return np.load(empty / "logits.npy")  # type: ignore[no-any-return]
+    return {form: np.load(empty / f"{form}.npy") for form in forms}
 
 
 def mirror(folder: Path, home: Path, name: str, branch: str = "main", commit: str = COMMIT) -> None:
@@ -116,13 +124,13 @@ def mirror(folder: Path, home: Path, name: str, branch: str = "main", commit: st
 
 @contextmanager
 def hub_at(home: Path) -> Iterator[None]:
-    """Let this process look into `home` for what it has of the hub."""
-    before = constants.HF_HUB_CACHE
-    constants.HF_HUB_CACHE = str(home / "hub")
+    """Let this process look into `home` for what it has of the hub, and nowhere else."""
+    before = constants.HF_HUB_CACHE, constants.HF_HUB_OFFLINE
+    constants.HF_HUB_CACHE, constants.HF_HUB_OFFLINE = str(home / "hub"), True
     try:
         yield
     finally:
-        constants.HF_HUB_CACHE = before
+        constants.HF_HUB_CACHE, constants.HF_HUB_OFFLINE = before
 
 
 def same_base(taken: Path, rebuilt: Path | None) -> None:

@@ -107,7 +107,8 @@ def _kind(bench: Bench, lm: LanguageModel, kind: str, work: Path, home: Path) ->
             same_base(taken, rebuilt)
         began = time.perf_counter()
         try:
-            found = torch.from_numpy(logits_alone(code, taken, ids, work / f"empty-{form}", home))
+            alone = logits_alone({form: (code, taken)}, ids, work / f"empty-{form}", home)
+            found = torch.from_numpy(alone[form])
             bench.add(f"{form}.{kind}.ok", 1, "it ran, in a fresh process without Palimpsest")
             bench.add(f"{form}.{kind}.difference", float((found - wanted).abs().max()), "largest, of logits")
         except Failed as failed:
