@@ -1,8 +1,10 @@
 """What the Edit page gives away: a notebook that finds the same edit again, a model built whole, a signed recipe."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import torch
@@ -10,12 +12,16 @@ from transformers import AutoModelForCausalLM
 
 import analysis
 from analysis.errors import BadRequest
-from app import checkpoint
+from app import checkpoint, downloads
 from app.checkpoint import CHECKPOINT, CheckpointRequest, build, place_of, size_of
 from app.edit_away import FORM_WORDS, forms_of
 from app.edit_notebook import edit_notebook
+from app.take_edit import zipped
+from editors.recipe import short_id
 from editors.writing import write
+from tests.families import language_model
 from tests.recipes import edited_logits, logits_of, made, same
+from tests.test_downloads import asked as asked_of_server
 from tests.test_edit_page import edit_of, several
 from tests.test_editing import CITY, asked, parameters, unchanged
 from tests.visiting import FACT, fine, press, text, until, visit, wrote
@@ -95,6 +101,47 @@ def test_the_whole_model_is_built_from_the_page(ready, tiny):
     assert not torch.equal(logits_of(fresh), logits_of(tiny.model))
     assert [run.study for run in ready.history.recent("local")] == ["edit"]
     assert ready.store.load(CHECKPOINT, job.key) is None
+
+
+def test_the_whole_model_is_downloaded_by_who_sits_elsewhere(ready, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "_served", True)
+    at = wrote(fine(visit("edit", **FACT)))
+    edit = edit_of(at)
+    build(tiny, CheckpointRequest(edit=edit.id), stack=[edit])
+    fine(at.button_group(key="edit-form-of").set_value("hf").run())
+    (link,) = [one.proto.url for one in at.get("link_button") if one.proto.label == "Download"]
+    status, headers, body = asked_of_server(f"/{link}")
+    assert status == 200
+    assert f'filename="palimpsest-{short_id(edit)}-model.zip"' in headers["content-disposition"]
+    with ZipFile(io.BytesIO(body)) as archive:
+        archive.extractall(tmp_path / "there")
+    fresh = AutoModelForCausalLM.from_pretrained(tmp_path / "there", attn_implementation="eager")
+    assert same(logits_of(fresh), edited_logits(tiny, edit))
+
+
+def test_one_id_is_on_the_page_and_in_the_files(ready):
+    at = wrote(fine(visit("edit", **several())))
+    edit = edit_of(at)
+    signed = edit.signed("Ada")
+    assert short_id(signed) != short_id(edit)
+    assert f"Recipe `{short_id(edit)}`" in text(at)
+    fine(at.text_input(key=f"edit-author-{edit.id}").set_value("Ada").run())
+    assert f"Recipe `{short_id(signed)}`" in text(at)
+    with ZipFile(io.BytesIO(zipped(signed, "bundle"))) as archive:
+        assert json.loads(archive.read("recipe.json"))["id"].startswith(short_id(signed))
+        assert short_id(signed) in archive.read("README.md").decode()
+    assert short_id(signed) in edit_notebook(signed)
+    assert short_id(signed) in place_of(signed).name
+
+
+def test_a_notebook_ends_where_the_base_is_another(monkeypatch):
+    edit = made()
+    other = language_model("llama", seed=5)
+    monkeypatch.setattr(analysis, "load", lambda *args, **options: other)
+    with pytest.raises(SystemExit, match="These are other weights than those that were edited"):
+        exec(cells(edit_notebook(edit))[0], {})  # noqa: S102
+    pinned = replace(edit, model=edit.model | {"commit": "f" * 40, "revision": "v1"})
+    assert f'revision="{"f" * 40}"' in edit_notebook(pinned).replace('\\"', '"')
 
 
 @pytest.mark.parametrize("form", list(FORM_WORDS))
