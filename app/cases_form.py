@@ -6,19 +6,25 @@ import streamlit as st
 from analysis import KnownRequest, read_facts
 from analysis.errors import BadRequest
 from app import chat_form
+from app.case_words import held_words, kept_words, left_words, read_words
 from app.charts.evaluate_dots import KIND_WORDS
 from app.flow import escape
 from app.services import public, services
 from app.session import spec
 from app.studies import STUDIES
-from editors.case import Case, own_cases
-from editors.case_files import COLUMNS, CaseFile, case_file, columns_of
+from editors.case import Case, counted, own_cases
+from editors.case_files import COLUMNS, NEEDED, CaseFile, case_file, columns_of, usable
+from editors.case_record import GIVE_ONE
 
 OWN, FILE = "Our facts", "A file of mine"
 LARGEST, LARGEST_PUBLIC = 64, 5
 """Megabytes a file may have."""
 SHOWN = 12
-NEEDED = ("prompt", "subject", "target")
+KINDS = ["json", "jsonl", "ndjson", "csv", "tsv", "txt"]
+ASKED = (
+    "CounterFact, EVOKE, zsRE, MQuAKE, RippleEdits, KnowEdit, WikiBigEdit, SADR, known_1000, HalluEditBench, "
+    "ConflictQA, EasyEdit or our own JSON; a table as CSV"
+)
 
 
 def draw(page: str) -> tuple[Case, ...]:
@@ -27,19 +33,27 @@ def draw(page: str) -> tuple[Case, ...]:
     if chosen != FILE:
         return _own(page)
     file = st.file_uploader(
-        "CounterFact, zsRE, MQuAKE, KnowEdit, SADR, known_1000, EasyEdit or our own JSON; a table as CSV",
-        ["json", "jsonl", "csv", "tsv"],
+        ASKED,
+        KINDS,
         max_upload_size=LARGEST_PUBLIC if public() else LARGEST,
         key=f"{page}-file",
     )
     if file is None:
         raise BadRequest("Drop a file of cases here, or choose our facts.")
     data = file.getvalue()
-    found = case_file(file.name, data, _mapping(page, file.name, data))
+    mapping = _mapping(page, file.name, data)
+    found = case_file(file.name, data, mapping)
+    if any(GIVE_ONE in problem for problem in found.problems) and (answer := _new_answer(page)):
+        found = case_file(file.name, data, mapping, answer)
     _report(found)
-    if not found.cases:
-        raise BadRequest(f"{found.name} holds no case that can be used.")
-    return found.cases
+    return usable(found).cases
+
+
+def _new_answer(page: str) -> str:
+    """What is written where a record says nothing new and has no other of its relation."""
+    return st.text_input(
+        "New answer for records that say none and have no other of their relation", key=f"{page}-new-answer"
+    ).strip()
 
 
 def _own(page: str) -> tuple[Case, ...]:
@@ -52,7 +66,7 @@ def _own(page: str) -> tuple[Case, ...]:
 def _mapping(page: str, name: str, data: bytes) -> dict[str, str]:
     """For a table whose columns have other names: which stands for which."""
     header = columns_of(name, data)
-    if not header or set(NEEDED) <= set(header):
+    if not header or set(NEEDED) <= {column.casefold() for column in header}:
         return {}
     st.markdown("**Which column is which?**")
     mapping: dict[str, str] = {}
@@ -68,25 +82,34 @@ def _mapping(page: str, name: str, data: bytes) -> dict[str, str]:
 
 
 def _report(found: CaseFile) -> None:
-    """What was read, and everything that is wrong or odd."""
-    read = f"**{escape(found.name)}**: {len(found.cases)} of {found.records} records read as {found.form}."
+    """What was read, what is left out, and everything that is wrong or odd."""
+    read = f"**{escape(found.name)}**: {escape(read_words(found))}"
     st.markdown(f":green[:material/check:] {read}" if not found.problems else f":orange[:material/info:] {read}")
+    st.caption(f"{escape(kept_words(found))} In all {escape(held_words(found))}.")
+    problems, left = found.problems, tuple(map(left_words, found.left_out))
     for title, lines, icon in (
-        ("records with faults, left out", found.problems, ":red[:material/close:]"),
-        ("conflicts: one fact, two answers", found.conflicts, ":orange[:material/alt_route:]"),
-        ("duplicates", found.duplicates, ":orange[:material/content_copy:]"),
-    ):
+        (f"{counted(found.faulty, 'record')} with faults, left out", problems, ":red[:material/close:]"),
+        (f"{counted(found.out, 'prompt')} left out, and why", left, ":gray[:material/filter_alt:]"),
+        (f"{counted(len(found.conflicts), 'conflict')}: one fact, two answers", found.conflicts,
+         ":orange[:material/alt_route:]"),
+        (counted(len(found.duplicates), "duplicate"), found.duplicates, ":orange[:material/content_copy:]"),
+        ("Chosen in reading", found.notes, ":gray[:material/info:]"),
+    ):  # fmt: skip
         if lines:
-            with st.expander(f"{icon} {len(lines)} {title}"):
+            with st.expander(f"{icon} {title}"):
                 st.dataframe(pd.DataFrame({"where and what": lines}), hide_index=True, width="stretch")
-    with st.expander("The first cases"):
-        rows = [
-            {
-                "prompt": case.rewrite.text,
-                "was": case.olds[0] or "–",
-                "becomes": case.rewrite.target,
-                **{KIND_WORDS[kind]: case.count(kind) for kind in KIND_WORDS if kind != "rewrite"},
-            }
-            for case in found.cases[:SHOWN]
-        ]
-        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    if found.cases:
+        with st.expander("The first cases"):
+            st.dataframe(pd.DataFrame(_first(found)), hide_index=True, width="stretch")
+
+
+def _first(found: CaseFile) -> list[dict[str, object]]:
+    return [
+        {
+            "prompt": case.rewrite.text,
+            "was": case.olds[0] or "–",
+            "becomes": case.rewrite.target,
+            **{KIND_WORDS[kind]: case.count(kind) for kind in KIND_WORDS if kind != "rewrite"},
+        }
+        for case in found.cases[:SHOWN]
+    ]

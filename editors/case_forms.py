@@ -1,115 +1,92 @@
-"""Records of the field's data sets, each told by its fields and read into a case. Fields not named here are left alone.
+"""Records that ask one fact, each told by its fields and read into a case.
 
-CounterFact (2202.05262) and EVOKE's additions to it (2410.07819); SADR's merged set; MQuAKE (2305.14795); zsRE as MEND
-evaluates it; KnowEdit (2401.01286) and EasyEdit's own JSON; known_1000 (2202.05262); rows of a table.
+CounterFact (2202.05262) with EVOKE's additions and its set of subjects (2410.07819); SADR's merged set (2502.14838);
+zsRE as MEND evaluates it; KnowEdit (2401.01286) and EasyEdit's own JSON; WikiBigEdit (2503.05683); known_1000
+(2202.05262); relations of LRE (2308.09124); rows of a table.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from analysis.errors import BadRequest
-from analysis.tokens import find_text
-from editors.case import Case, distracting
-from editors.probes import Kind, Probe
-from editors.reach_result import ChainCase, Hop
-from editors.request import Rewrite
+from editors.case_record import GIVE_ONE, Answer, Draft, Read, Record, Right, Text, Texts, listed, placed, plain
 
-LONGEST = 20_000
-"""Characters a prompt may have: longer ones are no prompts, and no model here reads them."""
-
-
-def _plain(value: Any) -> Any:
-    """Answers stand as text or, in CounterFact, as {"str": text, "id": …}; lists of one answer as that answer."""
-    if isinstance(value, dict) and "str" in value:
-        return value["str"]
-    return value[0] if isinstance(value, list) and len(value) == 1 else value
-
-
-Text = Annotated[str, Field(min_length=1, max_length=LONGEST)]
-Answer = Annotated[str, BeforeValidator(_plain), Field(min_length=1, max_length=LONGEST)]
-Texts = Annotated[tuple[Text, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value or ())]
-
-
-class Record(BaseModel):
-    """A record of some data set."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    def case(self, name: str) -> Case:
-        """The case it says; raises `BadRequest` where it contradicts itself."""
-        raise NotImplementedError
-
-
-def slotted(prompt: str, subject: str) -> str:
-    """A prompt with {} in the subject's place; raises `BadRequest` where the subject is not in it."""
-    if prompt.count("{}") == 1:
-        return prompt
-    if "{}" in prompt:
-        raise BadRequest(f"“{prompt}” holds {{}} more than once")
-    start, end = find_text(prompt, subject, occurrence=0)
-    return f"{prompt[:start]}{{}}{prompt[end:]}"
-
-
-def _made(
-    name: str, relation: str, rewrite: Rewrite, old: str, probes: Iterator[tuple[Kind, str, str]],
-    generation: tuple[str, ...] = (),
-) -> Case:  # fmt: skip
-    """A case of one fact; `probes`: kind, prompt, and the right answer of prompts that should keep theirs."""
-    new = rewrite.target
-    if new == old:
-        raise BadRequest(f"“{rewrite.text}”: the new answer is the old one, “{new}”")
-    found = [Probe(0, "rewrite", rewrite.text, new, old)]
-    for kind, prompt, right in probes:
-        wanted = (right, old) if kind == "portability" else (new, old if kind == "paraphrase" else right)
-        if wanted[0] != wanted[1]:
-            found.append(Probe(0, kind, prompt, *wanted))
-    return Case((rewrite,), (old,), (*found, *distracting([rewrite], found)), generation, name, relation)
+SAME_FACT = "the fact to write once more, as the template or condition it was made from"
+AUGMENTING = "a prompt to train by, not to test by (LTI)"
+ALREADY = "its right answer is the new answer before the edit too"
 
 
 class _Asked(Record):
     prompt: Text
     subject: Text
     target_new: Answer
-    target_true: Answer
+    target_true: Answer | None = None
     relation_id: str = ""
+
+    def draft(self, why: Any = None) -> Draft:
+        """The fact to write over its true answer."""
+        return Draft(placed(self.prompt, self.subject, self.target_new), self.target_true or "", why)
 
 
 class _Ported(Record):
+    """EVOKE's and EasyEdit's question whose answer follows from the edit."""
+
     question: Text = Field(alias="New Question")
     answer: Answer = Field(alias="New Answer")
+    original: Answer | None = Field(None, alias="Original Answer")
+
+
+def _absent(value: Any) -> Any:
+    """An empty block, or one whose every field is null, is no block."""
+    filled = isinstance(value, dict) and any(one not in (None, "") for one in value.values())
+    return value if filled or not isinstance(value, dict) else None
+
+
+Ported = Annotated[_Ported | None, BeforeValidator(_absent)]
+
+
+class _Specific(Record):
+    prompt: Text
+    answer: Right = None
 
 
 class CounterFact(Record):
-    """`requested_rewrite` with {} in its prompt; paraphrases, neighbours, and EVOKE's portability question."""
+    """`requested_rewrite` with {} in its prompt; paraphrases, neighbours, and what EVOKE adds."""
 
+    left: ClassVar = {
+        "attribute_prompts": ALREADY,
+        "data_augmentation_prompt_para": AUGMENTING,
+        "data_augmentation_prompt_rel": AUGMENTING,
+    }
     requested_rewrite: _Asked
     paraphrase_prompts: Texts = ()
     neighborhood_prompts: Texts = ()
     generation_prompts: Texts = ()
-    portability: Annotated[_Ported | None, BeforeValidator(lambda value: value or None)] = None
+    portability: Ported = None
+    prefix_distraction: Texts = ()
+    relation_specificity: Annotated[_Specific | None, BeforeValidator(_absent)] = None
 
-    def case(self, name: str) -> Case:
-        """Neighbours should keep the true answer."""
+    def read(self, name: str) -> Read:
+        """Neighbours should keep the true answer, the subject's other relation its own."""
         asked = self.requested_rewrite
-        rewrite = Rewrite(
-            prompt=slotted(asked.prompt, asked.subject), subject=asked.subject, target=asked.target_new
-        )  # fmt: skip
-        return _made(
-            name, asked.relation_id, rewrite, asked.target_true, self._probes(), self.generation_prompts
-        )  # fmt: skip
-
-    def _probes(self) -> Iterator[tuple[Kind, str, str]]:
-        yield from (("paraphrase", text, "") for text in self.paraphrase_prompts)
-        yield from (("neighbour", text, self.requested_rewrite.target_true) for text in self.neighborhood_prompts)
-        if self.portability is not None:
-            yield "portability", self.portability.question, self.portability.answer
+        draft = asked.draft(self.left)
+        draft.reword(*self.paraphrase_prompts)
+        for text in self.neighborhood_prompts:
+            draft.ask("neighbour", text, asked.target_true)
+        for text in self.prefix_distraction:
+            draft.ask("distracting", text, asked.target_true)
+        if self.relation_specificity is not None:
+            draft.ask("other", self.relation_specificity.prompt, self.relation_specificity.answer)
+        if (moved := self.portability) is not None:
+            draft.ask("portability", moved.question, moved.answer, moved.original or "")
+        return draft.read(name, asked.relation_id, self.generation_prompts)
 
 
 class _Targeted(Record):
     prompts: Texts = ()
-    targets: tuple[Answer, ...] = ()
+    targets: Annotated[tuple[Answer, ...], BeforeValidator(listed)] = ()
 
     @model_validator(mode="after")
     def _pairs(self) -> "_Targeted":
@@ -117,9 +94,15 @@ class _Targeted(Record):
             raise ValueError(f"{len(self.prompts)} prompts have {len(self.targets)} targets")
         return self
 
-    def pairs(self) -> Iterator[tuple[str, str]]:
+    def pairs(self) -> Iterator[tuple[str, str | None]]:
         """Prompts with their right answers."""
-        return zip(self.prompts, self.targets, strict=True)
+        return zip(self.prompts, self.targets or (None,) * len(self.prompts), strict=True)
+
+
+class _Sensible(Record):
+    prompts: Texts = ()
+    right: Right = None
+    wrong: Right = None
 
 
 class Merged(Record):
@@ -127,184 +110,235 @@ class Merged(Record):
 
     requested_rewrite: _Asked
     paraphrase: _Targeted = Field(_Targeted(), alias="p-paraphrase")
+    alias: _Targeted = Field(_Targeted(), alias="p-subject_alias")
+    reasoning: _Targeted = Field(_Targeted(), alias="p-reasoning")
     neighbour: _Targeted = Field(_Targeted(), alias="l-neighbor")
     relation: _Targeted = Field(_Targeted(), alias="l-relation")
-    reasoning: _Targeted = Field(_Targeted(), alias="p-reasoning")
+    sense: _Sensible = Field(_Sensible(), alias="o-commonsense")
     generation: _Targeted = _Targeted()
 
-    def case(self, name: str) -> Case:
-        """Reasoning prompts are tests of portability."""
+    def read(self, name: str) -> Read:
+        """Reasoning and the subject by another name are tests of portability, common sense of locality."""
         asked = self.requested_rewrite
-        rewrite = Rewrite(prompt=slotted(asked.prompt, asked.subject), subject=asked.subject, target=asked.target_new)
-        return _made(name, asked.relation_id, rewrite, asked.target_true, self._probes(), self.generation.prompts)
-
-    def _probes(self) -> Iterator[tuple[Kind, str, str]]:
-        yield from (("paraphrase", text, "") for text in self.paraphrase.prompts)
-        yield from (("neighbour", *pair) for pair in self.neighbour.pairs())
-        yield from (("other", *pair) for pair in self.relation.pairs())
-        yield from (("portability", *pair) for pair in self.reasoning.pairs() if self.reasoning.targets)
-
-
-class _Written(Record):
-    prompt: Text
-    subject: Text
-    target_new: Answer
-    target_true: Answer | None = None
-
-
-class _Single(Record):
-    cloze: Text
-    answer: Text
-    answer_alias: tuple[Any, ...] = ()
-
-
-class MQuAKE(Record):
-    """Several facts written together, and questions that need a chain of them."""
-
-    requested_rewrite: Annotated[tuple[_Written, ...], Field(min_length=1)]
-    new_single_hops: Annotated[tuple[_Single, ...], Field(min_length=1)]
-    questions: Annotated[tuple[Text, ...], Field(min_length=1)]
-    answer: Text
-    new_answer: Text
-    answer_alias: tuple[Any, ...] = ()
-    new_answer_alias: tuple[Any, ...] = ()
-
-    def rewrites(self) -> tuple[Rewrite, ...]:
-        """The facts to write."""
-        return tuple(
-            Rewrite(prompt=slotted(one.prompt, one.subject), subject=one.subject, target=one.target_new)
-            for one in self.requested_rewrite
-        )
-
-    def case(self, name: str) -> Case:
-        """Questions are tests of portability."""
-        rewrites, olds = self.rewrites(), tuple(one.target_true or "" for one in self.requested_rewrite)
-        found = [
-            Probe(number, "rewrite", one.text, one.target, old)
-            for number, (one, old) in enumerate(zip(rewrites, olds, strict=True))
-        ]
-        if self.new_answer != self.answer:
-            found += [Probe(0, "portability", text, self.new_answer, self.answer) for text in self.questions]
-        return Case(rewrites, olds, tuple(found), (), name)
-
-    def chain(self, name: str) -> ChainCase:
-        """The same, hop by hop."""
-        rewrites = self.rewrites()
-        hops = tuple(
-            Hop(prompt=one.cloze, answers=_named(one.answer, one.answer_alias)) for one in self.new_single_hops
-        )
-        asked = {rewrite.text for rewrite in rewrites}
-        edited = [str(place) for place, hop in enumerate(hops, start=1) if hop.prompt.rstrip() in asked]
-        return ChainCase(
-            id=name,
-            rewrites=rewrites,
-            hops=hops,
-            questions=self.questions,
-            answers=_named(self.new_answer, self.new_answer_alias),
-            old=_named(self.answer, self.answer_alias),
-            kind=f"hop {' and '.join(edited)} of {len(hops)}" if edited else f"{len(rewrites)} of {len(hops)}",
-        )
-
-
-def _named(answer: str, aliases: tuple[Any, ...]) -> tuple[str, ...]:
-    return (answer, *(value for value in aliases if isinstance(value, str) and value.strip()))
+        draft = asked.draft()
+        draft.reword(*self.paraphrase.prompts)
+        for text, right in self.neighbour.pairs():
+            draft.ask("neighbour", text, right)
+        for text, right in self.relation.pairs():
+            draft.ask("other", text, right)
+        for text, right in self.reasoning.pairs():
+            draft.ask("portability", text, right)
+        for text, right in self.alias.pairs():
+            draft.ask("portability", text, right, draft.old if right == asked.target_new else "")
+        for text in self.sense.prompts:
+            draft.ask("locality", text, self.sense.right, self.sense.wrong)
+        return draft.read(name, asked.relation_id, self.generation.prompts)
 
 
 class ZsRE(Record):
     """MEND's evaluation form: a question, its answer, a rephrasing, and a question about something else."""
 
+    left: ClassVar = {"cond": SAME_FACT}
     subject: Text
     src: Text
     answers: Annotated[tuple[Answer, ...], Field(min_length=1)]
-    rephrase: Text | None = None
+    alt: Answer | None = None
+    rephrase: Texts = ()
     loc: Text | None = None
-    loc_ans: Answer | None = None
+    loc_ans: Right = None
+    portability: Ported = None
 
-    def case(self, name: str) -> Case:
-        """ROME's reading: the first answer is the target; the other question is asked as “nq question: …?”."""
-        target = self.answers[0]
-        rewrite = Rewrite(prompt=slotted(self.src, self.subject), subject=self.subject, target=target)
-        return _made(name, "", rewrite, "", self._probes())
+    def read(self, name: str) -> Read:
+        """ROME's reading: the first answer is the target; the other question is asked as “nq question: …?”.
 
-    def _probes(self) -> Iterator[tuple[Kind, str, str]]:
-        if self.rephrase is not None:
-            yield "paraphrase", self.rephrase, ""
-        if self.loc is not None and self.loc_ans is not None:
-            text = self.loc if self.loc.startswith("nq question") else f"nq question: {self.loc}?"
-            yield "locality", text, self.loc_ans
+        With EasyEdit's question of portability, which follows from `alt`, that is the target.
+        """
+        moved = self.portability
+        target, old = (self.alt, self.answers[0]) if moved is not None and self.alt else (self.answers[0], "")
+        draft = Draft(placed(self.src, self.subject, target), old, self.left)
+        draft.reword(*self.rephrase)
+        if self.loc is not None:
+            draft.ask(
+                "locality",
+                self.loc if self.loc.startswith("nq question") else f"nq question: {self.loc}?",
+                self.loc_ans,
+            )
+        if moved is not None:
+            draft.ask("portability", moved.question, moved.answer, moved.original or "")
+        return draft.read(name)
 
 
 class _Point(Record):
-    prompt: Text
-    ground_truth: Any = None
-
-    def right(self) -> str | None:
-        """The first of the right answers, however deep they are listed."""
-        value = self.ground_truth
-        while isinstance(value, list) and value:
-            value = value[0]
-        return value if isinstance(value, str) and value.strip() else None
-
-
-Points = dict[
-    str,
-    Annotated[tuple[_Point, ...], BeforeValidator(lambda v: _points(v))],
-]
+    prompt: Text | None = None
+    ground_truth: Right = None
 
 
 def _points(value: Any) -> Any:
     """Prompts as a list of records, as one record, or as one record of lists side by side."""
-    if isinstance(value, dict):
-        prompt, truth = value.get("prompt"), value.get("ground_truth")
-        if isinstance(prompt, list) and isinstance(truth, list):
-            return [{"prompt": p, "ground_truth": t} for p, t in zip(prompt, truth, strict=False)]
+    if not isinstance(value, dict):
+        return value or ()
+    prompt, truth = value.get("prompt"), value.get("ground_truth")
+    if not isinstance(prompt, list):
         return [value]
+    answers = truth if isinstance(truth, list) else [truth] * len(prompt)
+    if len(prompt) != len(answers):
+        raise ValueError(f"{len(prompt)} prompts have {len(answers)} answers")
+    return [{"prompt": p, "ground_truth": t} for p, t in zip(prompt, answers, strict=True)]
+
+
+Points = dict[str, Annotated[tuple[_Point, ...], BeforeValidator(_points)]]
+
+
+def _blocks(value: Any) -> Any:
+    """By name; EasyEdit's portability in EVOKE's words is one question."""
+    if isinstance(value, dict) and "New Question" in value:
+        return {"portability": [{"prompt": value["New Question"], "ground_truth": value.get("New Answer")}]}
     return value
 
 
 class EasyEdit(Record):
-    """KnowEdit and EasyEdit's own JSON: portability and locality by name."""
+    """KnowEdit and EasyEdit's own JSON: portability and locality by name, or one of each beside the prompt."""
 
-    prompt: Text
+    left: ClassVar = {"cond": SAME_FACT}
+    prompt: Text = Field(alias="prompt")
     subject: Text
     target_new: Answer
-    ground_truth: Any = None
+    ground_truth: Right = None
     rephrase: Texts = Field((), alias="rephrase_prompt")
     rephrases: Texts = Field((), alias="rephrase")
-    portability: Points = {}
-    locality: Points = {}
+    portability: Annotated[Points, BeforeValidator(_blocks)] = Field(default_factory=dict)
+    locality: Points = Field(default_factory=dict)
+    portability_prompt: Texts = ()
+    portability_ground_truth: Any = None
+    locality_prompt: Texts = ()
+    locality_ground_truth: Any = None
 
-    def case(self, name: str) -> Case:
+    def read(self, name: str) -> Read:
         """An aliased subject, reasoning and the like are portability, all that should stay is locality."""
-        rewrite = Rewrite(prompt=slotted(self.prompt, self.subject), subject=self.subject, target=self.target_new)
-        old = _Point(prompt=self.prompt, ground_truth=self.ground_truth).right() or ""
-        return _made(name, "", rewrite, "" if old == self.target_new else old, self._probes())
+        old = self.ground_truth if isinstance(self.ground_truth, str) else ""
+        draft = Draft(
+            placed(self.prompt, self.subject, self.target_new), "" if old.strip() == self.target_new else old, self.left
+        )
+        draft.reword(*self.rephrase, *self.rephrases)
+        for group, points in self.portability.items():
+            for point in points:
+                aliased = "alias" in group.casefold() and point.ground_truth == self.target_new
+                self._ask(draft, "portability", point, draft.old if aliased else "")
+        for points in self.locality.values():
+            for point in points:
+                self._ask(draft, "locality", point, None)
+        for text, right in _beside(self.portability_prompt, self.portability_ground_truth):
+            draft.ask("portability", text, right)
+        for text, right in _beside(self.locality_prompt, self.locality_ground_truth):
+            draft.ask("locality", text, right)
+        return draft.read(name)
 
-    def _probes(self) -> Iterator[tuple[Kind, str, str]]:
-        yield from (("paraphrase", text, "") for text in (*self.rephrase, *self.rephrases))
-        for kind, groups in (("portability", self.portability), ("locality", self.locality)):
-            for points in groups.values():
-                for point in points:
-                    if (right := point.right()) is not None:
-                        yield kind, point.prompt, right  # type: ignore[misc]
+    @staticmethod
+    def _ask(draft: Draft, kind: Any, point: _Point, other: str | None) -> None:
+        if point.prompt is not None:
+            draft.ask(kind, point.prompt, point.ground_truth, other)
+
+
+def _beside(prompts: tuple[str, ...], answers: Any) -> Iterator[tuple[str, Any]]:
+    """Prompts with answers that stand beside them: a list of as many, or one for all."""
+    each = answers if isinstance(answers, list) and len(answers) == len(prompts) > 1 else [answers] * len(prompts)
+    return zip(prompts, (plain(one) for one in each), strict=True)
+
+
+class WikiBio(Record):
+    """KnowEdit's passages: the next sentence about a person is the target, however long."""
+
+    text: Text
+    labels: Answer
+    concept: Text
+    locality: Points = Field(default_factory=dict)
+
+    def read(self, name: str) -> Read:
+        """The concept stands in small letters; the passage's own are taken."""
+        draft = Draft(placed(self.text, self.concept, self.labels))
+        for points in self.locality.values():
+            for point in points:
+                EasyEdit._ask(draft, "locality", point, None)
+        return draft.read(name)
+
+
+class WikiBigEdit(Record):
+    """A question and its new answer; the same in other words and voices, a hop on, and about something else."""
+
+    model_config = Record.model_config | {"extra": "allow"}
+    update: Text
+    subject: Text
+    ans: Answer
+    rephrase: Texts = ()
+    mhop: Text | None = None
+    mhop_ans: Right = None
+    loc: Text | None = None
+    loc_ans: Right = None
+
+    def read(self, name: str) -> Read:
+        """Voices (`personas`, `personas_…`) are other words."""
+        draft = Draft(placed(self.update, self.subject, self.ans))
+        draft.reword(*self.rephrase)
+        for key, value in (self.model_extra or {}).items():
+            voices = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+            if key.startswith("personas"):
+                draft.reword(*(text for text in voices if isinstance(text, str) and text.strip()))
+        if self.mhop is not None:
+            draft.ask("portability", self.mhop, self.mhop_ans)
+        if self.loc is not None:
+            draft.ask("locality", self.loc, self.loc_ans)
+        return draft.read(name)
 
 
 class Known(Record):
-    """known_1000: a prompt and its attribute; what is written is another attribute of the relation."""
+    """known_1000: the prompt as the model went on with the template, and the attribute it then said.
 
+    What is written over it is another attribute of the relation, put in as `target_new`.
+    """
+
+    left: ClassVar = {"template": SAME_FACT}
     subject: Text
     attribute: Answer
-    template: Text
+    template: Text | None = None
     prompt: Text | None = None
     relation_id: str = ""
     target_new: Answer | None = None
 
-    def case(self, name: str) -> Case:
-        """Raises `BadRequest` where the relation has no other attribute."""
+    def read(self, name: str) -> Read:
+        """Raises `BadRequest` where there is no other attribute."""
+        if (text := self.prompt or self.template) is None:
+            raise BadRequest("it has neither prompt nor template")
         if self.target_new is None:
-            raise BadRequest(f"no other record has relation {self.relation_id} and another attribute, to be written")
-        rewrite = Rewrite(prompt=slotted(self.template, self.subject), subject=self.subject, target=self.target_new)
-        return _made(name, self.relation_id, rewrite, self.attribute.strip(), iter(()))
+            raise BadRequest(no_answer(self.relation_id, "attribute"))
+        draft = Draft(placed(text, self.subject, self.target_new), self.attribute, self.left)
+        return draft.read(name, self.relation_id)
+
+
+class OfRelation(Record):
+    """A sample of a relation as the data of Linear Relational Embeddings have it: an object for each subject."""
+
+    subject: Text
+    object: Answer
+    relation_id: str = ""
+    prompt_templates: Annotated[Texts, Field(min_length=1)]
+    prompt_templates_zs: Texts = ()
+    target_new: Answer | None = None
+
+    def read(self, name: str) -> Read:
+        """The first template is the prompt, the others are paraphrases."""
+        if self.target_new is None:
+            raise BadRequest(no_answer(self.relation_id, "object"))
+        first, *others = self.prompt_templates
+        draft = Draft(placed(first, self.subject, self.target_new), self.object)
+        draft.reword(*(text.replace("{}", self.subject) for text in (*others, *self.prompt_templates_zs)))
+        return draft.read(name, self.relation_id)
+
+
+def no_answer(relation: str, what: str) -> str:
+    """Why a record without a new answer cannot be written."""
+    if not relation:
+        return f"it says neither a new answer nor a relation whose other {what} could be one; {GIVE_ONE}"
+    return f"no other record has relation {relation} and another {what}, to be written; {GIVE_ONE}"
 
 
 class Row(Record):
@@ -324,17 +358,20 @@ class Row(Record):
     def _parted(cls, cell: Any) -> Any:
         return tuple(part.strip() for part in cell.split("|") if part.strip()) if isinstance(cell, str) else cell
 
-    def case(self, name: str) -> Case:
+    def read(self, name: str) -> Read:
         """A neighbour without an answer should keep the old one."""
-        rewrite = Rewrite(prompt=slotted(self.prompt, self.subject), subject=self.subject, target=self.target)
-        return _made(name, self.relation, rewrite, self.old.strip(), self._probes())
+        draft = Draft(placed(self.prompt, self.subject, self.target), self.old)
+        draft.reword(*self.paraphrases)
+        for text, right in _answered(self.neighbours, self.old):
+            draft.ask("neighbour", text, right)
+        for text, right in _answered(self.others, self.old):
+            draft.ask("other", text, right)
+        return draft.read(name, self.relation)
 
-    def _probes(self) -> Iterator[tuple[Kind, str, str]]:
-        yield from (("paraphrase", text, "") for text in self.paraphrases)
-        kinds: tuple[tuple[Kind, tuple[str, ...]], ...] = (("neighbour", self.neighbours), ("other", self.others))
-        for kind, cells in kinds:
-            for cell in cells:
-                text, _, right = (part.strip() for part in cell.partition("=>"))
-                if not right and not (right := self.old.strip()):
-                    raise BadRequest(f"“{text}” has no answer: write it as “prompt => answer”, or fill the column old")
-                yield kind, text, right
+
+def _answered(cells: tuple[str, ...], old: str) -> Iterator[tuple[str, str]]:
+    for cell in cells:
+        text, _, right = (part.strip() for part in cell.partition("=>"))
+        if not right and not (right := old.strip()):
+            raise BadRequest(f"“{text}” has no answer: write it as “prompt => answer”, or fill the column old")
+        yield text, right

@@ -10,7 +10,7 @@ from typing import Literal
 from analysis.chains import Chain, read_chains
 from analysis.errors import BadFile, BadRequest
 from analysis.facts import Fact, another_object, read_facts
-from editors.case_files import read_case_file
+from editors.case_files import CaseFile, read_case_file
 from editors.reach_result import ChainCase, Hop
 from editors.request import Rewrite
 
@@ -71,13 +71,17 @@ def _case(one: Chain, which: Which, rewrite: Rewrite, first: Hop, second: Hop, n
 
 
 def read_chain_cases(path: Path | str) -> tuple[ChainCase, ...]:
-    """Cases of a file in MQuAKE's form, hop by hop; `BadFile` lists every fault with its record.
+    """Chains of a file; see `chains_of`."""
+    return chains_of(read_case_file(path))
 
-    Two records that write different answers over one fact are no fault here: cases are written one at a time.
+
+def chains_of(found: CaseFile) -> tuple[ChainCase, ...]:
+    """Chains of a file in MQuAKE's form or our own, records with faults left out.
+
+    `BadFile` where there are none, with every fault and its record. Two records that write different answers over one
+    fact are no fault here: cases are written one at a time.
     """
-    found = read_case_file(path)
-    if found.form != "MQuAKE":
-        raise BadFile(f"{path} is in the form of {found.form}. Chains are read from files in the form of MQuAKE.")
-    if found.problems:
-        raise BadFile(f"{path} has {len(found.problems)} faults.", found.problems)
+    if not found.chains:
+        wrong = "" if found.form == "MQuAKE" else " Chains are read from files in the form of MQuAKE."
+        raise BadFile(f"{found.name} ({found.form}) holds no chain that can be used.{wrong}", found.problems)
     return found.chains

@@ -9,7 +9,8 @@ import pytest
 from analysis.errors import BadFile
 from app.cli import main
 from editors.case import Case
-from editors.case_files import LARGEST, CaseFile, case_file, cases_of, columns_of, read_case_file
+from editors.case_files import CaseFile, case_file, cases_of, columns_of, read_case_file
+from editors.case_text import LARGEST
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 FACT = {"prompt": "{} stands in", "subject": "Aldra", "target_new": {"str": "Corvo"}, "target_true": {"str": "Brin"}}
@@ -121,6 +122,7 @@ def test_what_has_no_new_answer_takes_another_of_its_relation() -> None:
     found = read([KNOWN, KNOWN | {"subject": "Dorn", "prompt": "Dorn stands in", "attribute": " Corvo"}])
     assert [(case.rewrite.target, case.olds[0]) for case in found.cases] == [("Corvo", "Brin"), ("Brin", "Corvo")]
     assert "no other record has relation P1" in read([KNOWN]).problems[0]
+    assert "each takes another of its relation (record 1: “Brin” becomes “Corvo”)" in found.notes[0]
     own = read(OWN)
     assert own.form == "Palimpsest"
     assert [case.rewrite.target for case in own.cases] == ["Corvo", "Brin"]
@@ -165,7 +167,8 @@ def test_every_fault_is_told_with_its_row() -> None:
     found = read(wrong)
     assert len(found.cases) == 1
     assert {problem.partition(":")[0] for problem in found.problems} == {f"record {row}" for row in range(2, 9)}
-    assert sum(problem.startswith("record 3:") for problem in found.problems) == 4
+    assert sum(problem.startswith("record 3:") for problem in found.problems) == 3
+    assert found.faulty == 7
 
 
 def test_conflicts_and_duplicates_are_told_apart() -> None:
@@ -173,9 +176,75 @@ def test_conflicts_and_duplicates_are_told_apart() -> None:
     other = COUNTERFACT | {"requested_rewrite": FACT | {"relation_id": "P1", "target_new": "Dorn"}}
     elsewhere = COUNTERFACT | {"requested_rewrite": FACT | {"relation_id": "P2", "target_new": "Dorn"}}
     found = read([COUNTERFACT, again, other, elsewhere])
-    assert [line.partition(":")[0] for line in found.duplicates] == ["record 2"]
+    assert found.duplicates == (
+        "record 3: record 1 has the id 4 already; here it is 4 (2)",
+        "record 4: record 1 has the id 4 already; here it is 4 (3)",
+        "record 2: “Aldra stands in” is written in record 1 already",
+    )
+    assert [case.id for case in found.cases] == ["4", "5", "4 (2)", "4 (3)"]
     assert [line.partition(":")[0] for line in found.conflicts] == ["record 3"]
     assert "becomes “Dorn”, in record 1 “Corvo”" in found.conflicts[0]
+
+
+OPTIONAL = {
+    "CounterFact": (COUNTERFACT, ("case_id", "paraphrase_prompts", "neighborhood_prompts", "generation_prompts",
+                                  "portability", "prefix_distraction", "relation_specificity")),
+    "SADR": (SADR, ("p-paraphrase", "l-relation", "l-neighbor", "p-reasoning", "generation", "o-commonsense")),
+    "zsRE": (ZSRE, ("rephrase", "loc", "loc_ans", "alt", "cond", "portability", "pred")),
+    "EasyEdit": (EASYEDIT, ("ground_truth", "rephrase_prompt", "portability", "locality", "locality_prompt")),
+    "known_1000": (KNOWN | {"target_new": "Corvo"}, ("known_id", "template", "relation_id", "prediction")),
+    "MQuAKE": (MQUAKE, ("case_id", "answer_alias", "new_answer_alias")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", OPTIONAL)
+def test_null_is_an_absent_field(form: str) -> None:
+    record, fields = OPTIONAL[form]
+    for field in fields:
+        left = {key: value for key, value in record.items() if key != field}
+        without, null = read([left]), read([record | {field: None}])
+        assert (null.form, null.cases, null.problems) == (form, without.cases, ())
+    bare = {key: value for key, value in record.items() if key not in fields}
+    assert read([bare | dict.fromkeys(fields)]).cases == read([bare]).cases != ()
+    assert read({**OWN, "relations": {"city": {**OWN["relations"]["city"], "paraphrases": None}}}).cases
+
+
+def test_a_file_may_stand_in_many_ways() -> None:
+    (case,) = read([COUNTERFACT]).cases
+    bom = b"\xef\xbb\xbf" + json.dumps([COUNTERFACT]).encode()
+    assert case_file("x.json", bom).cases == (case,)
+    assert case_file("x.json", json.dumps([COUNTERFACT]).encode("utf-16")).cases == (case,)
+    assert read(COUNTERFACT).cases == (case,)
+    assert read(json.dumps(COUNTERFACT) + "\n").cases == (case,)
+    two = [COUNTERFACT, COUNTERFACT | {"case_id": 5}]
+    assert [one.id for one in read("\r\n".join(map(json.dumps, two))).cases] == ["4", "5"]
+    keyed = read({"one": COUNTERFACT | {"case_id": None}, "two": COUNTERFACT | {"case_id": None}})
+    assert [one.id for one in keyed.cases] == ["one", "two"]
+    assert [one.id for one in read({"version": 2, "data": two}).cases] == ["4", "5"]
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\u0085", "\x0b", "\x0c", "\x1e"])
+def test_lines_of_json_end_at_newlines_alone(sign: str) -> None:
+    record = COUNTERFACT | {"paraphrase_prompts": [f"One says{sign} Aldra is in"]}
+    text = "\n".join(json.dumps(one, ensure_ascii=False) for one in (record, COUNTERFACT | {"case_id": 5}))
+    found = read(text, "cases.jsonl")
+    assert (len(found.cases), found.problems) == (2, ())
+    assert prompts(found.cases[0])["paraphrase"][0][0] == f"One says{sign} Aldra is in"
+
+
+@pytest.mark.parametrize("sign", [";", "\t", ",", "|"])
+def test_tables_are_parted_by_what_they_say(sign: str) -> None:
+    rows = [
+        ["Prompt", "subject", "target", "old", "paraphrases"],
+        ["Aldra, by night, is in", "Aldra", "Corvo", "Brin", ""],
+    ]
+    text = "\r\n".join(sign.join(f'"{cell}"' for cell in row) for row in rows)
+    said = f"sep={sign}\r\n{text}"
+    (case,) = read(said, "cases.csv").cases
+    assert case.rewrite.text == "Aldra, by night, is in"
+    assert case.rewrite.target == "Corvo"
+    if sign != "|":
+        assert read(text, "cases.csv").cases == (case,)
 
 
 HOSTILE = {
@@ -189,7 +258,14 @@ HOSTILE = {
     "zero": (b"prompt,subject\0", "zero byte"),
     "number": (b"[1, 2, 3]", "without records"),
     "unknown": (b'[{"a": 1}]', "no form that is known"),
-    "object": (b'{"a": 1}', "not a facts file"),
+    "object": (b'{"a": 1}', "is one object with a, in no form"),
+    "empty object": (b"{}", "is one object with no fields"),
+    "twice": (b'{"subject": "a", "subject": "b"}', "“subject” stands twice"),
+    "two columns": (b"prompt,subject,target,subject\na,b,c,d", "two columns “subject”"),
+    "triplets": (b"subjectLabel,relation,objectLabel\na,b,c", "says no prompt, subject, target"),
+    "bare utf-16": ("prompt,subject,target".encode("utf-16-le"), "zero byte"),
+    "half utf-16": (b"\xff\xfep\x00r", "not text in UTF-16"),
+    "parquet": (b"PAR1" + b"0" * 50, "is a Parquet table"),
     "long cell": (b'prompt,subject,target\n"' + b"x" * 200_000 + b'",a,b', "that can be read"),
     "half": (b'[{"requested_rewrite": ', "is not JSON"),
     "long number": (b'[{"subject": ' + b"9" * 10_000 + b"}]", "is not JSON"),
@@ -222,7 +298,6 @@ def test_a_file_too_large_is_not_parsed(tmp_path: Path) -> None:
         read_case_file("no\0file")
 
 
-@pytest.mark.skipif(not DATA.exists(), reason="public records are not beside the checkout")
 @pytest.mark.parametrize(
     ("name", "form", "count"),
     [
@@ -246,8 +321,8 @@ def test_the_command_reports_and_says_by_its_exit_whether_all_is_well(tmp_path: 
     path.write_text(json.dumps([COUNTERFACT, {"requested_rewrite": {}}]), encoding="utf-8")
     assert main(["data", "check", str(path), "--json", str(out)]) == 1
     said = capsys.readouterr().out
-    assert "1 cases of 2 records in the form of CounterFact" in said
-    assert "record 2: requested_rewrite.prompt: Field required" in said
+    assert "1 of 2 records read as CounterFact; 1 with a fault, left out. It holds 1 case." in said
+    assert "record 2: requested_rewrite.prompt: is missing or empty" in said
     data = json.loads(out.read_text(encoding="utf-8"))
     assert data["prompts"] == {"rewrite": 1, "paraphrase": 1, "neighbour": 1, "distracting": 1, "portability": 1}
     table = tmp_path / "cases.csv"

@@ -20,6 +20,7 @@ from editors.evaluating import evaluate
 from editors.gates import DEFAULT
 from editors.lifelong_result import LifelongRequest, LifelongResult
 from tests.test_case_files import COUNTERFACT, TABLE
+from tests.test_case_forms import FORMS
 from tests.test_evaluate import CASES
 from tests.visiting import charts, fine, offered, run, text, visit
 
@@ -64,11 +65,26 @@ def test_a_file_is_told_row_by_row(ready, monkeypatch):
     at = fine(visit("evaluate"))
     at.session_state["evaluate-source"] = "A file of mine"
     at = fine(at.run())
-    assert "2 of 3 records read as CounterFact" in text(at)
-    assert "3 records with faults" in "".join(box.label for box in at.expander)
-    assert "1 duplicates" in "".join(box.label for box in at.expander)
+    assert "2 of 3 records read as CounterFact; 1 with a fault, left out." in text(at)
+    assert "10 prompts of the records are kept, 1 are left out. In all 2 cases." in text(at)
+    labels = "".join(box.label for box in at.expander)
+    assert "1 record with faults" in labels
+    assert "1 prompt left out, and why" in labels
+    assert "2 duplicates" in labels
     upload(monkeypatch, "cases.json", "[" * 10_000)
     assert "nested too deep" in text(fine(at.run()))
+
+
+def test_a_record_without_an_answer_is_asked_for_one_and_questions_are_no_cases(ready, monkeypatch):
+    upload(monkeypatch, "known.json", (FORMS / "known_1000.json").read_text(encoding="utf-8"))
+    at = fine(visit("evaluate"))
+    at.session_state["evaluate-source"] = "A file of mine"
+    at = fine(at.run())
+    assert "4 of 5 records read as known_1000; 1 with a fault, left out." in text(at)
+    at = fine(at.text_input(key="evaluate-new-answer").set_value("Dorn").run())
+    assert "5 of 5 records read as known_1000." in text(at)
+    upload(monkeypatch, "forget01.json", (FORMS / "tofu_forget01.json").read_text(encoding="utf-8"))
+    assert "questions without a fact to write (forget)" in text(fine(at.run()))
 
 
 def test_a_table_asks_which_column_is_which(ready, monkeypatch):
@@ -78,7 +94,7 @@ def test_a_table_asks_which_column_is_which(ready, monkeypatch):
     at = fine(at.run())
     assert "Say which column is the prompt" in text(at)
     at = fine(at.selectbox(key="evaluate-map-prompt").set_value("question").run())
-    assert "1 of 1 records read as table" in text(at)
+    assert "1 of 1 record read as table." in text(at)
 
 
 def test_no_method_is_no_edit_alone(ready):

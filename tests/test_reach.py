@@ -146,9 +146,11 @@ def test_a_record_is_read_and_faults_are_all_named(tmp_path: Path) -> None:
     assert case.hops[1].answers == ("Brin",)
     bad = [RECORD | {"questions": []}, {"questions": 3}, [], RECORD | {"requested_rewrite": [{"prompt": "x"}]}]
     path.write_text(json.dumps([RECORD, *bad]), encoding="utf-8")
+    assert read_chain_cases(path) == (case,)  # a record with a fault keeps no other from being asked
+    path.write_text(json.dumps(bad), encoding="utf-8")
     with pytest.raises(BadFile) as caught:
         read_chain_cases(path)
-    assert {problem.split(":")[0] for problem in caught.value.problems} == {f"record {row}" for row in (2, 3, 4, 5)}
+    assert {problem.split(":")[0] for problem in caught.value.problems} == {f"record {row}" for row in (1, 2, 3, 4)}
     path.write_text("[" * 10_000, encoding="utf-8")
     with pytest.raises(BadFile, match="nested too deep"):
         read_chain_cases(path)

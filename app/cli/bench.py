@@ -22,10 +22,11 @@ from app.bench.neurons import NeuronOptions
 from app.bench.random_model import SHAPES, random_model
 from app.bench.registry import BENCHES
 from app.bench.tracing import FILLER, PROMPT, Options
+from app.cli.cases import told
 from app.cli.files import add_outputs, check_outputs, printed, write_outputs
 from app.cli.flags import add_model_flags, fields_of, loaded
 from app.cli.terminal import Bar, columns
-from editors.case_files import cases_of
+from editors.case_files import read_case_file
 
 ALL_PARTS = {
     "conflict": conflict.PARTS,
@@ -123,7 +124,7 @@ def _options(args: Namespace) -> Any:
     if args.name == "conflict":
         return ConflictOptions(quick=args.quick, prompts=args.prompts, heads=args.cells, parts=parts)
     if args.name == "evaluate":
-        cases = () if args.data is None else cases_of(args.data)
+        cases = () if args.data is None else told(read_case_file(args.data)).cases
         return EvaluateOptions(
             quick=args.quick, facts=args.single, cases=cases, ray=args.ray, texts=args.texts, parts=parts
         )

@@ -1,5 +1,6 @@
 """Cases for a command: from a file, or the facts of the assets, and of these those the model knows."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -7,18 +8,20 @@ from analysis import LanguageModel
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.facts import choose, read_facts
 from analysis.tokens import answer_token
-from app.cli.data import mapping_of
+from app.case_words import kept_words, read_words
+from app.cli.data import add_reading, read
 from editors.case import Case, own_cases
-from editors.case_files import COLUMNS, cases_of
+from editors.case_files import CaseFile, usable
+
+FAULTS = 5
+"""Faults that a command names before it goes on."""
 
 
 def add_cases(parser: ArgumentParser) -> None:
-    """--data, --map, --relation, --n, --known."""
+    """--data, --map, --new-answer, --relation, --n, --known."""
     asked = parser.add_argument_group("cases")
     asked.add_argument("--data", type=Path, metavar="FILE", help="file of cases (default: the facts of the assets)")
-    asked.add_argument(
-        "--map", action="append", default=[], metavar="NAME=COLUMN", help=f"a table's column for {', '.join(COLUMNS)}"
-    )
+    add_reading(asked)
     asked.add_argument("--relation", action="append", default=[], metavar="NAME", help="facts of the assets: of these")
     asked.add_argument("--n", type=int, default=None, metavar="N", help="at most so many cases")
     asked.add_argument(
@@ -31,8 +34,25 @@ def cases_said(args: Namespace) -> tuple[Case, ...]:
     if args.n is not None and args.n < 1:
         raise BadRequest(f"--n is {args.n}; it is a number from 1 on.")
     if args.data is not None:
-        return cases_of(args.data, mapping_of(args.map))
+        return told(read(args, args.data)).cases
     return tuple(own_cases(choose(read_facts(), args.relation)))
+
+
+def told(found: CaseFile) -> CaseFile:
+    """A file that holds cases; see `tell`."""
+    tell(usable(found))
+    return found
+
+
+def tell(found: CaseFile) -> None:
+    """Say on stderr what was left out of a file, and what was chosen in reading it."""
+    if found.faulty or found.out or found.notes:
+        parts = [f"{found.name}: {read_words(found)} {kept_words(found)}", *found.problems[:FAULTS]]
+        if len(found.problems) > FAULTS:
+            parts.append(f"… and {len(found.problems) - FAULTS} more faults")
+        parts += [f"Note: {note}." for note in found.notes]
+        parts.append(f"palimpsest data check {found.name} has them all.")
+        print("\n".join(parts), file=sys.stderr)
 
 
 def some_of(args: Namespace, cases: tuple[Case, ...], lm: LanguageModel | None) -> tuple[Case, ...]:

@@ -7,6 +7,7 @@ from typing import get_args
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.hops_result import HopsRequest
 from analysis.multihop import chosen
+from app.cli.cases import tell
 from app.cli.editing import stacked
 from app.cli.files import add_outputs, check_outputs, forms_of, write_outputs
 from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
@@ -15,7 +16,8 @@ from app.cli.terminal import Bar
 from app.compute import stored
 from app.store import ResultStore
 from app.studies import STUDIES
-from editors.chain_cases import Which, case_of_chain, read_chain_cases
+from editors.case_files import read_case_file
+from editors.chain_cases import Which, case_of_chain, chains_of
 from editors.reach_result import ChainCase, ReachRequest
 
 
@@ -51,7 +53,10 @@ def run(args: Namespace) -> int:
 
 def _cases(args: Namespace) -> tuple[ChainCase, ...]:
     if args.data is not None:
-        return read_chain_cases(args.data)[: args.limit]
+        file = read_case_file(args.data)
+        own = chains_of(file)[: args.limit]
+        tell(file)
+        return own
     chains = chosen(fields_of(args, HopsRequest))
     if args.target is not None and len(chains) != 1:
         raise BadRequest("--target is the new object of one chain. Name the chain with --chain.")
