@@ -17,8 +17,9 @@ def read_words(found: CaseFile) -> str:
 def kept_words(found: CaseFile) -> str:
     """How many of the records' prompts are kept."""
     if not found.out:
-        return f"All {counted(found.kept, 'prompt')} of the records are kept."
-    return f"{found.kept} prompts of the records are kept, {found.out} are left out."
+        return "The one prompt is kept." if found.kept == 1 else f"All {found.kept} prompts of the records are kept."
+    is_or_are = ("is" if found.kept == 1 else "are", "is" if found.out == 1 else "are")
+    return f"{counted(found.kept, 'prompt')} of the records {is_or_are[0]} kept, {found.out} {is_or_are[1]} left out."
 
 
 def held_words(found: CaseFile) -> str:

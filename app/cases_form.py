@@ -1,12 +1,14 @@
 """Where cases come from: facts of the assets, or a file dropped on the page, read at once and told row by row."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from analysis import KnownRequest, read_facts
 from analysis.errors import BadRequest
 from app import chat_form
-from app.case_words import held_words, kept_words, left_words, read_words
+from app.case_words import held_words, kept_words, read_words
 from app.charts.evaluate_dots import KIND_WORDS
 from app.flow import escape
 from app.services import public, services
@@ -14,6 +16,7 @@ from app.session import spec
 from app.studies import STUDIES
 from editors.case import Case, counted, own_cases
 from editors.case_files import COLUMNS, NEEDED, CaseFile, case_file, columns_of, usable
+from editors.case_prompts import LeftOut
 from editors.case_record import GIVE_ONE
 
 OWN, FILE = "Our facts", "A file of mine"
@@ -42,11 +45,21 @@ def draw(page: str) -> tuple[Case, ...]:
         raise BadRequest("Drop a file of cases here, or choose our facts.")
     data = file.getvalue()
     mapping = _mapping(page, file.name, data)
-    found = case_file(file.name, data, mapping)
+    found = _read(page, file.name, data, mapping, None)
     if any(GIVE_ONE in problem for problem in found.problems) and (answer := _new_answer(page)):
-        found = case_file(file.name, data, mapping, answer)
+        found = _read(page, file.name, data, mapping, answer)
     _report(found)
     return usable(found).cases
+
+
+def _read(page: str, name: str, data: bytes, mapping: dict[str, str], answer: str | None) -> CaseFile:
+    """The file, read once: a page is drawn again at every click."""
+    key = (name, hash(data), tuple(mapping.items()), answer)
+    kept: dict[Any, CaseFile] = st.session_state.get(f"{page}.read", {})
+    if key not in kept:
+        kept = {**dict(list(kept.items())[-1:]), key: case_file(name, data, mapping, answer)}
+        st.session_state[f"{page}.read"] = kept
+    return kept[key]
 
 
 def _new_answer(page: str) -> str:
@@ -85,11 +98,10 @@ def _report(found: CaseFile) -> None:
     """What was read, what is left out, and everything that is wrong or odd."""
     read = f"**{escape(found.name)}**: {escape(read_words(found))}"
     st.markdown(f":green[:material/check:] {read}" if not found.problems else f":orange[:material/info:] {read}")
-    st.caption(f"{escape(kept_words(found))} In all {escape(held_words(found))}.")
-    problems, left = found.problems, tuple(map(left_words, found.left_out))
+    st.markdown(f":gray[{escape(kept_words(found))} The file holds {escape(held_words(found))}.]")
     for title, lines, icon in (
-        (f"{counted(found.faulty, 'record')} with faults, left out", problems, ":red[:material/close:]"),
-        (f"{counted(found.out, 'prompt')} left out, and why", left, ":gray[:material/filter_alt:]"),
+        (f"{counted(found.faulty, 'record')} with faults, left out", found.problems, ":red[:material/close:]"),
+        (f"{counted(found.out, 'prompt')} left out, and why", found.left_out, ":gray[:material/filter_alt:]"),
         (f"{counted(len(found.conflicts), 'conflict')}: one fact, two answers", found.conflicts,
          ":orange[:material/alt_route:]"),
         (counted(len(found.duplicates), "duplicate"), found.duplicates, ":orange[:material/content_copy:]"),
@@ -97,10 +109,21 @@ def _report(found: CaseFile) -> None:
     ):  # fmt: skip
         if lines:
             with st.expander(f"{icon} {title}"):
-                st.dataframe(pd.DataFrame({"where and what": lines}), hide_index=True, width="stretch")
+                st.dataframe(_table(lines), hide_index=True, width="stretch")
     if found.cases:
         with st.expander("The first cases"):
             st.dataframe(pd.DataFrame(_first(found)), hide_index=True, width="stretch")
+
+
+def _table(lines: tuple[str, ...] | tuple[LeftOut, ...]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"where and what": one}
+            if isinstance(one, str)
+            else {"prompts": one.prompts, "field": one.field, "why": one.reason, "first in": ", ".join(one.rows)}
+            for one in lines
+        ]
+    )
 
 
 def _first(found: CaseFile) -> list[dict[str, object]]:

@@ -4,7 +4,7 @@ Requests are plain data with a content hash, so a sweep needs no bookkeeping of 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, get_args, get_origin
 
@@ -49,7 +49,7 @@ class Unit:
 def planned(
     study: Study, cases: Sequence[Case], fields: Mapping[str, Any], vary: Sequence[str]
 ) -> tuple[list[Unit], list[str]]:
-    """Every request of a sweep, cases first, and a sentence for each case that does not fit the study.
+    """Every request of a sweep, cases first, and a sentence for each fact or case that does not fit the study.
 
     `vary`: words such as noise=1,3; every combination is taken, and a list among the values is written 4+5.
     `BadRequest` for fields the study does not have, or when nothing is left.
@@ -57,8 +57,8 @@ def planned(
     settings = list(product(*(_choices(study, word) for word in vary)))
     units: list[Unit] = []
     faults: list[str] = []
-    for number, case in enumerate(cases):
-        name = case.id or str(number)
+    each = [one for number, case in enumerate(cases) for one in _asked(study, case.id or str(number), case)]
+    for name, case in each:
         for setting in settings:
             varied = {field: value for field, value, _ in setting}
             try:
@@ -72,6 +72,16 @@ def planned(
     if not units:
         raise BadRequest("\n".join(faults[:5]) or "There are no cases.")
     return units, faults
+
+
+def _asked(study: Study, name: str, case: Case) -> list[tuple[str, Case]]:
+    """A case as a study asks of it, with its name; a study of one prompt asks of each of the case's facts."""
+    if "prompt" not in FROM_CASE[study.name]:
+        return [(name, case)]
+    return [
+        (name if place == 1 else f"{name}, fact {place}", replace(case, rewrites=(rewrite,), olds=(old,)))
+        for place, (rewrite, old) in enumerate(zip(case.rewrites, case.olds, strict=True), start=1)
+    ]
 
 
 def _choices(study: Study, word: str) -> list[tuple[str, Any, str]]:

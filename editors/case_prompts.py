@@ -6,6 +6,7 @@ Prompts are found by the names of their fields, whatever the form, so that a fie
 import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 PROMPTS = re.compile(
@@ -45,6 +46,7 @@ def prompts_in(record: Any, path: tuple[str, ...] = (), subject: str = "") -> It
         yield ".".join(path), record.replace("{}", subject) if subject else record
 
 
+@lru_cache(maxsize=4096)
 def _holds_prompts(key: str) -> bool:
     folded = key.casefold()
     return bool(PROMPTS.search(folded)) and not OTHERS.search(folded)

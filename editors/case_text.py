@@ -84,7 +84,10 @@ def _line(line: str) -> Any:
         return BadRequest(f"not JSON ({type(error).__name__}: {error})")
 
 
-def _no_number(constant: str) -> Any:
+def _no_number(constant: str) -> None:
+    """NaN is what pandas writes where a value is missing; the other constants are no JSON."""
+    if constant == "NaN":
+        return
     raise ValueError(f"{constant} is no value of JSON")
 
 

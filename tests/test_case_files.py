@@ -1,6 +1,7 @@
 """Files of cases: every form, every fault with its row, and what no file may do."""
 
 import json
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from analysis.errors import BadFile
 from app.cli import main
+from app.cli.cases import add_cases, cases_said
 from editors.case import Case
 from editors.case_files import CaseFile, case_file, cases_of, columns_of, read_case_file
 from editors.case_text import LARGEST
@@ -204,6 +206,8 @@ def test_null_is_an_absent_field(form: str) -> None:
         left = {key: value for key, value in record.items() if key != field}
         without, null = read([left]), read([record | {field: None}])
         assert (null.form, null.cases, null.problems) == (form, without.cases, ())
+        nan = json.dumps([record | {field: float("nan")}])  # as pandas writes what is missing
+        assert read(nan).cases == without.cases
     bare = {key: value for key, value in record.items() if key not in fields}
     assert read([bare | dict.fromkeys(fields)]).cases == read([bare]).cases != ()
     assert read({**OWN, "relations": {"city": {**OWN["relations"]["city"], "paraphrases": None}}}).cases
@@ -251,7 +255,7 @@ HOSTILE = {
     "nothing": (b"", "is empty"),
     "spaces": (b" \n", "is empty"),
     "deep": (b"[" * 10_000, "nested too deep"),
-    "nan": (b'[{"subject": NaN}]', "NaN is no value"),
+    "infinity": (b'[{"subject": Infinity}]', "Infinity is no value"),
     "zip": (b"PK\x03\x04" + b"0" * 50, "is a .zip archive"),
     "gz": (b"\x1f\x8b" + b"0" * 50, "is a .gz archive"),
     "latin": ("Münster".encode("latin-1"), "not text in UTF-8"),
@@ -316,6 +320,25 @@ def test_public_records_are_read(name: str, form: str, count: int) -> None:
     assert cases_of(DATA / name) == found.cases
 
 
+def test_a_command_names_what_it_leaves_out_and_goes_on(tmp_path: Path, capsys: Any) -> None:
+    parser = ArgumentParser()
+    add_cases(parser)
+    path = tmp_path / "cases.json"
+    path.write_text(json.dumps([KNOWN, KNOWN | {"relation_id": "P2"}, KNOWN | {"subject": 3}]), encoding="utf-8")
+    with pytest.raises(BadFile, match="holds no case that can be used") as caught:
+        cases_said(parser.parse_args(["--data", str(path)]))
+    assert len(caught.value.problems) == 3
+    capsys.readouterr()
+    assert len(cases_said(parser.parse_args(["--data", str(path), "--new-answer", "Ulm"]))) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "cases.json: 2 of 3 records read as known_1000; 1 with a fault, left out." in said.err
+    assert "record 3: subject: Input should be a valid string" in said.err
+    path.write_text(json.dumps({"question": "What is Aldra?", "answer": "A gate"}), encoding="utf-8")
+    with pytest.raises(BadFile, match="questions without a fact to write"):
+        cases_said(parser.parse_args(["--data", str(path)]))
+
+
 def test_the_command_reports_and_says_by_its_exit_whether_all_is_well(tmp_path: Path, capsys: Any) -> None:
     path, out = tmp_path / "cases.json", tmp_path / "out.json"
     path.write_text(json.dumps([COUNTERFACT, {"requested_rewrite": {}}]), encoding="utf-8")
@@ -329,5 +352,9 @@ def test_the_command_reports_and_says_by_its_exit_whether_all_is_well(tmp_path: 
     table.write_text(TABLE, encoding="utf-8")
     assert main(["data", "check", str(table), "--map", "prompt=question"]) == 0
     assert main(["data", "check", str(table), "--map", "prompt"]) == 2
+    assert main(["data", "check", str(path), str(table), "--map", "prompt=question", "--json", str(out)]) == 1
+    assert [one["form"] for one in json.loads(out.read_text(encoding="utf-8"))] == ["CounterFact", "table"]
+    assert main(["data", "convert", str(table)]) == 2
+    assert main(["data", "check", str(table), "--out", str(out)]) == 2
     assert main(["data", "check", str(tmp_path / "absent.json")]) == 2
     assert "absent.json cannot be read" in capsys.readouterr().err

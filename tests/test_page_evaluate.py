@@ -66,7 +66,7 @@ def test_a_file_is_told_row_by_row(ready, monkeypatch):
     at.session_state["evaluate-source"] = "A file of mine"
     at = fine(at.run())
     assert "2 of 3 records read as CounterFact; 1 with a fault, left out." in text(at)
-    assert "10 prompts of the records are kept, 1 are left out. In all 2 cases." in text(at)
+    assert "10 prompts of the records are kept, 1 is left out. The file holds 2 cases." in text(at)
     labels = "".join(box.label for box in at.expander)
     assert "1 record with faults" in labels
     assert "1 prompt left out, and why" in labels

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,16 @@ def test_every_study_takes_its_fields_from_a_case(name: str, tiny: LanguageModel
     assert not faults
     assert units[0].case == "tower-of-Aldra"
     assert set(FROM_CASE[name]) <= set(study.request.model_fields)
+
+
+def test_a_case_of_several_facts_is_asked_fact_by_fact_where_a_study_asks_one_prompt() -> None:
+    both = replace(CASES[0], rewrites=(CASES[0].rewrite, CASES[1].rewrite), olds=("city", "wood"))
+    units, _ = planned(STUDIES["trace"], (both,), {}, [])
+    assert [unit.case for unit in units] == ["tower-of-Aldra", "tower-of-Aldra, fact 2"]
+    assert [unit.request.subject for unit in units] == ["tower of Aldra", "mother"]
+    heads, _ = planned(STUDIES["heads"], (both,), {}, [])
+    assert [unit.request.memory for unit in heads] == ["city", "wood"]
+    assert len(planned(STUDIES["edit"], (both,), {"method": "memit"}, [])[0]) == 1
 
 
 def test_fields_vary_in_every_combination() -> None:
