@@ -94,9 +94,8 @@ class Source:
             )
         self.made = iter(made)
 
-    @staticmethod
-    def _of_file(file: str, form: Format, seed: int) -> list[Conflict]:
-        rows = list(read_conflicts(file, form))
+    def _of_file(self, file: str, form: Format, seed: int) -> list[Conflict]:
+        rows = list(read_conflicts(file, form, self.skipped))
         return [rows[i] for i in generator(seed, file).permutation(len(rows))]
 
     @staticmethod

@@ -187,18 +187,22 @@ JUICE = ("Category", "Subject", "Answer", "Distracted Token", "Clean Prompt")
 CONFLICT_QA = ("question", "memory_answer", "counter_answer", "counter_memory")
 
 
-def read_conflicts(path: Path | str, form: Format = "sentence") -> tuple[Conflict, ...]:
-    """Conflicts of a file in JuICE's form or ConflictQA's (JSON list, or one object a line); `BadFile` lists faults.
+def read_conflicts(
+    path: Path | str, form: Format = "sentence", skipped: list[str] | None = None
+) -> tuple[Conflict, ...]:  # fmt: skip
+    """Conflicts of a file in JuICE's form or ConflictQA's (JSON list, or one object a line).
+
+    Rows with faults are left out, and told in `skipped`; `BadFile` lists them where no other is left.
 
     JuICE's file holds the sentence and the paragraph form; ConflictQA's evidence becomes a context before the question,
     and the words with which both answers begin are moved into the prompt.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
         rows = (
             json.loads(text)
             if text.lstrip().startswith("[")
-            else [json.loads(x) for x in text.splitlines() if x.strip()]
+            else [json.loads(x) for x in text.split("\n") if x.strip()]
         )
     except (OSError, ValueError, RecursionError) as error:
         raise BadFile(f"{path} is not a file of conflicts ({error}).") from error
@@ -208,8 +212,10 @@ def read_conflicts(path: Path | str, form: Format = "sentence") -> tuple[Conflic
             found.append(_read_row(row, number, form))
         except (KeyError, TypeError, ValueError, BadRequest) as error:
             problems.append(f"row {number}: {_fault(error)}")
-    if problems or not found:
+    if not found:
         raise BadFile(f"{path} has {len(problems)} faults in {len(rows)} rows.", tuple(problems[:50]))
+    if skipped is not None:
+        skipped += [f"{path}, {problem}" for problem in problems]
     return tuple(found)
 
 

@@ -354,7 +354,9 @@ class _Reader:
         self.account.take(row, record, read.texts(), read.why)
 
     def found(self, notes: tuple[str, ...]) -> CaseFile:
-        """All of it."""
+        """All of it; raises `BadFile` where there is nothing."""
+        if not self.records:
+            raise BadFile(f"{self.name} is read as {self.form}, and holds no records.")
         conflicts, duplicates = _looked_over(self.cases, self.rows)
         return CaseFile(
             self.name, self.form, self.records, tuple(self.cases), tuple(self.problems), conflicts,

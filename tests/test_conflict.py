@@ -101,6 +101,11 @@ def test_files_of_two_forms_are_read_and_faults_told_with_their_rows(tmp_path):
     asked = read_conflicts(place)[1]
     assert (asked.memory, asked.context) == ("painting", "mathematics")
     assert asked.text == "Context: Ada wrote on mathematics.\nQuestion: What was Ada’s work?\nAnswer: Ada’s work was"
+    lines = [row | {"counter_memory": "Ada\u2028wrote."}, {"question": "Who?"}, row]
+    place.write_text("\n".join(json.dumps(one, ensure_ascii=False) for one in lines), encoding="utf-8")
+    told: list[str] = []
+    assert len(read_conflicts(place, skipped=told)) == 2
+    assert told == [f"{place}, row 1: the field 'memory_answer' is missing"]
     place.write_text(json.dumps([juice | {"Subject": "Spain"}, {"question": "Who?"}, 3]), encoding="utf-8")
     with pytest.raises(BadFile) as refusal:
         read_conflicts(place)
