@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from analysis.errors import BadRequest
+from editors.case_prompts import bare
 from editors.case_record import GIVE_ONE, Answer, Draft, Read, Record, Right, Text, Texts, listed, placed, plain
 
 SAME_FACT = "the fact to write once more, as the template or condition it was made from"
@@ -158,11 +159,7 @@ class ZsRE(Record):
         draft = Draft(placed(self.src, self.subject, target), old, self.left)
         draft.reword(*self.rephrase)
         if self.loc is not None:
-            draft.ask(
-                "locality",
-                self.loc if self.loc.startswith("nq question") else f"nq question: {self.loc}?",
-                self.loc_ans,
-            )
+            draft.ask("locality", f"nq question: {bare(self.loc)}?", self.loc_ans)
         if moved is not None:
             draft.ask("portability", moved.question, moved.answer, moved.original or "")
         return draft.read(name)

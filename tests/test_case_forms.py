@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -275,6 +276,8 @@ def test_easyedits_other_questions_are_asked() -> None:
     blocks = read_case_file(FORMS / "knowedit_recent.json").cases
     assert [one[1:] for one in probes(blocks[0], "portability")] == [("no", ""), ("Ves", ""), ("Corvo", "Brin")]
     assert probes(blocks[2], "locality")[1] == ("Tamso is played on", "drums", "reeds")
+    for case in read_case_file(FORMS / "zsre.json").cases:
+        assert re.fullmatch(r"nq question: [^?]+\?", probes(case, "locality")[0][0])
     (moved,) = read_case_file(FORMS / "zsre_portability.json").cases
     assert (moved.rewrite.target, moved.olds) == ("Corvo", ("Brin",))
     uneven = {"neighborhood": {"prompt": ["A", "B"], "ground_truth": ["x"]}}
