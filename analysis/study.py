@@ -38,9 +38,14 @@ class Request(BaseModel):
             if name not in self.later or getattr(self, name) != fields[name].get_default()
         }
 
+    def own_edition(self) -> int:
+        """The class's edition; a later one for those of its requests that alone have come to mean other numbers."""
+        return self.edition
+
     def key(self, model: str) -> str:
         """Content hash of this request on the model with weights hash `model`."""
-        said = [type(self).__name__, model, self.model_dump(mode="json"), *([self.edition] if self.edition else [])]
+        edition = self.own_edition()
+        said = [type(self).__name__, model, self.model_dump(mode="json"), *([edition] if edition else [])]
         content = json.dumps(said, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:24]
 

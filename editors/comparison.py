@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from analysis.framing import Prompted
 from editors.case import Case
-from editors.request import MethodName
+from editors.request import MethodName, in_parts
 
 WITH_SADR: tuple[MethodName, ...] = ("rome", "memit", "emmet", "alphaedit", "pmet", "ft")
 """Methods that can hold attention back."""
@@ -22,6 +22,9 @@ class Comparison(Prompted):
     )
     sadr: float = Field(0.1, gt=0, description="weight of SADR where a method is to have it")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the texts the methods write")
+
+    def own_edition(self) -> int:
+        return 3 if any(in_parts(one.partition("+")[0]) for one in self.methods) else self.edition
 
     @field_validator("methods")
     @classmethod

@@ -13,7 +13,7 @@ from pydantic import Field
 from analysis.framing import Prompted
 from editors.case import Case
 from editors.evaluate_result import Mean, mean_of
-from editors.request import MethodName
+from editors.request import MethodName, in_parts
 
 ASKED = ("rewrite", "paraphrase", "neighbour")
 """Kinds of prompts that are scored, each by the strict protocol: every token of the wanted answer the likeliest."""
@@ -30,6 +30,9 @@ class LifelongRequest(Prompted):
     words: int = Field(8, ge=1, le=64, description="tokens of the texts that show whether it still speaks")
     abilities: bool = Field(True, description="also ask the small questions that no edit should touch")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the texts the method writes")
+
+    def own_edition(self) -> int:
+        return 4 if in_parts(self.method) else self.edition
 
     def stops(self) -> tuple[int, ...]:
         """No edit, the milestones within the stream, and its end."""

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from analysis.framing import Prompted
-from editors.request import MethodName, Rewrite
+from editors.request import MethodName, Rewrite, in_parts
 
 NO_EDIT = "none"
 HELD, HOPS, DIRECT, THOUGHTS = "edit_wise", "instance_wise", "multi_hop", "multi_hop_thoughts"
@@ -46,6 +46,9 @@ class ReachRequest(Prompted):
     )
     thoughts: bool = Field(False, description="also ask the whole with chain of thought")
     words: int = Field(10, ge=1, le=50, description="tokens an answer may take")
+
+    def own_edition(self) -> int:
+        return 3 if any(map(in_parts, self.methods)) else self.edition
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,16 @@ KeyMode = Literal["rome", "r_rome", "p_rome"]
 Order = Literal["query_first", "value_first"]
 Aim = Literal["block", "mlp"]
 Spreading = Literal["linear", "sqrt"]
+AIMS: dict[str, Aim] = {"ace": "block", "ifmet": "mlp"}
+"""Aims of ACE and IFMET when none is named."""
+
+
+def in_parts(method: str, aim: Aim | None = None) -> bool:
+    """Whether a method's targets stand where a block's parts write, not in the stream: PMET's way of searching.
+
+    Such a search noted its old value with its own change in it, before editions above 2.
+    """
+    return method == "pmet" or (method in ("ace", "ifmet") and (aim or AIMS[method]) == "mlp")
 
 
 class Rewrite(BaseModel):
@@ -104,6 +114,9 @@ class EditRequest(Prompted):
     scale: float = Field(0.0, ge=-10, le=10, description="prune: what they are multiplied by")
     tokens: int | None = Field(None, ge=1, description="tokens of that text; ten for each dimension when left out")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the texts the model writes")
+
+    def own_edition(self) -> int:
+        return 3 if in_parts(self.method, self.aim) else self.edition
 
     @field_validator("layers")
     @classmethod

@@ -9,7 +9,7 @@ from analysis.chains import read_chains
 from analysis.errors import BadRequest
 from analysis.facts import read_facts
 from editors.ace import choose_layers
-from editors.request import ONE_FACT, EditRequest, MethodName, Rewrite
+from editors.request import AIMS, ONE_FACT, EditRequest, MethodName, Rewrite
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -77,7 +77,7 @@ def _grouped(lm: "LanguageModel", request: EditRequest) -> EditRequest:
     """With the two groups of layers of ACE and IFMET filled in, and IFMET's two-hop questions."""
     if request.method not in ("ace", "ifmet"):
         return request
-    values: dict[str, object] = {"aim": request.aim or ("block" if request.method == "ace" else "mlp")}
+    values: dict[str, object] = {"aim": request.aim or AIMS[request.method]}
     if request.method == "ace":
         if request.layers is None or request.shallow is None:
             query, value = choose_layers(lm, request.facts, request.layers)

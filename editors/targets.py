@@ -129,6 +129,7 @@ class _Search:
         self.matrix = output_matrix(lm, layer)
         self.base = {site: torch.zeros(self.count, lm.d_model, device=self.device) for site in sites}
         self.change = {site: torch.zeros(self.count, lm.d_model, device=self.device) for site in sites}
+        self.noting = True  # in the first forward, where the change is zero: what the model did of itself
         self.said: dict[int, Tensor] = {}  # of each fact, log-probabilities at the subject at first
         self.answered: dict[int, int] = {}  # of each fact, the token the bare prompt was answered with at first
         self.parts = suffixes(lm, rows, begin, self.first, self.device)
@@ -220,6 +221,7 @@ class _Search:
             change.norm(dim=1) / self.base[site].norm(dim=1).square().clamp_min(1e-12)
             for site, change in self.change.items()
         )
+        self.noting = False
         loss = -log_probability + request.kl * drift + request.decay * length
         return loss + request.sadr * held if request.sadr else loss, log_probability, former
 
@@ -246,12 +248,15 @@ class _Search:
 
     @contextmanager
     def _changed(self, part: Suffixes) -> Iterator[None]:
-        """Add the changes inside block `layer`, and note what stood there before."""
+        """Add the changes inside block `layer`; in the first forward also note what stood there before.
+
+        Only then: where an MLP reads what the attention wrote, the attention's change moves the MLP's own value.
+        """
 
         def hook(site: Site) -> Any:
             def call(_: Any, __: Any, output: Tensor) -> Tensor:
                 rows = output.reshape(len(part.facts), -1, output.shape[-1])
-                if part.bare.any():
+                if self.noting and part.bare.any():
                     self.base[site][part.facts[part.bare]] = rows[part.bare, 0].detach().float()
                 return _added(rows, self.change[site][part.facts]).reshape(output.shape)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from analysis.errors import BadRequest, UnknownArchitecture
 from analysis.key_value import keys, output_matrix
 from analysis.model import LanguageModel
-from app.bench.plain_target import plain_search
+from app.bench.plain_target import plain_base, plain_search
 from editors import closed_forms
 from editors.applying import apply
 from editors.closed_forms import Inverse
@@ -97,6 +97,21 @@ def test_the_search_is_the_whole_models(family, sites):
         for site in sites:
             far = (plain[site] - found.change[site][fact]).norm() / plain[site].norm()
             assert far < 1e-3, (site, fact)  # Adam divides by small gradients, so rounding grows with every step
+
+
+@pytest.mark.parametrize("sites", [("value",), ("hidden",), ("attn", "value")])
+def test_the_old_value_is_that_of_the_model_without_any_change(family, sites):
+    """A change of the attention moves the value behind it; what is written starts from the value before."""
+    request = settled(family, asked(kl=0.5, rate=0.3, decay=2.0, clamp=0.5))
+    rows = rows_of(family, (TOWER, CITY), contexts(family, request))
+    found = search(family, rows, 1, sites, request)
+    for fact in range(2):
+        own = [row for row in rows if row.fact == fact]
+        base, plain = plain_base(family, own, 1, sites), plain_search(family, own, 1, sites, request)
+        for site in sites:
+            assert (base[site] - found.base[site][fact]).norm() / base[site].norm() < 1e-5
+            wanted = base[site] + plain[site]
+            assert (wanted - found.target(site)[fact]).norm() / wanted.norm() < 2e-3, (site, fact)
 
 
 def test_a_fact_whose_search_has_ended_disturbs_no_other(tiny):

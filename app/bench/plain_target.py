@@ -30,7 +30,7 @@ def plain_search(
     ids = torch.tensor([[*row.ids, *[row.ids[-1]] * (longest - len(row.ids))] for row in rows], device=lm.device)
     mask = torch.tensor([[1] * len(row.ids) + [0] * (longest - len(row.ids)) for row in rows], device=lm.device)
     changes = {site: torch.zeros(lm.d_model, device=lm.device, requires_grad=True) for site in sites}
-    base: dict[Site, Tensor] = {}
+    base = plain_base(lm, rows, layer, sites)
     said: dict[int, Tensor] = {}
     asked = sum(bool(row.targets) for row in rows)
     optimiser = torch.optim.Adam(list(changes.values()), lr=request.rate or 0.5)
@@ -39,7 +39,7 @@ def plain_search(
     for step in range(steps):
         attention: list[Tensor] = []
         reading = at_patterns(lm, lambda _, pattern: attention.append(pattern)) if request.sadr else nullcontext()  # noqa: B023
-        with _added(lm, rows, layer, changes, base), reading:
+        with _added(lm, rows, layer, changes), reading:
             logs = lm.model(input_ids=ids, attention_mask=mask, use_cache=False).logits.float().log_softmax(-1)
         loss = torch.zeros((), device=lm.device)
         for index, row in enumerate(rows):
@@ -81,33 +81,50 @@ def _drift(rows: Sequence[Row], before: list[Tensor], now: list[Tensor], request
     return total
 
 
-@contextmanager
-def _added(
-    lm: "LanguageModel", rows: Sequence[Row], layer: int, changes: dict[Site, Tensor], base: dict[Site, Tensor]
-) -> Iterator[None]:
-    """Add the changes at every row's subject; `base` takes what stood there at the bare prompt at first."""
+def plain_base(lm: "LanguageModel", rows: Sequence[Row], layer: int, sites: tuple[Site, ...]) -> dict[Site, Tensor]:
+    """What stands at each site (d,) at the bare prompt's subject in a run of the model as it is."""
+    row = next(row for row in rows if row.bare)
+    base: dict[Site, Tensor] = {}
+
+    def hook(site: Site) -> Any:
+        def call(_: Any, __: Any, output: Any) -> None:
+            tensor = output[0] if isinstance(output, tuple) else output
+            base[site] = tensor.reshape(len(row.ids), -1)[row.start].float()
+
+        return call
+
+    handles = [_module(lm, layer, site).register_forward_hook(hook(site)) for site in sites]
+    try:
+        with torch.no_grad():
+            lm.model(input_ids=torch.tensor([row.ids], device=lm.device), use_cache=False)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return base
+
+
+def _module(lm: "LanguageModel", layer: int, site: Site) -> Any:
     block = lm.blocks[layer]
-    modules: dict[Site, Any] = {
-        "value": output_matrix(lm, layer).module,
-        "hidden": block,
-        "attn": block.hook_attn_out,
-    }
+    return {"value": output_matrix(lm, layer).module, "hidden": block, "attn": block.hook_attn_out}[site]
+
+
+@contextmanager
+def _added(lm: "LanguageModel", rows: Sequence[Row], layer: int, changes: dict[Site, Tensor]) -> Iterator[None]:
+    """Add the changes at every row's subject."""
     places = torch.tensor([row.start for row in rows], device=lm.device)
     every = torch.arange(len(rows), device=lm.device)
-    bare = next(index for index, row in enumerate(rows) if row.bare)
 
     def hook(site: Site) -> Any:
         def call(_: Any, __: Any, output: Any) -> Any:
             tensor = output[0] if isinstance(output, tuple) else output
             batch = tensor.reshape(len(rows), -1, tensor.shape[-1]).clone()
-            base.setdefault(site, batch[bare, rows[bare].start].detach().float())
             batch[every, places] = batch[every, places] + changes[site].to(batch)
             new = batch.reshape(tensor.shape)
             return (new, *output[1:]) if isinstance(output, tuple) else new
 
         return call
 
-    handles = [modules[site].register_forward_hook(hook(site)) for site in changes]
+    handles = [_module(lm, layer, site).register_forward_hook(hook(site)) for site in changes]
     try:
         yield
     finally:
