@@ -52,6 +52,16 @@ class TraceRequest(Prompted):
         "equal", description="severed modules see the same noise (equal) or a second draw, as the published code does"
     )
 
+    @property
+    def draws_twice(self) -> bool:
+        """Whether noise is drawn anew for the runs whose modules are severed."""
+        return self.severing_noise == "published" and self.corruption == "noise"
+
+    def own_edition(self) -> int:
+        """Severed cells before the subject held the first draw's value where the second is the run's, before 1."""
+        severed = any(kind.startswith("severed") for kind in self.kinds)
+        return 1 if severed and self.draws_twice else self.edition
+
     @field_validator("prompt")
     @classmethod
     def _as_put(cls, prompt: str) -> str:

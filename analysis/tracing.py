@@ -7,7 +7,8 @@ full forward per cell (see app/bench/plain_tracing.py).
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ from analysis.memory import free_bytes
 from analysis.packed import packed
 from analysis.preview import preview
 from analysis.resumed import Cell, groups, resume
+from analysis.scores import Scores
 from analysis.study import Report, provenance, silent
 from analysis.tokens import Tokens, answer_token, subject_range
 from analysis.trace_result import Grid, Kind, TraceRequest, TraceResult
@@ -83,13 +85,13 @@ class _Trace:
         request, lm = self.request, self.lm
         if request.corruption == "noise":
             sigma = request.sigma or subject_scale(lm)
-            return Corrupted(self._noise(sigma, request.seed), self.tokens, sigma), None
+            return Corrupted(self._noise(sigma, request.seed, request.samples), self.tokens, sigma), None
         text = request.replacement or other_subject(lm, self.tokens, request.subject, self.subject)
         return replace_subject(lm, self.tokens, self.subject, text), text
 
-    def _noise(self, sigma: float, seed: int) -> Tensor:
+    def _noise(self, sigma: float, seed: int, samples: int) -> Tensor:
         scale = self.request.noise * sigma
-        return noisy(self.lm, self.tokens, self.subject, scale=scale, samples=self.request.samples, seed=seed)
+        return noisy(self.lm, self.tokens, self.subject, scale=scale, samples=samples, seed=seed)
 
     @property
     def window(self) -> int:
@@ -164,7 +166,7 @@ class _Trace:
         forced: dict[tuple[Site, int], Tensor] = {}
         if kind != "state":
             site = "mlp" if kind == "severed_mlp" else "attn"
-            base, forced = self._severed(site, token)
+            base, forced = self._severed(kind, site, token)
         return base, [Cell(layer, layer + 1, self._repaired(base, layer, token), forced) for layer in range(layers)]
 
     def _repaired(self, base: Passage, layer: int, token: int) -> Tensor:
@@ -172,18 +174,26 @@ class _Trace:
         hidden[:, 0] = self.clean.hidden[layer + 1][:, token]
         return hidden
 
-    def _severed(self, site: Site, token: int) -> tuple[Passage, dict[tuple[Site, int], Tensor]]:
+    def draws_apart(self, kind: Kind) -> bool:
+        """Whether a kind's runs see other noise than the corrupted run, as in the published code of severed modules."""
+        return kind.startswith("severed") and self.request.draws_twice
+
+    def unrepaired(self, kind: Kind) -> Scores:
+        """Scores of the run a kind's cells depart from, without any repair: what a cell before the subject holds."""
+        if not self.draws_apart(kind):
+            return self.base_scores
+        with torch.no_grad():
+            return self.judge(self.lm.readout(record(self.frame, self._second_draw).last))
+
+    def _severed(self, kind: Kind, site: Site, token: int) -> tuple[Passage, dict[tuple[Site, int], Tensor]]:
         """The corrupted run with one module's outputs at a token held to a corrupted run's, and these outputs.
 
         With equal noise they are the run's own. The published code draws its noise twice, so that
         the held outputs stem from other noise than the run itself.
         """
-        layers = range(self.lm.n_layers)
-        if self.request.severing_noise == "equal" or self.corrupted.sigma is None:
-            return self.base, {(site, layer): self.base.outputs[site][layer][:, token] for layer in layers}
-        first, second = self._published_noise()
-        held = record(self.frame, first, (site,)).outputs[site]
-        forced = {(site, layer): held[layer][:, token] for layer in layers}
+        forced = {(site, layer): output[:, token] for layer, output in enumerate(self.base.outputs[site])}
+        if not self.draws_apart(kind):
+            return self.base, forced
 
         def hold(at: Site, layer: int, output: Tensor) -> Tensor:
             output = output.clone()
@@ -191,22 +201,14 @@ class _Trace:
             return output
 
         with torch.no_grad(), at_sites(self.lm, (site,), hold):
-            return record(self.frame, second), forced
+            return record(self.frame, self._second_draw), forced
 
-    def _published_noise(self) -> tuple[Tensor, Tensor]:
-        sigma = self.corrupted.sigma
-        assert sigma is not None
-        begin, end = self.subject
-        request = self.request
-        both = noisy(
-            self.lm,
-            self.tokens,
-            (begin, end),
-            scale=request.noise * sigma,
-            samples=2 * request.samples,
-            seed=request.seed,
-        )
-        return both[: request.samples], both[request.samples :]
+    @cached_property
+    def _second_draw(self) -> Tensor:
+        """Block 0's input with the noise that comes next from the same generator, (S, T, d_model)."""
+        assert self.corrupted.sigma is not None
+        samples = self.request.samples
+        return self._noise(self.corrupted.sigma, self.request.seed, 2 * samples)[samples:]
 
 
 def _rows(trace: _Trace, result: TraceResult) -> Iterator[tuple[Kind, int]]:
@@ -215,15 +217,17 @@ def _rows(trace: _Trace, result: TraceResult) -> Iterator[tuple[Kind, int]]:
         grid = result.grids[kind]
         before = list(range(trace.subject[0]))
         every = list(range(trace.lm.n_layers))
-        same = replace(
-            result.blurred,
-            **{
-                name: np.broadcast_to(getattr(result.blurred, name), (len(every), *getattr(result.blurred, name).shape))
-                for name in ("probability", "logit_difference", "kl", "top_ids", "top_probabilities")
-            },
-        )
-        for token in before:
-            grid.put(every, token, same)
+        if before:
+            scores = trace.unrepaired(kind)
+            trace.name_words(result, scores.top_ids)
+            same = Scores(
+                *(
+                    np.broadcast_to(part, (len(every), *part.shape))
+                    for part in (getattr(scores, field.name) for field in fields(scores))
+                )
+            )
+            for token in before:
+                grid.put(every, token, same)
         for token in trace.order():
             if not grid.computed[:, token].all():
                 yield kind, token

@@ -29,6 +29,39 @@ def test_every_cell_of_another_subject_equals_a_forward_of_its_own(family, kind)
     assert far(plain.grid(kind), result.grids[kind].probability) <= EXACT
 
 
+@pytest.mark.parametrize("kind", ["severed_mlp", "severed_attn"])
+def test_every_cell_of_the_published_severing_equals_forwards_of_its_own(family, kind):
+    """Two draws from one generator: the held outputs see the first, the run the second, before the subject too."""
+    request = asked(kinds=(kind,), severing_noise="published")
+    result = trace(family, request)
+    plain = PlainTrace(family, request, result.answer_id).grid(kind)
+    assert far(plain, result.grids[kind].probability) <= EXACT
+    assert far(plain[:, :, :BEGIN], result.blurred.probability[:, None, None]) > 1e-4
+
+
+def test_a_text_in_the_subjects_place_has_no_second_draw(tiny):
+    request = asked(
+        corruption="replace", replacement=REPLACE.replacement, severing_noise="published", kinds=("severed_mlp",)
+    )
+    assert same(trace(tiny, request), traced(tiny, REPLACE), ("severed_mlp",))
+
+
+def test_other_scores_of_cells_before_the_subject_are_the_second_draws(tiny):
+    request = asked(severing_noise="published")
+    result = trace(tiny, request)
+    for name in ("logit_difference", "kl", "top_probabilities"):
+        severed, state = (getattr(result.grids[kind], name) for kind in ("severed_mlp", "state"))
+        before = severed[:, :, :BEGIN] if name != "top_probabilities" else severed[:, :BEGIN]
+        own = state[:, :, :BEGIN] if name != "top_probabilities" else state[:, :BEGIN]
+        assert far(before, before[:, :, :1] if name != "top_probabilities" else before[:, :1]) == 0
+        assert far(before, own) > 1e-4
+    other = result.grids["severed_attn"].kl[:, :, :BEGIN]
+    assert far(other, result.grids["severed_mlp"].kl[:, :, :BEGIN]) == 0
+    assert (
+        request.own_edition() > REQUEST.own_edition() == asked(severing_noise="published", kinds=("mlp",)).own_edition()
+    )
+
+
 def test_the_runs_without_repair_equal_full_forwards(family):
     result = traced(family)
     plain = PlainTrace(family, REQUEST, result.answer_id)

@@ -29,30 +29,38 @@ class PlainTrace:
         tokens = lm.encode(request.prompt)
         self.begin, self.end = subject_range(tokens, request.subject, request.occurrence)
         ids = tokens.tensor(lm.device)
+        self.noise: Tensor | None = None
+        self.next_noise: Tensor | None = None
         if request.corruption == "noise":
             scale = request.noise * (request.sigma or subject_scale(lm))
-            self.noise: Tensor | None = self._noise(scale, ids)
+            self.noise, self.next_noise = self._noise(scale, ids)
             self.ids = ids.expand(1 + request.samples, -1)
         else:
             assert request.replacement is not None
             other = replaced(lm, tokens, (self.begin, self.end), request.replacement).tensor(lm.device)
-            self.noise, self.ids = None, torch.cat((ids, other))
+            self.ids = torch.cat((ids, other))
         self.window = request.window or default_window(lm.n_layers)
 
-    def _noise(self, scale: float, ids: Tensor) -> Tensor:
-        width = self.lm.bridge.embed(ids).shape[-1]
-        draw = np.random.RandomState(self.request.seed).randn(self.request.samples, self.end - self.begin, width)
-        return torch.from_numpy(draw * scale)
+    def _noise(self, scale: float, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Two draws from one generator."""
+        shape = self.request.samples, self.end - self.begin, self.lm.bridge.embed(ids).shape[-1]
+        generator = np.random.RandomState(self.request.seed)
+        return torch.from_numpy(generator.randn(*shape) * scale), torch.from_numpy(generator.randn(*shape) * scale)
 
     @torch.no_grad()
-    def forward(self, states: dict[int, int], sites: dict[tuple[Site, int], Any]) -> np.ndarray:
-        """P(answer) per blurred row; sets `states[layer] = token`, `sites[site, layer] = (token, values or None)`."""
-        lm = self.lm
+    def forward(
+        self, states: dict[int, int], sites: dict[tuple[Site, int], Any], noise: Tensor | None = None
+    ) -> np.ndarray:
+        """P(answer) per blurred row; sets `states[layer] = token`, `sites[site, layer] = (token, values or None)`.
+
+        `noise` in place of the first draw.
+        """
+        lm, noise = self.lm, self.noise if noise is None else noise
 
         def blur(_: Any, __: Any, output: Tensor) -> Tensor:
             output = output.clone()
-            if self.noise is not None:
-                output[1:, self.begin : self.end] += self.noise.to(output)
+            if noise is not None:
+                output[1:, self.begin : self.end] += noise.to(output)
             return output
 
         def state(layer: int) -> Any:
@@ -107,10 +115,12 @@ class PlainTrace:
             span = window_layers(layer, self.window, self.lm.n_layers)
             return self.forward({}, {(name, at): (token, None) for at in span})
         sites: dict[tuple[Site, int], Any] = {}
+        noise = self.noise
         if kind != "state":
             name = "mlp" if kind == "severed_mlp" else "attn"
             sites = {(name, at): (token, values) for at, values in self.outputs(name, token).items()}
-        return self.forward({layer: token}, sites)
+            noise = self.next_noise if self.request.severing_noise == "published" else self.noise
+        return self.forward({layer: token}, sites, noise)
 
     def grid(self, kind: Kind) -> np.ndarray:
         """All cells, (S, L, T)."""
