@@ -132,6 +132,11 @@ class Readout:
             soft_cap=getattr(text_config(config), "final_logit_softcapping", None),
         )
 
+    def device(self, otherwise: torch.device) -> torch.device:
+        """Where logits come out, for hidden states on the device `otherwise`."""
+        own = [parameter.device for step in self.steps for parameter in step.parameters()]
+        return own[-1] if own else otherwise
+
     def __call__(self, hidden: Tensor) -> Tensor:
         """Logits (…, vocabulary) in float32 for hidden states (…, d_model) of the last block's output."""
         for step in self.steps:

@@ -47,7 +47,7 @@ class Stream:
 
         In parallel blocks the MLP does not read A; h + A is its reference point all the same (the published code).
         """
-        below = self.passage.hidden[layer][0].float()
+        below = self.passage.hidden[layer][0].to(self.frame.lm.block_devices[layer]).float()
         return below + self.written("attn", layer) if part == "ffn" else below
 
     def vectors(self, part: Part, layer: int) -> Tensor:
@@ -125,7 +125,7 @@ def _refuse_what_does_not_add_up(stream: Stream, behind: dict[Part, list[Tensor]
     lm, hidden = stream.frame.lm, stream.passage.hidden
     loose = TOLERANCE if lm.dtype == torch.float32 else 5e-2
     for layer in range(lm.n_layers):
-        step = (hidden[layer + 1] - hidden[layer])[0].float()
+        step = (hidden[layer + 1] - hidden[layer].to(hidden[layer + 1]))[0].float()
         parts = [stream.written(part, layer) for part in PARTS]
         rest = (step - sum(part.to(step) for part in parts)).abs().max()
         if rest > loose * (1 + max(float(part.abs().max()) for part in parts)):

@@ -22,7 +22,8 @@ def adds_plainly(lm: "LanguageModel", layers: Sequence[int]) -> bool:
     passage = record(Frame.of(lm, ids), first_hidden(lm, ids), ("attn",))
     for layer, key in keys(lm, ids, layers).items():
         value = output_matrix(lm, layer).value(key).cpu()
-        added = (passage.hidden[layer + 1] - passage.hidden[layer] - passage.outputs["attn"][layer]).float().cpu()
+        behind = passage.hidden[layer + 1]
+        added = (behind - passage.hidden[layer].to(behind) - passage.outputs["attn"][layer]).float().cpu()
         if (added - value).norm() > TOLERANCE * (1 + value.norm()):
             return False
     return True

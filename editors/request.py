@@ -75,6 +75,7 @@ class EditRequest(Prompted):
     """Write these facts over what the model says now."""
 
     edition: ClassVar[int] = 2  # the layers of ACE and of methods that write to one
+    later: ClassVar[tuple[str, ...]] = (*Prompted.later, "said_weight")
     facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
     method: MethodName = Field("rome", description="editor: rome, memit, …; ft tunes, prune silences heads")
     layers: tuple[int, ...] | None = Field(None, description="layers to write to; the method's own when left out")
@@ -94,6 +95,12 @@ class EditRequest(Prompted):
     clamp: float | None = Field(None, gt=0, description="longest change, in lengths of the old value")
     kl: float = Field(0.0625, ge=0, description="weight of keeping what the model says of the subject otherwise")
     decay: float = Field(1e-3, ge=0, description="weight of the change's length")
+    said_weight: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="weight of the new answer in the search while every prompt says it; PMET's way .1, others 1",
+    )
     enough: float = Field(0.05, gt=0, description="the search ends below this loss")
     sadr: float = Field(0.0, ge=0, description="weight of holding back heads that turn to the subject (SADR); 0 is off")
     sadr_selective: bool = Field(True, description="SADR: only heads beyond the layer's largest before; else all heads")

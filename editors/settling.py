@@ -9,11 +9,13 @@ from analysis.chains import read_chains
 from analysis.errors import BadRequest
 from analysis.facts import read_facts
 from editors.ace import choose_layers
-from editors.request import AIMS, ONE_FACT, EditRequest, MethodName, Rewrite
+from editors.request import AIMS, ONE_FACT, EditRequest, MethodName, Rewrite, in_parts
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
 
+SAID_WEIGHT = 0.1
+"""PMET's weight of an answer that is said (its code)."""
 TUNING_RATE, TUNING_NORM = 5e-4, 5e-4
 """FT's published rate and bound (ROME, appendix D, for GPT-2 XL)."""
 
@@ -46,6 +48,7 @@ def settled(lm: "LanguageModel", request: EditRequest) -> EditRequest:
         "rate": request.rate or (TUNING_RATE if tuning else 0.5),
         "norm": (request.norm or TUNING_NORM) if tuning else request.norm,
         "clamp": request.clamp or (4.0 if request.method in ("rome", "ft") else 0.75),
+        "said_weight": request.said_weight or (SAID_WEIGHT if in_parts(request.method, request.aim) else None),
         "slack": request.slack if request.slack is not None else (0.0 if len(request.facts) == 1 else 1e-6),
     }
     full = request.model_copy(update=values)

@@ -30,6 +30,8 @@ Site = Literal["value", "hidden", "attn"]
 """Where a change is added: the output matrix's output, the block's output, the attention's output."""
 FACTS_AT_ONCE = {"cpu": 8, "cuda": 64, "mps": 16}
 BETAS, EPSILON = (0.9, 0.999), 1e-8
+STILL = 0.01
+"""Nats what is said of a subject may have moved by when a search ends because its answer is said (PMET)."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,9 @@ def search(
     """Find, for every fact of `rows`, the change at `layer` that makes the model say the new answer.
 
     `request` must be settled. `sites` is ("value",) for ROME, ("hidden",) for MEMIT, ("attn", "value") for PMET.
+    PMET (its code) gives the answer's log-probability less weight in the step after one where every token of it is the
+    likeliest at every prompt (`said_weight`), full weight again once it is not, and ends there when what is said of the
+    subject otherwise has moved by `STILL` at most. The code weighs that by kl first, which its configs set to 1.
     """
     count = 1 + max(row.fact for row in rows)
     step = FACTS_AT_ONCE.get(lm.device.type, 8)
@@ -109,6 +114,22 @@ def said_at_first(lm: "LanguageModel", answers: Sequence[tuple[Rewrite, int]]) -
     return [(fact.target, lm.said(lm.encode(fact.text), [token])[0].strip()) for fact, token in answers]
 
 
+@dataclass(frozen=True)
+class _Step:
+    """What one forward says of every fact, each (n,), all on one device."""
+
+    loss: Tensor
+    log_probability: Tensor  # of its answer, weighted mean
+    former: Tensor  # probability of what was said at first
+    drift: Tensor  # nats by which what is said of the subject otherwise has moved
+    said: Tensor  # whether every prompt says every token of its answer
+
+    def numbers(self) -> np.ndarray:
+        """All of it, (5, n): the one transfer of a step."""
+        rows = (self.loss, self.log_probability.exp(), self.former, self.drift, self.said)
+        return torch.stack([row.detach().float() for row in rows]).cpu().numpy()
+
+
 class _Search:
     """The search for a few facts together; each has its own change, moments and end."""
 
@@ -130,9 +151,11 @@ class _Search:
         self.base = {site: torch.zeros(self.count, lm.d_model, device=self.device) for site in sites}
         self.change = {site: torch.zeros(self.count, lm.d_model, device=self.device) for site in sites}
         self.noting = True  # in the first forward, where the change is zero: what the model did of itself
-        self.said: dict[int, Tensor] = {}  # of each fact, log-probabilities at the subject at first
-        self.answered: dict[int, int] = {}  # of each fact, the token the bare prompt was answered with at first
         self.parts = suffixes(lm, rows, begin, self.first, self.device)
+        logits = lm.readout.device(lm.block_devices[-1])
+        self.before = torch.zeros(self.count, 0, device=logits)  # (n, V) log-probabilities at the subject at first
+        self.answered = torch.zeros(self.count, dtype=torch.long, device=logits)  # token said at first, bare prompt
+        self.weight = torch.ones(self.count, device=self.device)  # of each fact's answer in its loss
         asked = [row.fact - begin for row in rows if row.targets]
         self.prompts = torch.bincount(torch.tensor(asked), minlength=self.count).to(self.device)
         if sites == ("hidden",):
@@ -142,35 +165,44 @@ class _Search:
     def run(self, report: Report) -> Targets:
         """Adam until every fact's loss is small enough, or the steps are used up."""
         request = self.request
-        steps = searched(request)
+        steps, lighter = searched(request), request.said_weight or 1.0
         moments = {site: (torch.zeros_like(c), torch.zeros_like(c)) for site, c in self.change.items()}
-        active = torch.ones(self.count, dtype=torch.bool, device=self.device)
-        losses, probabilities, formers = [], [], []
+        active = np.ones(self.count, dtype=bool)
+        on_device = torch.ones(self.count, dtype=torch.bool, device=self.device)
+        curves: list[np.ndarray] = []
+        names: list[tuple[str, str]] = []
         for step in range(steps):
             for change in self.change.values():
                 change.requires_grad_(True)
-            loss, log_probability, former = self._loss()
-            losses.append(torch.where(active, loss.detach(), torch.nan).cpu().numpy())
-            probabilities.append(torch.where(active, log_probability.detach().exp(), torch.nan).cpu().numpy())
-            formers.append(torch.where(active, former, torch.nan).cpu().numpy())
-            names = [(wanted, self.answered[fact]) for fact, wanted in enumerate(self.wanted)]
-            so_far = SoFar(np.array(probabilities), np.array(formers), said_at_first(self.lm, names), steps)
-            report(step + 1, steps, "steps of the search", so_far)
-            ended = active & (loss.detach() < request.enough)
-            active = active & ~ended
-            if step == steps - 1 or not active.any():
+            now = self._loss()
+            loss, _, _, drift, said = told = now.numbers()
+            names = names or said_at_first(self.lm, list(zip(self.wanted, self.answered.tolist(), strict=False)))
+            curves.append(np.where(active, told[:3], np.nan))
+            _, probability, former = np.stack(curves, 1)
+            report(step + 1, steps, "steps of the search", SoFar(probability, former, names, steps))
+            ended = loss < request.enough
+            if lighter < 1:
+                ended |= (said > 0) & (drift <= STILL)
+                self.weight = torch.where(now.said, lighter, 1.0)
+            stays = active & ~ended
+            if step == steps - 1 or not stays.any():
                 break
-            self.parts = [part.kept(active) for part in self.parts if active[part.facts].any()]
-            gradients = torch.autograd.grad(loss[active].sum(), list(self.change.values()))
+            if (stays != active).any():
+                kept = torch.from_numpy(stays)
+                self.parts = [part.kept(kept) for part in self.parts if kept[part.facts.cpu()].any()]
+                active, on_device = stays, kept.to(self.device)
+            whole = torch.where(on_device, now.loss, 0.0).sum()
+            gradients = torch.autograd.grad(whole, list(self.change.values()))
             with torch.no_grad():
                 for (site, change), gradient in zip(list(self.change.items()), gradients, strict=True):
-                    self.change[site] = self._stepped(site, change, gradient, moments[site], step + 1, active)
+                    self.change[site] = self._stepped(site, change, gradient, moments[site], step + 1, on_device)
+        loss, probability, former = np.stack(curves, 1)
         return Targets(
             base={site: base.cpu() for site, base in self.base.items()},
             change={site: change.detach().cpu() for site, change in self.change.items()},
-            loss=_padded(losses, steps),
-            probability=_padded(probabilities, steps),
-            former=_padded(formers, steps),
+            loss=_padded(loss, steps),
+            probability=_padded(probability, steps),
+            former=_padded(former, steps),
         )
 
     def _stepped(
@@ -186,57 +218,63 @@ class _Search:
         new = new * (bound / new.norm(dim=1, keepdim=True).clamp_min(1e-12)).clamp_max(1.0)
         return torch.where(active[:, None], new, change.detach())
 
-    def _loss(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Of each fact (n,): loss, weighted mean log-probability of its answer, probability of the former one."""
+    def _loss(self) -> _Step:
+        """One forward at the change as it is; the first notes what the model does of itself and must see no change."""
         request = self.request
-        log_probability = torch.zeros(self.count, device=self.device)
-        drift = torch.zeros(self.count, device=self.device)
+        log_probability, drift, held, missed = (torch.zeros(self.count, device=self.device) for _ in range(4))
         former = torch.full((self.count,), torch.nan, device=self.device)
-        held = torch.zeros(self.count, device=self.device)
         for index, part in enumerate(self.parts):
             attention: dict[int, Tensor] = {}
             with watched(self.lm, self.layer, part.ends, attention, on=bool(request.sadr)):
                 last = self._last_hidden(part)
             if attention:
                 held = held + self._held(index, attention)
-            rows = torch.cat((part.picks[:, 0], part.anchors))
-            places = torch.cat((part.picks[:, 1], torch.zeros_like(part.anchors)))
+            rows, places = part.read.unbind(1)
             said = self.lm.readout(last[rows, places]).log_softmax(-1)  # one reading of the unembedding for all
-            if count := len(part.picks):
-                chosen = said[:count].gather(1, part.targets.to(said.device)[:, None])[:, 0]
-                facts = part.facts[part.picks[:, 0].to(self.device)]
-                own = (chosen * part.weights.to(said.device)).to(self.device)
-                log_probability = log_probability.index_add(0, facts, own)
-                for fact, logs in zip(facts[part.leads].tolist(), said.detach()[part.leads], strict=True):
-                    self.answered.setdefault(fact, int(logs.argmax()))
-                    former[fact] = logs[self.answered[fact]].exp()
-            if len(part.anchors):
-                now = said[count:]
-                facts = part.facts[part.anchors.to(self.device)]
-                for fact, logs in zip(facts.tolist(), now.detach(), strict=True):
-                    self.said.setdefault(fact, logs)
-                before = torch.stack([self.said[fact] for fact in facts.tolist()])
-                drift = drift.index_add(0, facts, (now.exp() * (now - before)).sum(-1).to(self.device))
+            count = len(part.targets)
+            if count:
+                chosen = said[:count].gather(1, part.targets[:, None])[:, 0]
+                log_probability = log_probability.index_add(0, part.of_picks, (chosen * part.weights).to(self.device))
+                if request.said_weight:
+                    others = (chosen.detach() < said[:count].detach().amax(-1)).float().to(self.device)
+                    missed = missed.index_add(0, part.of_picks, others)
+                former = former.index_copy(0, part.of_leads, self._former(part, said.detach()).to(self.device))
+            if len(part.of_anchors):
+                drift = drift.index_add(0, part.of_anchors, self._moved(part, said[count:]).to(self.device))
+        self.noting = False
         length = sum(
             change.norm(dim=1) / self.base[site].norm(dim=1).square().clamp_min(1e-12)
             for site, change in self.change.items()
         )
-        self.noting = False
-        loss = -log_probability + request.kl * drift + request.decay * length
-        return loss + request.sadr * held if request.sadr else loss, log_probability, former
+        loss = -self.weight * log_probability + request.kl * drift + request.decay * length
+        loss = loss + request.sadr * held if request.sadr else loss
+        return _Step(loss, log_probability, former, drift, missed == 0)
+
+    def _former(self, part: Suffixes, said: Tensor) -> Tensor:
+        """Probability of what the bare prompts were answered with at first, (bare rows,)."""
+        logs, facts = said[part.leads], part.of_leads.to(said.device)
+        if self.noting:
+            self.answered[facts] = logs.argmax(-1)
+        return logs.gather(1, self.answered[facts][:, None])[:, 0].exp()
+
+    def _moved(self, part: Suffixes, now: Tensor) -> Tensor:
+        """KL of what is said at the anchors now from what was said at first, (anchors,)."""
+        facts = part.of_anchors.to(now.device)
+        if self.noting:
+            self.before = self.before if self.before.shape[1] else now.new_zeros(self.count, now.shape[1])
+            self.before[facts] = now.detach()
+        return (now.exp() * (now - self.before[facts])).sum(-1)
 
     def _held(self, index: int, attention: dict[int, Tensor]) -> Tensor:
         """Of each fact (n,): drift of its attention, mean over its prompts (SADR); the first call is the norm."""
         part = self.parts[index]
-        if not part.vanilla:
+        if self.noting:
             own = {layer: rows.detach() for layer, rows in attention.items()}
             part = self.parts[index] = replace(part, vanilla=own)
         subject = next(iter(attention.values())).shape[-1] - part.hidden.shape[1]
         drifted = restraint(part.vanilla, attention, subject, self.request).to(self.device)
-        asked = (part.ends >= 0).to(self.device)
-        facts = part.facts[asked]
-        held = torch.zeros(self.count, device=self.device)
-        return held.index_add(0, facts, drifted[asked] / self.prompts[facts])
+        share = torch.where(part.ends >= 0, drifted / self.prompts[part.facts], 0.0)
+        return torch.zeros(self.count, device=self.device).index_add(0, part.facts, share)
 
     def _last_hidden(self, part: Suffixes) -> Tensor:
         """The last block's output (rows, tokens from the subject's last, d_model) with the changes added."""
@@ -256,7 +294,7 @@ class _Search:
         def hook(site: Site) -> Any:
             def call(_: Any, __: Any, output: Tensor) -> Tensor:
                 rows = output.reshape(len(part.facts), -1, output.shape[-1])
-                if self.noting and part.bare.any():
+                if self.noting:
                     self.base[site][part.facts[part.bare]] = rows[part.bare, 0].detach().float()
                 return _added(rows, self.change[site][part.facts]).reshape(output.shape)
 
@@ -280,5 +318,5 @@ def _added(rows: Tensor, change: Tensor) -> Tensor:
     return torch.cat((first, rows[:, 1:]), dim=1)
 
 
-def _padded(curve: list[np.ndarray], steps: int) -> np.ndarray:
-    return np.concatenate([np.array(curve), np.full((steps - len(curve), curve[0].shape[0]), np.nan)])
+def _padded(curve: np.ndarray, steps: int) -> np.ndarray:
+    return np.concatenate([curve, np.full((steps - len(curve), curve.shape[1]), np.nan)])

@@ -114,6 +114,51 @@ def test_the_old_value_is_that_of_the_model_without_any_change(family, sites):
             assert (wanted - found.target(site)[fact]).norm() / wanted.norm() < 2e-3, (site, fact)
 
 
+@pytest.mark.parametrize("sites", [("value",), ("attn", "value")])
+def test_an_answer_that_is_said_counts_less_from_then_on(family, sites):
+    """PMET's factor, as the plain loop applies it."""
+    many = {"kl": 0.5, "rate": 0.1, "decay": 0.2, "steps": 14, "enough": 1e-6, "clamp": 60.0, "contexts": 1}
+    request = settled(family, asked(said_weight=0.1, **many))
+    rows = rows_of(family, (LAST, CITY), contexts(family, request))
+    found = search(family, rows, 1, sites, request)
+    for fact in range(2):
+        own = [row for row in rows if row.fact == fact]
+        plain = plain_search(family, own, 1, sites, request)
+        for site in sites:
+            assert (plain[site] - found.change[site][fact]).norm() / plain[site].norm() < 5e-3
+
+
+def test_the_factor_holds_in_the_step_after_the_answer_was_said(tiny):
+    many = {"kl": 0.0, "rate": 0.2, "decay": 0.0, "steps": 30, "enough": 1e-9, "clamp": 60.0, "contexts": 0}
+    request = settled(tiny, asked("rome", LAST, said_weight=0.1, **many))
+    found = search(tiny, rows_of(tiny, (LAST,), ()), 1, ("attn", "value"), request)
+    loss, full = found.loss[:, 0], -np.log(found.probability[:, 0])
+    light = ~np.isclose(loss, full, rtol=1e-4)
+    assert np.allclose(loss[light], 0.1 * full[light], rtol=1e-4)
+    first = int(light.argmax())
+    assert first > 1
+    assert found.probability[first - 1, 0] > found.probability[0, 0]
+    likely = found.probability[:, 0] > 0.5  # then it is the likeliest for sure
+    assert light[1:][likely[:-1]].all()
+
+
+def test_a_search_for_what_is_said_already_ends_where_it_began(tiny):
+    own = tiny.words([int(tiny.logits(tiny.encode(LAST.text).tensor())[0, -1].argmax())])[0].strip()
+    said = LAST.model_copy(update={"target": own})
+    request = settled(tiny, asked("pmet", said, contexts=0))
+    found = search(tiny, rows_of(tiny, (said,), ()), 1, ("attn", "value"), request)
+    assert np.isfinite(found.loss).sum() == 1
+    assert not found.change["value"].any()
+
+
+def test_pmet_has_its_factor_and_others_have_none(tiny):
+    assert settled(tiny, asked("pmet")).said_weight == 0.1
+    assert settled(tiny, asked("pmet", said_weight=1.0)).said_weight == 1.0
+    for method in ("rome", "memit", "emmet", "alphaedit", "ft"):
+        assert settled(tiny, asked(method)).said_weight is None
+        assert "said_weight" not in settled(tiny, asked(method)).model_dump(mode="json")
+
+
 def test_a_fact_whose_search_has_ended_disturbs_no_other(tiny):
     """Facts end at different steps, and each comes out as if it had been searched for alone."""
     request = settled(tiny, asked(steps=30, enough=2.0, clamp=40.0))

@@ -34,10 +34,10 @@ def held(search_: _Search, size: float) -> tuple[Tensor, Tensor]:
     draw = torch.Generator().manual_seed(3)
     change = size * torch.randn(search_.count, search_.lm.d_model, generator=draw)
     search_.change["value"] = change.requires_grad_(True)
-    with_it = search_._loss()[0]
+    with_it = search_._loss().loss
     gamma = search_.request.sadr
     search_.request = search_.request.model_copy(update={"sadr": 0.0})
-    without = search_._loss()[0]
+    without = search_._loss().loss
     search_.request = search_.request.model_copy(update={"sadr": gamma})
     value = (with_it - without) / gamma
     return value, torch.autograd.grad(value.sum(), change, allow_unused=True)[0]
@@ -98,7 +98,7 @@ def test_the_first_step_costs_nothing_and_a_change_does(family):
     searching_, _ = searching(family, contexts=0)
     plain, _ = searching(family, contexts=0)
     plain.request = plain.request.model_copy(update={"sadr": 0.0})
-    assert (searching_._loss()[0] == plain._loss()[0]).all()
+    assert (searching_._loss().loss == plain._loss().loss).all()
     value, gradient = held(searching(family, contexts=0, sadr_selective=False)[0], 1.0)
     some, _ = held(searching(family, contexts=0)[0], 1.0)
     assert value > 1e-7
@@ -158,7 +158,7 @@ def test_it_holds_attention_back(family):
         again, _ = searching(family, **many)
         again._loss()
         again.change["value"] = change
-        with_it = again._loss()[0]
+        with_it = again._loss().loss
         again.request = again.request.model_copy(update={"sadr": 0.0})
-        far.append(float(with_it - again._loss()[0]))
+        far.append(float(with_it - again._loss().loss))
     assert far[1] < far[0]

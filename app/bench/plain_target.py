@@ -16,7 +16,7 @@ from analysis.key_value import output_matrix
 from editors.request import EditRequest
 from editors.rows import Row
 from editors.sadr import default_epsilon, searched
-from editors.targets import Site
+from editors.targets import STILL, Site
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -36,19 +36,23 @@ def plain_search(
     optimiser = torch.optim.Adam(list(changes.values()), lr=request.rate or 0.5)
     steps = searched(request)
     vanilla: list[Tensor] = []
+    weight, lighter = 1.0, request.said_weight or 1.0
     for step in range(steps):
         attention: list[Tensor] = []
         reading = at_patterns(lm, lambda _, pattern: attention.append(pattern)) if request.sadr else nullcontext()  # noqa: B023
         with _added(lm, rows, layer, changes), reading:
             logs = lm.model(input_ids=ids, attention_mask=mask, use_cache=False).logits.float().log_softmax(-1)
-        loss = torch.zeros((), device=lm.device)
+        loss, drift, everywhere = torch.zeros((), device=lm.device), torch.zeros((), device=lm.device), True
         for index, row in enumerate(rows):
             for place, token in enumerate(row.targets):
-                loss = loss - logs[index, row.first + place, token] / len(row.targets) / asked
+                at = logs[index, row.first + place]
+                loss = loss - weight * at[token] / len(row.targets) / asked
+                everywhere = everywhere and int(at.argmax()) == token
             if row.anchor:
                 now = logs[index, row.start]
                 before = said.setdefault(index, now.detach())
-                loss = loss + request.kl * (now.exp() * (now - before)).sum()
+                drift = (now.exp() * (now - before)).sum()
+                loss = loss + request.kl * drift
         for site, change in changes.items():
             loss = loss + request.decay * change.norm() / base[site].norm() ** 2
         if request.sadr:
@@ -56,6 +60,9 @@ def plain_search(
             loss = loss + request.sadr * _drift(rows, vanilla, attention, request) / asked
         if loss.item() < request.enough or step == steps - 1:
             break
+        if lighter < 1 and everywhere and drift.item() <= STILL:
+            break
+        weight = lighter if everywhere else 1.0
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
