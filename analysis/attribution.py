@@ -184,7 +184,9 @@ class _Run:
         if not places:
             return []
         lm, stream = self.lm, self.stream
-        vectors = torch.stack([stream.vectors(place.part, place.layer)[place.index] for place in places])
+        vectors = torch.stack(
+            [stream.vectors(place.part, place.layer)[place.index].to(self.lens.device) for place in places]
+        )
         up, down = self.lens.words(vectors, WORDS)
         sets = [Scaled({(p.part, p.layer): [p.index]}, factor) for factor in (0.0, 2.0) for p in places]
         probability, _ = outcomes(stream, sets, self.answer)
@@ -275,7 +277,7 @@ def _attributed(lm: "LanguageModel", request: NeuronsRequest, report: Report) ->
         heads=heads,
         ffn=ffn.numpy(),
         attn=attn.numpy(),
-        coefficient=torch.stack([stream.weights("ffn", at)[-1] for at in range(lm.n_layers)]).cpu().numpy(),
+        coefficient=torch.stack([stream.weights("ffn", at)[-1].cpu() for at in range(lm.n_layers)]).numpy(),
         query_dot=asked.dot.numpy(),
         query_share=asked.share.numpy(),
         value=run.cards("value", places, gains),

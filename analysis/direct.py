@@ -35,7 +35,7 @@ def adds_up(lm: "LanguageModel") -> bool:
         run = record(Frame.of(lm, ids), first_hidden(lm, ids), ("attn", "mlp"))
         parts = zip(run.hidden, run.outputs["attn"], run.outputs["mlp"], run.hidden[1:], strict=False)
         off = (
-            float((before + attn + mlp - after).norm() / (1 + (after - before).norm()))
+            ((attn + mlp - (after - before.to(after))).norm() / (1 + (after - before.to(after)).norm())).cpu()
             for before, attn, mlp, after in parts
         )
         lm.memo["adds_up",] = all(share <= TOLERANCE for share in off)
@@ -62,7 +62,7 @@ def to_logits(lm: "LanguageModel", final: Tensor) -> Callable[[Tensor], Tensor]:
     linear: list[Any] = [step.original_component for step in steps[1 if frozen else 0 :]]
 
     def read(change: Tensor) -> Tensor:
-        change = frozen(change) if frozen else change
+        change = frozen(change.to(frozen.scale.device)) if frozen else change
         for step in linear:
             change = change.to(step.weight).float() @ step.weight.float().T
         return change

@@ -36,8 +36,9 @@ class FrozenNorm:
         at = at.detach().float()
         if norm is None:
             return cls(None, None, False, torch.ones_like(at[..., :1]))
+        own = next(norm.parameters(), at)
+        dtype, at = own.dtype, at.to(own.device)
         probe = _probe(at.shape[-1]).to(at) * FAR
-        dtype = next((parameter.dtype for parameter in norm.parameters()), torch.float32)
 
         def asked(x: Tensor) -> Tensor:
             return norm(x.to(dtype)).float()

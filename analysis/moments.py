@@ -103,7 +103,7 @@ def _summed(
             report(index, len(batches), "batches of text read")
             for layer, key in keys(lm, batches[index], layers).items():
                 flat = key.flatten(0, 1).float()
-                product = (flat.T @ flat).double().cpu()
+                product = (flat.T @ flat).cpu().double()  # half the bytes to move, and some devices have no float64
                 sums[layer] = sums[layer] + product if layer in sums else product
             begun = index + 1
     except (Cancelled, KeyboardInterrupt):

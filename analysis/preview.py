@@ -43,11 +43,11 @@ def preview(
             nodes["state", layer] = hidden
         log = lm.readout(hidden[:, -1]).log_softmax(-1)[:, answer].sum()
         gradients = torch.autograd.grad(log, list(nodes.values()))
-    estimates = {name: np.zeros((lm.n_layers, frame.length), dtype=np.float32) for name in ("state", *sites)}
+    found: dict[str, list[Tensor]] = {name: [] for name in ("state", *sites)}
     for ((name, layer), value), gradient in zip(nodes.items(), gradients, strict=True):
         target = clean.hidden[layer + 1] if name == "state" else clean.outputs[name][layer]  # type: ignore[index]
-        effect = ((target - value.detach()) * gradient).sum(-1).mean(0)
-        estimates[name][layer] = effect.float().cpu().numpy()
+        found[name].append(((target - value.detach()) * gradient).sum(-1).mean(0).float().to(log.device))
+    estimates = {name: torch.stack(each).cpu().numpy() for name, each in found.items()}
     return {kind: _windowed(estimates[kind], window) if kind in sites else estimates["state"] for kind in kinds}
 
 

@@ -52,7 +52,7 @@ def token_parts(lm: "LanguageModel", tokens: Tokens, answer: int, nodes: int = N
     parts[:, [not one for one in _own(tokens)]] = 0
     with torch.no_grad():
         ends = torch.cat((tokens.tensor(lm.device), baseline(lm, tokens)))
-        with_it, without = lm.logits(ends)[:, -1].double().log_softmax(-1)[:, answer].tolist()
+        with_it, without = lm.logits(ends)[:, -1].cpu().double().log_softmax(-1)[:, answer].tolist()
     return parts, with_it - without
 
 

@@ -64,7 +64,7 @@ def layer_scores(lm: "LanguageModel", fact: Rewrite) -> LayerScores:
         for layer in range(lm.n_layers):
             base = stream.before("ffn", layer)[-1]
             whole = lens.log_probability(base + stream.written("ffn", layer)[-1]) - lens.log_probability(base)
-            value.append(whole.item())
+            value.append(whole)
         field, count = Field.of(stream, "ffn"), min(VALUE_NEURONS, lm.n_layers * len(stream.vectors("ffn", 0)))
         if lens.cap is None:
             best = top_proven(lens, field, count)[0]
@@ -76,7 +76,8 @@ def layer_scores(lm: "LanguageModel", fact: Rewrite) -> LayerScores:
         places = [Place("ffn", layer, index, len(tokens) - 1) for layer, index, _ in best]
         share = queries(stream, places, torch.tensor([gain for *_, gain in best]), 1, "share").share
         read = _read_behind(stream, ids, subject, answer)
-    lm.memo[known] = LayerScores(np.array(value), share.sum(1).numpy(), read)
+        gained = torch.stack([whole.to(value[0].device) for whole in value]).cpu().double().numpy()
+    lm.memo[known] = LayerScores(gained, share.sum(1).numpy(), read)
     return lm.memo[known]
 
 
@@ -91,8 +92,19 @@ def _read_behind(stream: Stream, ids: torch.Tensor, place: int, answer: int) -> 
         log = lm.readout(hidden[:, -1]).log_softmax(-1)[0, answer]
         slopes = torch.autograd.grad(log, states)
     pairs = zip(states, slopes, strict=True)
-    sizes = [float(state.detach()[0, place].norm()) * float(slope[0, place].norm()) for state, slope in pairs]
-    return np.array(sizes) / max(*sizes, 1e-30)
+    sizes = (
+        torch.stack(
+            [
+                torch.stack((state.detach()[0, place].norm(), slope[0, place].norm())).float().to(log.device)
+                for state, slope in pairs
+            ]
+        )
+        .cpu()
+        .double()
+        .prod(1)
+        .numpy()
+    )
+    return sizes / max(*sizes, 1e-30)
 
 
 def choose_layers(

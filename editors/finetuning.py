@@ -66,37 +66,42 @@ def finetune(
     change = torch.zeros_like(matrix.weight, dtype=torch.float32)
     first, second = torch.zeros_like(change), torch.zeros_like(change)
     starts = [_start(lm, row, layer) for row in bare]
+    spoken = lm.readout.device(lm.block_devices[-1])
+    wanted = [torch.tensor(row.targets, device=spoken)[:, None] for row in bare]
+    ends = [torch.tensor([row.first], device=lm.block_devices[-1]) for row in bare]
     losses, probabilities, formers = [], [], []
-    said: list[int] = []
+    said: list[Tensor] = []  # of each fact, the token it was answered with at first
+    names: list[tuple[str, str]] = []
     steps = searched(request)
     vanilla: dict[int, dict[int, Tensor]] = {}
     for step in range(steps):
         change.requires_grad_(True)
-        loss, score, former = torch.zeros(len(bare)), torch.zeros(len(bare)), np.full(len(bare), np.nan)
+        told: list[Tensor] = []  # of each fact: loss, negative log-probability, probability of what was said at first
         gradient = torch.zeros_like(change)
         for index, (row, (frame, hidden)) in enumerate(zip(bare, starts, strict=True)):
             attention: dict[int, Tensor] = {}
-            ends = torch.tensor([row.first])
-            with _added(matrix.module, change), watched(lm, layer, ends, attention, on=bool(request.sadr)):
+            with _added(matrix.module, change), watched(lm, layer, ends[index], attention, on=bool(request.sadr)):
                 for block in range(layer, lm.n_layers):
                     hidden = frame.run(block, hidden)
             picks = [row.first + place for place in range(len(row.targets))]
             logs = lm.readout(hidden[0, picks]).log_softmax(-1)
-            likely = logs.gather(1, torch.tensor(row.targets, device=logs.device)[:, None]).mean()
+            likely = logs.gather(1, wanted[index]).mean()
             own = -likely
             if request.sadr and attention:
                 norm = vanilla.setdefault(index, {at: rows.detach() for at, rows in attention.items()})
                 own = own + request.sadr * restraint(norm, attention, row.start, request).to(own.device)[0]
             gradient += torch.autograd.grad(own, change)[0]
-            loss[index] = own.detach()
-            score[index] = -likely.detach()
             if step == 0:
-                said.append(int(logs[0].argmax()))
-            former[index] = float(logs[0, said[index]].detach().exp())
+                said.append(logs[0].detach().argmax())
+            former = logs[0].detach().gather(0, said[index][None])[0].exp()
+            told.append(torch.stack((own.detach(), -likely.detach(), former)))
+        loss, score, formerly = torch.stack(told).cpu().unbind(1)  # the one transfer of a step
         losses.append(loss.numpy())
         probabilities.append((-score).exp().numpy())
-        formers.append(former)
-        names = said_at_first(lm, list(zip(request.facts, said, strict=True)))
+        formers.append(formerly.double().numpy())
+        if not names:
+            at_first = torch.stack(said).tolist()
+            names = said_at_first(lm, list(zip(request.facts, at_first, strict=True)))
         report(step + 1, steps, "steps of fine-tuning", SoFar(np.array(probabilities), np.array(formers), names, steps))
         change = change.detach()
         if bool((loss < request.enough).all()) or step == steps - 1:

@@ -32,7 +32,7 @@ def keys_at_end(lm: "LanguageModel", pieces: Sequence[tuple[int, ...]], layer: i
     found: list[Tensor] = [torch.empty(0)] * len(pieces)
     for part in _alike(pieces):
         read = keys(lm, torch.tensor([pieces[index] for index in part]), [layer])[layer][:, -1]
-        for index, key in zip(part, read.double().cpu(), strict=True):
+        for index, key in zip(part, read.cpu().double(), strict=True):
             found[index] = key
     return torch.stack(found)
 
@@ -71,7 +71,7 @@ def hidden_at_end(lm: "LanguageModel", pieces: Sequence[tuple[int, ...]], layer:
     def take(part: list[int]) -> Any:
         def hook(_: Any, __: Any, output: Any) -> None:
             hidden = output[0] if isinstance(output, tuple) else output
-            for index, state in zip(part, hidden[:, -1].double().cpu(), strict=True):
+            for index, state in zip(part, hidden[:, -1].cpu().double(), strict=True):
                 found[index] = state
             raise _Enough
 

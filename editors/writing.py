@@ -219,7 +219,7 @@ class _Writing:
             if key is None:
                 return self.targets.change["value"].double().T
         matrix = output_matrix(self.lm, last)
-        present = matrix.value(keys_at_end(self.lm, bare, last).float()).double().cpu()
+        present = matrix.value(keys_at_end(self.lm, bare, last).float()).cpu().double()
         return (self.targets.target("value").double() - present).T
 
     def _warn_of_likes(self, keys: Tensor) -> None:

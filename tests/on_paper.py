@@ -122,10 +122,10 @@ def _pairs(found: tuple, inputs: Any) -> list[tuple]:
 
 
 @contextmanager
-def spread(lm: LanguageModel) -> Iterator[OnPaper]:
-    """The model with its lower blocks on one device and its upper ones on another, as accelerate spreads it."""
-    middle = lm.n_layers // 2 + 1
-    places = [FIRST if layer < middle else SECOND for layer in range(lm.n_layers)]
+def spread(lm: LanguageModel, devices: int = 2) -> Iterator[OnPaper]:
+    """The model on one device, or its upper blocks on a second one, as accelerate spreads it."""
+    upper = FIRST if devices == 1 else SECOND
+    places = [FIRST if layer <= lm.n_layers // 2 else upper for layer in range(lm.n_layers)]
     modules: list[tuple[nn.Module, torch.device]] = [
         (block.original_component, place) for block, place in zip(lm.blocks, places, strict=True)
     ]
@@ -146,11 +146,13 @@ def spread(lm: LanguageModel) -> Iterator[OnPaper]:
         return new[id(tensor)]
 
     for module in lm.model.modules():
-        place = inner.get(id(module), SECOND if id(module) in ends else FIRST)
+        place = inner.get(id(module), upper if id(module) in ends else FIRST)
+        tied = next((new[id(one)] for one in module._parameters.values() if id(one) in new), None)
+        place = place if tied is None else place_of(tied)
         for kept in (module._parameters, module._buffers):
             for name, tensor in kept.items():
                 kept[name] = moved(tensor, place)  # type: ignore[assignment]
-    return_to: list[Any] = [*modules, *((step, SECOND) for step in lm.readout.steps)]
+    fed: list[Any] = [*modules, *((step.original_component, upper) for step in lm.readout.steps)]
 
     def bring(place: torch.device) -> Any:
         def call(_: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
@@ -161,7 +163,7 @@ def spread(lm: LanguageModel) -> Iterator[OnPaper]:
 
         return call
 
-    for module, place in return_to:
+    for module, place in fed if devices > 1 else ():
         own = next((one for one in module.parameters()), None)
         handles.append(module.register_forward_pre_hook(bring(place if own is None else own.device), with_kwargs=True))
     lm.block_devices, lm.frames = places, {}
