@@ -15,14 +15,14 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from analysis.embedded import embedded_folder
 from analysis.errors import BadRequest, ModelTooLarge, ModelUnavailable, UnknownArchitecture
-from analysis.memory import free_bytes
+from analysis.gguf_file import GgufFile, forget, gguf_file
+from analysis.loading_price import loading_bytes
+from analysis.memory import demand, free_bytes
 from analysis.model import LanguageModel
 from analysis.model_spec import EMBEDDED, EMBEDDED_NAME, ModelPlan, ModelSpec, kind_of, rooted
 from analysis.study import Report, silent
 
 DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in ("float32", "bfloat16", "float16")}
-HEADROOM = 1.25
-"""Weights times this must fit: what a forward of a few rows needs beside them."""
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -41,14 +41,15 @@ def pick_device(wanted: str) -> torch.device:
 
 
 def _where(spec: ModelSpec, report: Report) -> tuple[str, dict[str, Any]]:
-    """Arguments that lead `from_pretrained` to the files."""
+    """Arguments that lead `from_pretrained` to the files of a folder or of a Hugging Face id."""
     kind = kind_of(spec.source)
     if kind == "embedded":
         return str(embedded_folder(report)), {}
-    path = Path(spec.source).expanduser()
-    if kind == "gguf":
-        return str(path.parent), {"gguf_file": path.name}
-    return (str(path), {}) if kind == "folder" else (spec.source, {"revision": spec.revision})
+    return (str(Path(spec.source).expanduser()), {}) if kind == "folder" else (spec.source, {"revision": spec.revision})
+
+
+def _gguf(spec: ModelSpec) -> GgufFile | None:
+    return gguf_file(Path(spec.source).expanduser().resolve()) if kind_of(spec.source) == "gguf" else None
 
 
 def _name(spec: ModelSpec) -> str:
@@ -72,16 +73,22 @@ def _unavailable(spec: ModelSpec, error: Exception) -> ModelUnavailable:
     )
 
 
+def _config(spec: ModelSpec, report: Report) -> Any:
+    if (file := _gguf(spec)) is not None:
+        return file.config
+    where, extra = _where(spec, report)
+    try:
+        return AutoConfig.from_pretrained(where, trust_remote_code=False, **extra)
+    except (OSError, ValueError, KeyError) as error:
+        raise _unavailable(spec, error) from error
+
+
 def plan(spec: ModelSpec, report: Report = silent) -> ModelPlan:
     """Config, size and memory of a model without loading it.
 
     Raises `ModelUnavailable`, `UnknownArchitecture` or `BadRequest`.
     """
-    where, extra = _where(spec, report)
-    try:
-        config = AutoConfig.from_pretrained(where, trust_remote_code=False, **extra)
-    except (OSError, ValueError, KeyError) as error:
-        raise _unavailable(spec, error) from error
+    config = _config(spec, report)
     try:
         with torch.device("meta"):
             shell = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
@@ -92,6 +99,7 @@ def plan(spec: ModelSpec, report: Report = silent) -> ModelPlan:
     text = config.get_text_config()
     parameters = sum(parameter.numel() for parameter in shell.parameters())
     device = pick_device(spec.device)
+    on_host = _priced(spec, shell, spec.dtype)
     return ModelPlan(
         spec=spec,
         name=_name(spec),
@@ -100,10 +108,19 @@ def plan(spec: ModelSpec, report: Report = silent) -> ModelPlan:
         layers=text.num_hidden_layers,
         heads=text.num_attention_heads,
         parameters=parameters,
-        bytes_needed=int(parameters * DTYPES[spec.dtype].itemsize * HEADROOM),
+        bytes_needed=on_host if device.type == "cpu" else parameters * DTYPES[spec.dtype].itemsize,
+        bytes_on_host=on_host,
+        bytes_in_half=_priced(spec, shell, "bfloat16"),
         bytes_free=free_bytes(device, everywhere=spec.device_map is not None),
         device=str(device),
     )
+
+
+def _priced(spec: ModelSpec, shell: Any, dtype: str) -> int:
+    file = _gguf(spec)
+    stored = getattr(shell.config, "dtype", None) if file is None else None
+    mapped = None if file is None else file.path.stat().st_size
+    return loading_bytes(shell, DTYPES[dtype], stored=stored, mapped=mapped)
 
 
 def load(source: str | ModelSpec = EMBEDDED, *, report: Report = silent, **options: Any) -> LanguageModel:
@@ -118,24 +135,13 @@ def load(source: str | ModelSpec = EMBEDDED, *, report: Report = silent, **optio
         gc.collect()
         raise ModelTooLarge(
             f"{priced.name} does not fit. It needs {priced.bytes_needed / 1e9:.1f} GB in {spec.dtype} on "
-            f"{priced.device}; "
-            f"{priced.bytes_free / 1e9:.1f} GB are free. {_smaller(priced)}"
+            f"{priced.device} while it is loaded; {priced.bytes_free / 1e9:.1f} GB are free. {_smaller(priced)}"
         )
-    where, extra = _where(spec, report)
+    if priced.device != "cpu":
+        demand(priced.bytes_on_host, torch.device("cpu"), f"Loading {priced.name}", "Choose a smaller model.")
     report(0, 1, f"reading {priced.name}")
-    placement = {"device_map": spec.device_map} if spec.device_map else {}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, **extra)
-        model, found = AutoModelForCausalLM.from_pretrained(
-            where,
-            output_loading_info=True,
-            dtype=DTYPES[spec.dtype],
-            attn_implementation="eager",
-            trust_remote_code=False,
-            **({} if "gguf_file" in extra else {"use_safetensors": True}),
-            **placement,
-            **extra,
-        )
+        tokenizer, model, found = _read_gguf(spec, report) if priced.kind == "gguf" else _read_files(spec, report)
     except torch.OutOfMemoryError:
         raise
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
@@ -145,9 +151,7 @@ def load(source: str | ModelSpec = EMBEDDED, *, report: Report = silent, **optio
             f"“{spec.source}” lacks {len(absent)} of its model's weights, {absent[0]} among them. "
             "Fetch it again, or choose another."
         )
-    if "gguf_file" in extra:
-        model = unquantised(model)
-    if not placement:
+    if not spec.device_map:
         model = model.to(pick_device(spec.device))
     if not getattr(model.config, "architectures", None):
         model.config.architectures = [type(model).__name__]
@@ -156,26 +160,47 @@ def load(source: str | ModelSpec = EMBEDDED, *, report: Report = silent, **optio
     return lm
 
 
-def unquantised(model: Any) -> Any:
-    """The same weights in a fresh model whose config does not claim to be quantised, so that it can be saved."""
-    config = type(model.config).from_dict(
-        {key: value for key, value in model.config.to_dict().items() if key != "quantization_config"}
+def _read_files(spec: ModelSpec, report: Report) -> tuple[Any, Any, dict[str, Any]]:
+    """Tokenizer, model and what loading says of it; of a Hugging Face id, all from the one commit its config is of."""
+    where, extra = _where(spec, report)
+    config = AutoConfig.from_pretrained(where, trust_remote_code=False, **extra)
+    if (commit := getattr(config, "_commit_hash", None)) and extra:
+        extra = {"revision": commit}
+    tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, **extra)
+    model, found = AutoModelForCausalLM.from_pretrained(
+        where, use_safetensors=True, trust_remote_code=False, **_how(spec), **extra
     )
-    config.architectures = [type(model).__name__]
-    config._attn_implementation = "eager"
-    with torch.device("meta"):
-        fresh = type(model)(config)
-    fresh = fresh.to_empty(device="cpu").to(next(model.parameters()).dtype)
-    fresh.load_state_dict(model.state_dict())
-    for (_, buffer), (_, source) in zip(fresh.named_buffers(), model.named_buffers(), strict=True):
-        buffer.copy_(source)
-    fresh.tie_weights()
-    return fresh
+    return tokenizer, model, found
+
+
+def _read_gguf(spec: ModelSpec, report: Report) -> tuple[Any, Any, dict[str, Any]]:
+    """The same of a GGUF file, whose header was parsed for the plan."""
+    file = gguf_file(Path(spec.source).expanduser().resolve())
+    try:
+        tokenizer = file.tokenizer()
+        with torch.device("meta"):
+            shell = AutoModelForCausalLM.from_config(file.config, trust_remote_code=False)
+        weights = file.weights(shell, DTYPES[spec.dtype], report)
+        config = file.config
+    finally:
+        forget()
+    model, found = type(shell).from_pretrained(None, config=config, state_dict=weights, **_how(spec))
+    model.config.architectures = [type(model).__name__]
+    return tokenizer, model, found
+
+
+def _how(spec: ModelSpec) -> dict[str, Any]:
+    placement = {"device_map": spec.device_map} if spec.device_map else {}
+    return {
+        "output_loading_info": True,
+        "dtype": DTYPES[spec.dtype],
+        "attn_implementation": "eager",
+        **placement,
+    }
 
 
 def _smaller(priced: ModelPlan) -> str:
-    if priced.spec.dtype == "float32":
-        half = priced.bytes_needed / 2
-        verdict = "which fits" if half <= priced.bytes_free else "still too much"
+    if priced.spec.dtype == "float32" and (half := priced.bytes_in_half) < priced.bytes_needed:
+        verdict = "which fits" if half <= priced.bytes_free else "still too much; choose a smaller model"
         return f"In bfloat16 it needs {half / 1e9:.1f} GB, {verdict}."
     return "Choose a smaller model."

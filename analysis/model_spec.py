@@ -37,19 +37,24 @@ class ModelPlan:
     heads: int
     parameters: int
     bytes_needed: int
+    """At the highest, while it is loaded."""
     bytes_free: int
     device: str
+    bytes_on_host: int = 0
+    """The same in the machine's own memory, through which weights for another device come."""
+    bytes_in_half: int = 0
+    """The same in bfloat16."""
 
     @property
     def fits(self) -> bool:
-        """Whether weights and a little headroom go into what is free."""
+        """Whether what loading takes goes into what is free."""
         return self.bytes_needed <= self.bytes_free
 
     def sentence(self) -> str:
         """The plan in one line."""
         return (
             f"{self.name}: {self.parameters / 1e6:,.0f} million parameters, {self.layers} layers; needs "
-            f"{self.bytes_needed / 1e9:.1f} GB in {self.spec.dtype} on {self.device}, "
+            f"{self.bytes_needed / 1e9:.1f} GB in {self.spec.dtype} on {self.device} while it is loaded, "
             f"{self.bytes_free / 1e9:.1f} GB are free."
         )
 
