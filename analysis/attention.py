@@ -54,7 +54,7 @@ def at_patterns(lm: "LanguageModel", act: Act) -> Iterator[None]:
 
     def write(layer: int) -> Any:
         def call(_: Any, __: Any, output: Tensor) -> Tensor | None:
-            return projected(layer, changed.pop(layer)) if layer in changed else None
+            return projected(layer, changed.pop(layer)).reshape(output.shape) if layer in changed else None
 
         return call
 
@@ -71,7 +71,7 @@ def at_patterns(lm: "LanguageModel", act: Act) -> Iterator[None]:
         handles.append(block.register_forward_pre_hook(remember(layer), with_kwargs=True))
         handles.append(block.attn.original_component.register_forward_hook(inside(layer)))
         handles.append(block.attn.hook_pattern.register_forward_hook(read(layer)))
-        handles.append(block.attn.hook_out.register_forward_hook(write(layer)))
+        handles.append(block.attn.o.register_forward_hook(write(layer)))
     try:
         yield
     finally:

@@ -54,6 +54,10 @@ class AverageRequest(Prompted):
             **self.framing(),
         )
 
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        return () if set(self.kinds) == {"state"} else ("parts",)
+
 
 @dataclass
 class AverageResult:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from analysis.architecture import CACHE_ARGUMENTS, block_arguments, from_token
+from analysis.architecture import CACHE_ARGUMENTS, as_taken, block_arguments, from_token, put_out
+from analysis.errors import UnknownArchitecture
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -38,8 +39,7 @@ class PrefixCache:
 
     def __init__(self, prefix: tuple[Tensor, Tensor] | None = None):
         self.prefix = prefix
-        self.keys: Tensor
-        self.values: Tensor
+        self.kept: tuple[Tensor, Tensor] | None = None
 
     def update(self, keys: Tensor, values: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         """Keys and values (rows, heads, tokens, d_head) of prefix and batch together."""
@@ -48,8 +48,26 @@ class PrefixCache:
                 torch.cat((stored.to(new.device).repeat(new.shape[0] // stored.shape[0], 1, 1, 1), new), dim=2)
                 for stored, new in zip(self.prefix, (keys, values), strict=True)
             )
-        self.keys, self.values = keys, values
+        self.kept = keys, values
         return keys, values
+
+    @property
+    def keys(self) -> Tensor:
+        """What the block attended to, (rows, heads, tokens, d_head)."""
+        return self._told[0]
+
+    @property
+    def values(self) -> Tensor:
+        """What the block mixed, (rows, heads, tokens, d_head)."""
+        return self._told[1]
+
+    @property
+    def _told(self) -> tuple[Tensor, Tensor]:
+        if self.kept is None:
+            raise UnknownArchitecture(
+                "a block keeps no keys and values of the tokens it has read, so no forward can be resumed"
+            )
+        return self.kept
 
     def get_seq_length(self, *_: Any) -> int:
         """Tokens already stored."""
@@ -104,7 +122,7 @@ def call_block(
 ) -> Tensor:
     """Output (rows, tokens, d_model) of one block for its input, with the arguments that go with these tokens."""
     hidden = hidden.to(lm.block_devices[layer])
-    output = lm.blocks[layer](hidden, **arguments, **dict.fromkeys(CACHE_ARGUMENTS, cache))
+    output = lm.blocks[layer](hidden, **as_taken(arguments, len(hidden)), **dict.fromkeys(CACHE_ARGUMENTS, cache))
     return output[0] if isinstance(output, tuple) else output
 
 
@@ -149,7 +167,8 @@ def at_sites(lm: "LanguageModel", sites: tuple[Site, ...], act: Any) -> Iterator
     """Call `act(site, layer, output) -> Tensor | None` on sub-block outputs while the context is open.
 
     `output` is (rows, tokens, d_model), also for families that flatten rows and tokens in
-    their MLP; a returned tensor takes its place.
+    their MLP, and times what the family multiplies it by on its way: what is added to the
+    residual stream. A returned tensor takes its place.
     """
     rows = [0]
 
@@ -158,8 +177,12 @@ def at_sites(lm: "LanguageModel", sites: tuple[Site, ...], act: Any) -> Iterator
 
     def hook(site: Site, layer: int) -> Any:
         def call(_: Any, __: Any, output: Tensor) -> Tensor | None:
-            changed = act(site, layer, output.reshape(rows[0], -1, output.shape[-1]))
-            return None if changed is None else changed.reshape(output.shape)
+            factor = lm.factors[site]
+            added = output.reshape(rows[0], -1, output.shape[-1])
+            changed = act(site, layer, added if factor == 1 else added * factor)
+            if changed is None:
+                return None
+            return (changed if factor == 1 else changed / factor).reshape(output.shape)
 
         return call
 
@@ -167,8 +190,7 @@ def at_sites(lm: "LanguageModel", sites: tuple[Site, ...], act: Any) -> Iterator
     for layer, block in enumerate(lm.blocks):
         handles.append(block.register_forward_pre_hook(remember, with_kwargs=True))
         for site in sites:
-            point = block.hook_mlp_out if site == "mlp" else block.hook_attn_out
-            handles.append(point.register_forward_hook(hook(site, layer)))
+            handles.append(put_out(block, site).register_forward_hook(hook(site, layer)))
     try:
         yield
     finally:

@@ -41,6 +41,10 @@ class _Reading(Prompted):
     rank_by: Rank = Field("probability", description="scores that order heads: relative change, or logit difference")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of all draws")
 
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        return ("heads", "gradient")
+
 
 class HeadsRequest(_Reading):
     """Which heads speak for memory, and which for the page, on one prompt?"""
@@ -64,6 +68,10 @@ class HeadsRequest(_Reading):
     @classmethod
     def _as_put(cls, prompt: str) -> str:
         return ended(prompt)
+
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        return (*super().needs(), "looks")
 
 
 class ConflictRequest(_Reading):
@@ -287,6 +295,10 @@ class KnockoutRequest(Prompted):
     modules: bool = Field(True, description="also silence MLP and attention outputs at single tokens")
     at_least: float = Field(0.15, ge=0, le=1, description="least probability of a known answer")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the page's answers")
+
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        return ("patterns", "parts") if self.modules else ("patterns",)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def adds_up(lm: "LanguageModel") -> bool:
 def to_residual(lm: "LanguageModel", layer: int, z: Tensor, change: Tensor) -> Tensor:
     """What changes (…, n, H, d_head) of single heads add to the residual stream, (…, n, H, d), scales frozen at z."""
     weight = attention_matrix(lm, layer).weight.float().unflatten(1, (lm.n_heads, -1))
-    added = torch.einsum("...he,dhe->...hd", change.to(weight), weight)
+    added = torch.einsum("...he,dhe->...hd", change.to(weight), weight) * lm.factors["attn"]
     after = getattr(lm.blocks[layer], "ln1_post", None)
     if after is None:
         return added
@@ -65,7 +65,7 @@ def to_logits(lm: "LanguageModel", final: Tensor) -> Callable[[Tensor], Tensor]:
         change = frozen(change.to(frozen.scale.device)) if frozen else change
         for step in linear:
             change = change.to(step.weight).float() @ step.weight.float().T
-        return change
+        return change * lm.readout.scale
 
     return read
 

@@ -92,10 +92,11 @@ PLAIN = Prompted()
 
 
 def framed(run: Run) -> Run:
-    """A run `(lm, request, …)` whose prompts are put as its request says."""
+    """A run `(lm, request, …)` whose prompts are put as its request says, by a model that can do what it needs."""
 
     @functools.wraps(run)
     def call(lm: Any, request: Prompted, *args: Any, **options: Any) -> Any:
+        lm.require(request.needs())
         with lm.framed(request):
             return run(lm, request, *args, **options)
 

@@ -36,10 +36,10 @@ class FrozenLens:
         head = matrices[-1]
         device = head.weight.device
         self.norm = FrozenNorm.of(norm, final.to(device))
-        self.unembedding = head.weight.detach().float()  # (vocabulary, d)
+        self.unembedding = head.weight.detach().float() * lm.readout.scale  # (vocabulary, d)
         for module in reversed(matrices[:-1]):
             self.unembedding = self.unembedding @ module.weight.detach().float()
-        self.bias = None if head.bias is None else head.bias.detach().float()
+        self.bias = None if head.bias is None else head.bias.detach().float() * lm.readout.scale
         self.cap = lm.readout.soft_cap
         self.answer = answer
 

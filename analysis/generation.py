@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from analysis.architecture import context_length
+from analysis.architecture import context_length, taken
 from analysis.boundary import marked
 from analysis.chat import turn_ends
 from analysis.labels import labels
@@ -47,13 +47,25 @@ def continuations(
     cache = DynamicCache(config=lm.model.config)
     ids = ids.to(lm.device)
     for _ in range(tokens):
-        logits = lm.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1].float()
+        logits = logits_after(lm, ids, cache)
         if generator is None:
             chosen = logits.argmax(-1)
         else:
             chosen = _sample(logits, top_k, torch.rand(len(logits), 1, generator=generator))
         yield chosen.cpu()
         ids = chosen[:, None].to(lm.device)
+
+
+def logits_after(lm: "LanguageModel", ids: Tensor, cache: DynamicCache, mask: Tensor | None = None) -> Tensor:
+    """Logits (rows, vocabulary) in float32 behind `ids` (rows, t), read after what `cache` holds, and kept there too.
+
+    `mask` (rows, all tokens so far): 0 where a text that is filled up in front has not begun.
+    """
+    given = {}
+    if mask is not None:
+        given = {"attention_mask": mask, "position_ids": (mask.cumsum(-1) - 1).clamp_min(0)[:, -ids.shape[1] :]}
+    options = taken(lm.model, {**given, "logits_to_keep": 1})
+    return lm.model(input_ids=ids, past_key_values=cache, use_cache=True, **options).logits[:, -1].float()
 
 
 def _sample(logits: Tensor, top_k: int | None, drawn: Tensor) -> Tensor:
@@ -83,16 +95,13 @@ def together(
     generators = [torch.Generator().manual_seed(seed) for seed in seeds or ()]
     waiting = sorted((row for row in range(len(prompts)) if tokens[row] > 0), key=lambda row: len(prompts[row]))
     with packed(lm) if len(waiting) > 1 else nullcontext():
-        for begin in range(0, len(waiting), ROWS):
-            rows = waiting[begin : begin + ROWS]
+        at_once = ROWS if lm.can("texts") else 1
+        for begin in range(0, len(waiting), at_once):
+            rows = waiting[begin : begin + at_once]
             cache = DynamicCache(config=lm.model.config)
             ids, mask = _begun(lm, [prompts[row] for row in rows], cache)
             while rows:
-                places = (mask.cumsum(-1) - 1).clamp_min(0)[:, -ids.shape[1] :]
-                logits = lm.model(
-                    input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True,
-                    logits_to_keep=1,
-                ).logits[:, -1].float()  # fmt: skip
+                logits = logits_after(lm, ids, cache, mask if at_once > 1 else None)
                 if generators:
                     drawn = torch.cat([torch.rand(1, 1, generator=generators[row]) for row in rows])
                     chosen = _sample(logits, top_k, drawn)
@@ -127,10 +136,7 @@ def _begun(lm: "LanguageModel", prompts: Sequence[Sequence[int]], cache: Dynamic
     ids = torch.tensor([[0] * (longest - len(own)) + own for own in rest], device=lm.device)
     read = torch.tensor([[0] * (longest - len(own)) + [1] * len(own) for own in rest], device=lm.device)
     if shared:
-        lm.model(
-            input_ids=torch.tensor([list(prompts[0][:shared])], device=lm.device), past_key_values=cache,
-            use_cache=True, logits_to_keep=1,
-        )  # fmt: skip
+        logits_after(lm, torch.tensor([list(prompts[0][:shared])], device=lm.device), cache)
         cache.batch_repeat_interleave(len(prompts))
     return ids, torch.cat((read.new_ones(len(prompts), shared), read), 1)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from analysis.architecture import carried
 from analysis.blocks import Frame, first_hidden
 from analysis.tokens import Tokens
 
@@ -55,7 +56,11 @@ def attention_given(lm: "LanguageModel", outputs: dict[int, Tensor]) -> Iterator
     """
 
     def instead(layer: int) -> Any:
-        return lambda *_, **__: (outputs[layer], None)
+        def given(*args: Any, **kwargs: Any) -> tuple[Tensor, None]:
+            stream = carried(lm.blocks[layer].attn, args, kwargs)
+            return outputs[layer] if stream is None else outputs[layer] + stream, None
+
+        return given
 
     for layer, block in enumerate(lm.blocks):
         block.attn.__dict__["forward"] = instead(layer)

@@ -28,6 +28,10 @@ class HopsRequest(Prompted):
     stride: int = Field(3, ge=1, description="knock-out, back-patching: every so many layers")
     window: int = Field(5, ge=1, description="knock-out: layers cut together")
 
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        return ("patterns",) if self.knock_out else ()
+
 
 @dataclass(frozen=True)
 class HopsResult:

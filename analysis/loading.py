@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from analysis.architecture import refuse_by_config
 from analysis.embedded import embedded_folder
 from analysis.errors import BadRequest, ModelTooLarge, ModelUnavailable, UnknownArchitecture
 from analysis.gguf_file import GgufFile, forget, gguf_file
@@ -89,6 +90,7 @@ def plan(spec: ModelSpec, report: Report = silent) -> ModelPlan:
     Raises `ModelUnavailable`, `UnknownArchitecture` or `BadRequest`.
     """
     config = _config(spec, report)
+    refuse_by_config(spec.source, config)
     try:
         with torch.device("meta"):
             shell = AutoModelForCausalLM.from_config(config, trust_remote_code=False)

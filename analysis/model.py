@@ -6,7 +6,7 @@ Hugging Face's own.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,18 +15,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from analysis.architecture import Readout, build_bridge, context_length, text_config
-from analysis.blocks import Frame, PrefixCache, first_hidden, record
+from analysis.architecture import (
+    Readout,
+    build_bridge,
+    context_length,
+    factors_in,
+    refuse_by_config,
+    taken,
+    text_config,
+)
+from analysis.blocks import Frame, PrefixCache, Site, first_hidden, record
 from analysis.boundary import marked
+from analysis.capabilities import Capability, lacking
 from analysis.chat import in_chat
 from analysis.errors import PromptTooLong, UnknownArchitecture
 from analysis.framing import PLAIN, Chat, Framing
 from analysis.labels import joins_with_spaces
+from analysis.load_check import FAILURES, TOLERANCE, prompts, refuse_what_looks_ahead, tried, why, written_factors
 from analysis.study import edited_hash
 from analysis.tokens import Tokens, encode, label
-
-TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.5, torch.bfloat16: 2.0}
-"""Largest logit difference the self-check accepts; a wrong forward differs by far more."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +61,6 @@ class LanguageModel:
 
     def __init__(self, model: nn.Module, tokenizer: Any, *, name: str, source: str = "", revision: str | None = None):
         self.name, self.source, self.revision = name, source or name, revision
-        if getattr(model.config, "is_encoder_decoder", False):
-            raise UnknownArchitecture(
-                f"{name} is an encoder with a decoder ({type(model).__name__}); this workbench reads "
-                "decoder-only models."
-            )
         self.tokenizer = tokenizer
         self.edits: tuple[str, ...] = ()  # ids of the edits written over these weights now
         self.framing: Framing = PLAIN  # how prompts are put now
@@ -68,15 +70,33 @@ class LanguageModel:
         self.parameters: dict[str, nn.Parameter] = dict(model.named_parameters())
         self.buffers: dict[str, Tensor] = dict(model.named_buffers())
         self.config = text_config(model.config)
-        probe = torch.arange(2, 10).remainder(self.config.vocab_size).unsqueeze(0)
+        refuse_by_config(self.name, model.config)
+        self.factors: dict[Site, float] = {"mlp": 1.0, "attn": 1.0}  # of what is added to the residual stream
+        self.capabilities: dict[str, Capability] = {}
+        probes = prompts(self.config.vocab_size)
         with torch.no_grad():
-            reference = self.logits(probe)
-        self.bridge = build_bridge(model)
+            plain = self._plain(probes)
+            self.bridge = build_bridge(model)
         self.bridge.eval().requires_grad_(False)  # some families' joint projections are split into new parameters
         self.blocks = list(self.bridge.blocks)
         self.block_devices = [next(block.parameters()).device for block in self.blocks]
         self.readout = Readout.of(self.bridge, model.config)
-        self.check = self._check(probe, reference)
+        self.check = self._check(probes[0], plain[0])
+        self.capabilities = tried(self, probes, plain)
+
+    def _plain(self, probes: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Logits of two prompts by the plain model, never wrapped."""
+        try:
+            plain = self.logits(probes[0]), self.logits(probes[1])
+        except torch.OutOfMemoryError:
+            raise
+        except FAILURES as error:
+            raise UnknownArchitecture(
+                f"{self.name} ({type(self.model).__name__}) does not read a plain prompt: {why(error)} Choose another "
+                "model."
+            ) from error
+        refuse_what_looks_ahead(self, *probes, plain)
+        return plain
 
     def _check(self, probe: Tensor, reference: Tensor) -> SelfCheck:
         middle = probe.shape[1] // 2
@@ -85,6 +105,9 @@ class LanguageModel:
                 bridged = self.logits(probe)
                 frame = Frame(self, probe)
                 passage = record(frame, first_hidden(self, probe))
+                if len(factors_in(self.config)) > 1:
+                    self.readout = self.readout.scaled(self.config, passage.hidden[-1], reference)
+                    self.factors = written_factors(self, probe)
                 whole = self.readout(passage.hidden[-1]).to(reference.device)
                 hidden = passage.hidden[0][:, middle:].repeat(2, 1, 1)
                 for layer in range(self.n_layers):
@@ -94,28 +117,38 @@ class LanguageModel:
                 resumed = self.readout(hidden).to(reference.device)
         except torch.OutOfMemoryError:
             raise
-        except (TypeError, AttributeError, LookupError, ValueError, RuntimeError) as error:
+        except (*FAILURES, UnknownArchitecture) as error:
             raise UnknownArchitecture(
-                f"{self.name} cannot be read block by block ({error}). Choose another model, or report "
-                "its architecture."
+                f"{self.name} ({type(self.model).__name__}) cannot be read block by block: {why(error)} Choose another "
+                "model, or report its architecture."
             ) from error
         blocks = max((whole - reference).abs().max(), (resumed - reference[:, middle:]).abs().max())
         check = SelfCheck(bridge=(bridged - reference).abs().max().item(), blocks=blocks.item())
         if not check.largest <= TOLERANCE.get(self.dtype, 1e-3):
             raise UnknownArchitecture(
-                f"{self.name} cannot be read exactly: its logits differ from Hugging Face's by "
-                f"{check.bridge:.2g} through the bridge and {check.blocks:.2g} block by block. "
+                f"{self.name} ({type(self.model).__name__}) cannot be read exactly: its logits differ from Hugging "
+                f"Face's by {check.bridge:.2g} through the bridge and {check.blocks:.2g} block by block. "
                 "Choose another model, or report its architecture."
             )
         return check
+
+    def can(self, capability: str) -> bool:
+        """Whether the model has one of `analysis.capabilities`; while they are tried, it is taken to."""
+        return capability not in self.capabilities or not self.capabilities[capability].refused
+
+    def require(self, needs: Iterable[str]) -> None:
+        """Raise `UnknownArchitecture` where the model lacks one of the capabilities, with the reason."""
+        if sentence := lacking(needs, self.capabilities, self.name):
+            raise UnknownArchitecture(sentence)
 
     def logits(self, ids: Tensor, last: int = 0) -> Tensor:
         """Logits (rows, tokens, vocabulary) in float32 of the model's own full forward.
 
         `last`: of so many tokens at the end only; 0 for all.
         """
-        output = self.model(input_ids=ids.to(self.device), use_cache=False, logits_to_keep=last)
-        return output.logits.float()
+        options = taken(self.model, {"logits_to_keep": last})
+        output = self.model(input_ids=ids.to(self.device), use_cache=False, **options)
+        return output.logits[:, -last:].float()
 
     @torch.no_grad()
     def next_word(self, tokens: Tokens) -> Tensor:

@@ -48,6 +48,10 @@ class NeuronsRequest(Prompted):
             raise ValueError("each is a number from 1 to 10000")
         return tuple(sorted(set(counts)))
 
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        return ("neurons", "gradient")
+
 
 @dataclass(frozen=True)
 class Neuron:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
+from analysis.architecture import key_heads
 from analysis.conflict_result import parse_head
 from analysis.errors import BadRequest
 from analysis.heads import at_heads
@@ -75,8 +76,8 @@ def at_inputs(lm: "LanguageModel", receivers: Sequence[Receiver], act: Any) -> I
 
 
 def heads_of(lm: "LanguageModel", where: Input) -> int:
-    """Query heads, or key heads for keys and values."""
-    return lm.n_heads if where == "q" else getattr(lm.config, "num_key_value_heads", None) or lm.n_heads
+    """Query heads, or key heads for keys and values, as many as their projection is wide."""
+    return lm.n_heads if where == "q" else key_heads(lm.blocks[0].attn, lm.n_heads)
 
 
 @torch.no_grad()

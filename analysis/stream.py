@@ -14,7 +14,7 @@ from transformers.pytorch_utils import Conv1D
 
 from analysis.architecture import writes_through
 from analysis.attention import at_patterns
-from analysis.blocks import Frame, Passage, first_hidden, record
+from analysis.blocks import Frame, Passage, Site, first_hidden, record
 from analysis.errors import UnknownArchitecture
 from analysis.frozen_norm import FrozenNorm
 from analysis.key_value import output_matrix
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Part = Literal["ffn", "attn"]
 PARTS: tuple[Part, ...] = ("attn", "ffn")
+SITES: dict[Part, Site] = {"attn": "attn", "ffn": "mlp"}
 TOLERANCE = 1e-3
 """Of the largest number written; a norm between would change it by far more."""
 
@@ -40,7 +41,7 @@ class Stream:
 
     def written(self, part: Part, layer: int) -> Tensor:
         """What the part adds to the stream, (T, d_model)."""
-        return self.passage.outputs["mlp" if part == "ffn" else "attn"][layer][0].float()
+        return self.passage.outputs[SITES[part]][layer][0].float()
 
     def before(self, part: Part, layer: int) -> Tensor:
         """The stream a part's score starts from, (T, d_model): h of the layer below, for an MLP with this layer's A.
@@ -55,8 +56,17 @@ class Stream:
         module = matrix_of(self.frame.lm, part, layer)
         weight: Tensor = module.weight.detach().float()  # type: ignore[operator]
         rows = weight if isinstance(module, Conv1D) else weight.T
-        norm = self.frame.lm.blocks[layer]
-        return FrozenNorm.of(writes_through(norm, part), rows[:1]).linear(rows)
+        norm = writes_through(self.frame.lm.blocks[layer], part)
+        return FrozenNorm.of(norm, rows[:1]).linear(rows) * self.frame.lm.factors[SITES[part]]
+
+    def constant(self, part: Part, layer: int) -> Tensor:
+        """What the part writes whatever its neurons do, (T, d_model): the biases of its output matrix and of a norm."""
+        scales, bias = self.scales[part][layer], getattr(matrix_of(self.frame.lm, part, layer), "bias", None)
+        width = self.frame.lm.d_model
+        own = scales.new_zeros(1, width) if bias is None else bias.detach().float()[None]
+        norm = FrozenNorm.of(writes_through(self.frame.lm.blocks[layer], part), scales.new_ones(1, width))
+        whole = norm.linear(own) / scales + (0 if norm.bias is None else norm.bias)
+        return whole * self.frame.lm.factors[SITES[part]]
 
     def weights(self, part: Part, layer: int) -> Tensor:
         """Coefficients over the scale behind, (T, N or M): times `vectors`, what the neurons write."""
@@ -136,6 +146,7 @@ def _refuse_what_does_not_add_up(stream: Stream, behind: dict[Part, list[Tensor]
         for part in PARTS:
             norm = FrozenNorm.of(writes_through(lm.blocks[layer], part), behind[part][layer])
             told = norm(behind[part][layer]) + (0 if norm.bias is None else norm.bias)
+            told = told * lm.factors[SITES[part]]
             if (told - stream.written(part, layer).to(told)).abs().max() > loose * (1 + told.abs().max()):
                 raise UnknownArchitecture(
                     f"Something unknown stands between the output matrix of the {part} of layer {layer} of {lm.name} "

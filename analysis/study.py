@@ -42,6 +42,10 @@ class Request(BaseModel):
         """The class's edition; a later one for those of its requests that alone have come to mean other numbers."""
         return self.edition
 
+    def needs(self) -> tuple[str, ...]:
+        """What of `analysis.capabilities` a model must have for this."""
+        return ()
+
     def key(self, model: str) -> str:
         """Content hash of this request on the model with weights hash `model`."""
         edition = self.own_edition()

@@ -89,6 +89,10 @@ class TraceRequest(Prompted):
             raise ValueError("a replacement text needs corruption = replace")
         return self
 
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        return () if set(self.kinds) == {"state"} else ("parts",)
+
 
 @dataclass
 class Grid:

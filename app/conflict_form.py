@@ -6,10 +6,11 @@ import streamlit as st
 
 from analysis import ConflictRequest, HeadsRequest, KnockoutRequest, read_facts
 from analysis.conflict_prompts import Format
-from app import chat_form
+from app import chat_form, flow
 from app.boundary_field import boundary_field
 from app.links import validated
 from app.session import field, loose, seed, slot, take_fill
+from app.studies import STUDIES
 
 PAGE, MANY = "heads", "conflict"
 CORRUPTION_WORDS = {
@@ -60,7 +61,10 @@ def draw() -> bool:
         subject.text_input("Subject", **field(PAGE, "subject"))
         context.text_input("The page says", **field(PAGE, "context"))
         memory.text_input("The model remembers", **field(PAGE, "memory"), placeholder="what it says itself")
-        pressed = button.button(
+        pressed = flow.go(
+            button,
+            PAGE,
+            STUDIES["heads"],
             "Find the heads",
             type="primary",
             icon=":material/balance:",

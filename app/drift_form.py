@@ -5,10 +5,11 @@ from typing import Any
 import streamlit as st
 
 from analysis.finding import occurrences
-from app import chat_form, written
+from app import chat_form, flow, written
 from app.boundary_field import boundary_field
 from app.links import validated
 from app.session import adopt, field, seed, slot
+from app.studies import STUDIES
 from editors.drift_result import DriftRequest
 from editors.edit import Edit
 from editors.tasks import TaskPrompt, prompts_of
@@ -81,8 +82,16 @@ def draw() -> bool:
         subject, answer, button = st.columns([3, 3, 2], vertical_alignment="bottom")
         subject.text_input("Edited subject", **field(PAGE, "subject"))
         answer.text_input("Answer that should stand", **field(PAGE, "answer"), placeholder="the model’s own, before")
-        pressed = button.button(
-            "Look", type="primary", icon=":material/visibility:", width="stretch", shortcut="Mod+Enter", key="drift-go"
+        pressed = flow.go(
+            button,
+            PAGE,
+            STUDIES["drift"],
+            "Look",
+            type="primary",
+            icon=":material/visibility:",
+            width="stretch",
+            shortcut="Mod+Enter",
+            key="drift-go",
         )
         with st.container(horizontal=True, vertical_alignment="center"):
             chat_form.draw(PAGE)

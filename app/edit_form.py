@@ -16,12 +16,13 @@ from analysis.errors import BadRequest, SubjectNotFound
 from analysis.facts import Fact, another_object
 from analysis.framing import Prompted
 from analysis.tokens import find_text
-from app import bring_form, chat_form
+from app import bring_form, chat_form, flow
 from app.boundary_field import boundary_field
 from app.forgetting import LIMIT, SILENT
 from app.links import validated
 from app.services import services
 from app.session import field, loose, seed, slot, spec, take_fill
+from app.studies import STUDIES
 from editors.request import EditRequest, KeyMode, MethodName, Rewrite
 
 PAGE = "edit"
@@ -168,8 +169,16 @@ def draw() -> bool:
         prompt.text_input("Fact", **field(PAGE, "prompt"), placeholder="A sentence that ends just before its answer")
         subject.text_input("Subject", **field(PAGE, "subject"))
         target.text_input("New answer", **field(PAGE, "target"), placeholder="the word to write")
-        pressed = button.button(
-            "Write", type="primary", icon=":material/edit_note:", width="stretch", shortcut="Mod+Enter", key="edit-go"
+        pressed = flow.go(
+            button,
+            PAGE,
+            STUDIES["edit"],
+            "Write",
+            type="primary",
+            icon=":material/edit_note:",
+            width="stretch",
+            shortcut="Mod+Enter",
+            key="edit-go",
         )
         with st.container(horizontal=True, gap="small"):
             st.button("Add a fact", icon=":material/add:", key="edit-add", on_click=_add, args=([_EMPTY],))

@@ -7,12 +7,13 @@ from typing import Any
 import streamlit as st
 
 from analysis import WorkbenchError
+from analysis.capabilities import lacking
 from analysis.errors import BadRequest
 from analysis.study import Request, Study
 from app.charts.marked import escape as escape
 from app.jobs import Job
 from app.services import public, rail_owner, services
-from app.session import session_id, spec
+from app.session import session_id, slot, spec
 from app.written import on
 from editors.edit import Edit
 from editors.request import EditRequest
@@ -60,11 +61,35 @@ def start(page: str, study: Study, request: Request, edits: tuple[Edit, ...] | N
     It runs under the edits that are on now, unless others are named.
     """
     _within_limits(request)
+    if reason := lacked(request.needs()):
+        raise BadRequest(reason)
     stop(page)
     st.session_state.pop(f"{page}.opened", None)
     job = services().worker.submit(study, request, spec(), session_id(), on() if edits is None else edits)
     st.session_state[f"{page}.job"] = job
     return job
+
+
+def barred(page: str, study: Study) -> str | None:
+    """Why the model in memory cannot run a study as its form stands; None where it can, or none is loaded yet."""
+    asked = {name: st.session_state.get(slot(page, name)) for name in study.request.model_fields}
+    form = study.request.model_construct(**{name: value for name, value in asked.items() if value})
+    return lacked(form.needs())
+
+
+def lacked(needs: tuple[str, ...]) -> str | None:
+    """The sentence that says what of `needs` the model in memory lacks; None where nothing, or none is loaded yet."""
+    card = services().models.cards.get(spec())
+    return lacking(needs, card["capabilities"], card["name"]) if card else None
+
+
+def go(where: Any, page: str, study: Study, label: str, *, disabled: bool = False, **options: Any) -> bool:
+    """The button that starts a study, drawn in `where`; greyed, with the reason, where the model cannot run it."""
+    reason = barred(page, study)
+    pressed = where.button(label, disabled=disabled or reason is not None, **options)
+    if reason is not None:
+        st.markdown(f":orange[:material/block: {escape(reason)}]")
+    return bool(pressed)
 
 
 def first_part(page: str) -> None:

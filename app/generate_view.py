@@ -51,7 +51,9 @@ def draw() -> bool:
                 st.number_input("Seed", 0, 2**32 - 1, **field(PAGE, "seed"), width=130)
             chat_form.draw(PAGE)
             st.number_input("Longest, in tokens", 1, 200, **field(PAGE, "tokens"), width=150)
-            return st.button("Go on", type="primary", icon=":material/notes:", key="generate-go")
+            return flow.go(
+                st, PAGE, STUDIES["generate"], "Go on", type="primary", icon=":material/notes:", key="generate-go"
+            )
 
 
 def request() -> GenerateRequest:

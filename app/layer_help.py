@@ -33,7 +33,7 @@ def draw() -> None:
     except WorkbenchError as error:
         flow.refusal(error)
         return
-    if st.button(f"Try it on {len(request.facts)} facts", icon=":material/stacks:", key="layers-go"):
+    if flow.go(st, PAGE, STUDY, f"Try it on {len(request.facts)} facts", icon=":material/stacks:", key="layers-go"):
         flow.start(PAGE, STUDY, request, ())
     flow.settle(PAGE)
     flow.progress(PAGE, None)

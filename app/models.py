@@ -47,7 +47,7 @@ class ModelSlot:
                 self._spec = spec
                 _settle()
                 self.tokenizers[spec] = self._model.tokenizer
-                self.cards[spec] = self._model.card()
+                self.cards[spec] = self._model.card() | {"capabilities": self._model.capabilities}
             return self._model
 
     def release(self) -> None:

@@ -51,7 +51,7 @@ def draw(chain: Chain, framing: dict[str, Any]) -> None:
             key="reach-methods",
         )
         thoughts = st.toggle("Also let it think first", key="reach-thoughts", help="Chain of thought: five examples.")
-        pressed = st.button("Compare", icon=":material/compare_arrows:", key="reach-go")
+        pressed = flow.go(st, PAGE, STUDY, "Compare", icon=":material/compare_arrows:", key="reach-go")
     try:
         case = case_of_chain(chain, "second" if which == "second" else "first")
         if not methods:

@@ -14,10 +14,11 @@ from analysis.tokens import Tokens, subject_range
 from app import chat_form
 from app.boundary_field import boundary_field
 from app.components import token_strip
-from app.flow import refusal
+from app.flow import go, refusal
 from app.links import validated
 from app.services import services
 from app.session import field, seed, slot, spec, take_fill
+from app.studies import STUDIES
 from app.trace_view import METRIC_WORDS
 
 PAGE = "trace"
@@ -84,8 +85,16 @@ def draw() -> bool:
             placeholder="the model’s own",
             help="The word to follow. Left empty, it is what the model says by itself.",
         )
-        pressed = button.button(
-            "Trace", type="primary", icon=":material/play_arrow:", width="stretch", shortcut="Mod+Enter", key="trace-go"
+        pressed = go(
+            button,
+            PAGE,
+            STUDIES["trace"],
+            "Trace",
+            type="primary",
+            icon=":material/play_arrow:",
+            width="stretch",
+            shortcut="Mod+Enter",
+            key="trace-go",
         )
         _strip()
         with st.container(horizontal=True, vertical_alignment="bottom"):

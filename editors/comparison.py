@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from analysis.framing import Prompted
 from editors.case import Case
-from editors.request import MethodName, in_parts
+from editors.request import MethodName, in_parts, needs_of
 
 WITH_SADR: tuple[MethodName, ...] = ("rome", "memit", "emmet", "alphaedit", "pmet", "ft")
 """Methods that can hold attention back."""
@@ -37,3 +37,7 @@ class Comparison(Prompted):
                     f"{', '.join(WITH_SADR)} with +sadr"
                 )
         return tuple(dict.fromkeys(methods))
+
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        return needs_of(self.methods)

@@ -55,6 +55,10 @@ class DriftRequest(DriftPrompt):
     def _in_order(cls, grids: tuple[GridKind, ...]) -> tuple[GridKind, ...]:
         return tuple(kind for kind in GRIDS if kind in grids)
 
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        return ("patterns", "parts")
+
 
 class PatchRequest(DriftPrompt):
     """What is said when chosen heads look where they looked before the edits?"""
@@ -80,6 +84,10 @@ class PatchRequest(DriftPrompt):
             for layer in span:
                 found.setdefault(layer, set()).update(range(heads) if head is None else [head])
         return {layer: tuple(sorted(own)) for layer, own in sorted(found.items())}
+
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        return ("patterns",)
 
 
 def _head(name: str) -> tuple[range, int | None]:
@@ -174,6 +182,10 @@ class DriftsRequest(Prompted):
     )
     heads: int = Field(10, ge=1, description="heads that drifted most whose attention is set back together")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the random heads they are compared with")
+
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        return ("patterns",)
 
 
 PATCHED = ("without the edits", "with them", "drifted heads set back", "random heads set back", "all heads set back")

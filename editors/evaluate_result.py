@@ -62,6 +62,10 @@ class EvaluateRequest(Comparison):
         False, description="also let it write texts about the subjects, for their fluency and consistency"
     )
 
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        return (*super().needs(), *(("generation",) if self.free or self.fluency else ()))
+
 
 @dataclass(frozen=True)
 class Mean:

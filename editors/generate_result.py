@@ -23,6 +23,10 @@ class GenerateRequest(Prompted):
             raise ValueError("a prompt is empty")
         return tuple(map(ended, prompts))
 
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        return ("generation",)
+
 
 @dataclass(frozen=True)
 class Generated:

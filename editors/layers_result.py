@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from analysis.framing import Prompted
-from editors.request import Rewrite
+from editors.request import Rewrite, needs_of
 
 OUTCOMES = ("rewrite", "paraphrase", "neighbour")
 
@@ -27,6 +27,10 @@ class LayersRequest(Prompted):
     @classmethod
     def _ascending(cls, layers: tuple[int, ...] | None) -> tuple[int, ...] | None:
         return tuple(sorted(set(layers))) if layers else None
+
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        return needs_of((self.method,))
 
 
 @dataclass

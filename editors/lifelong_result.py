@@ -13,7 +13,7 @@ from pydantic import Field
 from analysis.framing import Prompted
 from editors.case import Case
 from editors.evaluate_result import Mean, mean_of
-from editors.request import MethodName, in_parts
+from editors.request import MethodName, in_parts, needs_of
 
 ASKED = ("rewrite", "paraphrase", "neighbour")
 """Kinds of prompts that are scored, each by the strict protocol: every token of the wanted answer the likeliest."""
@@ -38,6 +38,10 @@ class LifelongRequest(Prompted):
         """No edit, the milestones within the stream, and its end."""
         inside = {one for one in self.milestones if 0 < one < len(self.cases)}
         return (0, *sorted(inside), len(self.cases))
+
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        return (*needs_of((self.method,)), "generation")
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,10 @@ class QuizRequest(Comparison):
     turns: int = Field(3, ge=0, le=10, description="times it is told that its answer is wrong")
     words: int = Field(16, ge=1, le=64, description="tokens an answer may take")
 
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        return (*super().needs(), "generation")
+
 
 def dimension_of(form: str) -> Dimension:
     """Where a form belongs; the affirmation before any doubt (turn 0) is the form yes."""

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from analysis.framing import Prompted
-from editors.request import MethodName, Rewrite, in_parts
+from editors.request import MethodName, Rewrite, in_parts, needs_of
 
 NO_EDIT = "none"
 HELD, HOPS, DIRECT, THOUGHTS = "edit_wise", "instance_wise", "multi_hop", "multi_hop_thoughts"
@@ -49,6 +49,10 @@ class ReachRequest(Prompted):
 
     def own_edition(self) -> int:
         return 3 if any(map(in_parts, self.methods)) else self.edition
+
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        return (*needs_of(self.methods), "generation")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ One request serves all methods, so that pages, commands and recipes say the same
 left out takes the method's default, which `editors.settling` fills in from the model's structure.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -134,3 +135,27 @@ class EditRequest(Prompted):
     @classmethod
     def _ascending_or_none(cls, layers: tuple[int, ...] | None) -> tuple[int, ...] | None:
         return None if layers is None else tuple(sorted(set(layers)))
+
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        if self.method == "prune":
+            return ("heads",)
+        found = ["memory", "gradient"]
+        if self.method != "ft" and (self.contexts or self.source == OWN):
+            found.append("generation")  # the model writes its contexts and its own text
+        aim = self.aim or ("mlp" if self.method == "ifmet" else "block")
+        if self.method in ("memit", "emmet", "alphaedit") or (self.method in ("ace", "ifmet") and aim == "block"):
+            found.append("stream")
+        if self.method == "ace" and (self.layers is None or self.shallow is None):
+            found.append("neurons")
+        return (*found, "looks") if self.sadr else tuple(found)
+
+
+def needs_of(methods: Sequence[str]) -> tuple[str, ...]:
+    """What all of these methods need, SADR as in rome+sadr; one that cannot write by itself refuses its cases."""
+    fact = Rewrite(prompt="{}", subject="a", target="b")
+    each = [
+        EditRequest(facts=(fact,), method=method, sadr=float(bool(extra))).needs()  # type: ignore[arg-type]
+        for method, _, extra in (one.partition("+") for one in methods)
+    ]
+    return tuple(need for need in each[0] if all(need in one for one in each)) if each else ()

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from analysis.architecture import put_out
 from analysis.key_value import output_matrix
 from analysis.packed import packed
 from analysis.study import Report, silent
@@ -303,7 +304,7 @@ class _Search:
         handles = []
         for site in self.sites:
             if site != "hidden":
-                module = self.matrix.module if site == "value" else self.lm.blocks[self.layer].hook_attn_out
+                module = self.matrix.module if site == "value" else put_out(self.lm.blocks[self.layer], "attn")
                 handles.append(module.register_forward_hook(hook(site)))
         try:
             yield

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.errors import BadRequest, UnknownArchitecture
+from analysis.errors import BadRequest
 from analysis.framing import framed
 from analysis.generation import first_said
 from analysis.key_value import output_matrix
@@ -34,7 +34,6 @@ from editors.factored import freedom_of, inverse_of
 from editors.finetuning import tuned
 from editors.overlay import Overlay
 from editors.past_keys import PastKeys
-from editors.plain_additions import adds_plainly
 from editors.probes import Probe, probes_of, stored_fact
 from editors.reading import hidden_at_end, keys_at_end, subject_keys
 from editors.request import ONE_FACT, EditRequest, Rewrite
@@ -156,11 +155,8 @@ class _Writing:
         self.layers = tuple(sorted(layer for group in self.groups for layer in group))
         self.warnings: list[str] = []
         self.ratios: list[float] = []
-        if "hidden" in self.method.sites and not adds_plainly(lm, self.layers):
-            raise UnknownArchitecture(
-                f"{request.method.upper()} aims at the residual stream, and {lm.name} normalises what its MLPs write "
-                "before it gets there, so its targets cannot be reached. Take ROME or PMET."
-            )
+        if "hidden" in self.method.sites:
+            lm.require(("stream",))
         self.moments: dict[int, Moments] = moments(
             lm,
             MomentsRequest(layers=self.layers, source=request.source, tokens=request.tokens, seed=request.seed),
@@ -190,6 +186,8 @@ class _Writing:
         self.report(1, 1, "asking what became of it", None, 0.95)
         self.warnings += unreached(request, self.targets.probability)
         whole = self.targets.change[self.method.sites[-1]].norm(dim=1).double()
+        if self.method.sites == ("hidden",):
+            whole = whole / lm.factors["mlp"]
         found = Found(
             loss=self.targets.loss,
             probability=self.targets.probability,
@@ -209,11 +207,12 @@ class _Writing:
         return report
 
     def _residual(self, rows: Sequence[Row], layer: int, *, after: bool = False) -> Tensor:
-        """Wanted minus present value of every fact, (d, n), at the site the method aims at."""
+        """Wanted minus present value of every fact, (d, n), at the site the method aims at, in units of the matrix."""
         bare = [row.to_subject for row in rows if row.bare]
         last = self.layers[-1]
         if self.method.sites == ("hidden",):
-            return (self.targets.target("hidden").double() - hidden_at_end(self.lm, bare, last)).T
+            missing = self.targets.target("hidden").double() - hidden_at_end(self.lm, bare, last)
+            return missing.T / self.lm.factors["mlp"]
         if self.request.method == "rome" and not after:
             key = self.bare if self.request.key_mode == "rome" else None
             if key is None:

@@ -38,7 +38,9 @@ with st.container(border=True):
     facts.number_input("Facts", 2, 1000, **field(PAGE, "facts"))
     names = sorted({fact.relation for fact in read_facts()} | set(st.session_state[slot(PAGE, "relations")]))
     relations.multiselect("Relations", names, **field(PAGE, "relations"), placeholder="all, in turn")
-    pressed = button.button("Trace them", type="primary", icon=":material/stacks:", width="stretch", key="average-go")
+    pressed = flow.go(
+        button, PAGE, STUDY, "Trace them", type="primary", icon=":material/stacks:", width="stretch", key="average-go"
+    )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.pills(
             "Repair",

@@ -96,7 +96,9 @@ def on_many_facts() -> None:
     conflict_form.draw_many()
     asked = conflict_form.many_request()
     found = flow.result_for("conflict", MANY, asked, edits)
-    if found is None and st.button("Test on other facts", icon=":material/stacks:", key="conflict-go"):
+    if found is None and flow.go(
+        st, "conflict", MANY, "Test on other facts", icon=":material/stacks:", key="conflict-go"
+    ):
         start("conflict", MANY, asked)
     flow.progress("conflict", None)
     flow.ended("conflict")
@@ -116,7 +118,9 @@ def by_which_road() -> None:
     asked = conflict_form.roads_request()
     found = flow.result_for("knockout", KNOCKOUT, asked, edits)
     st.markdown("## By which road does each arrive?")
-    if found is None and st.button("Cut the roads", icon=":material/content_cut:", key="knockout-go"):
+    if found is None and flow.go(
+        st, "knockout", KNOCKOUT, "Cut the roads", icon=":material/content_cut:", key="knockout-go"
+    ):
         start("knockout", KNOCKOUT, asked)
     flow.progress("knockout", "facts")
     flow.ended("knockout")

@@ -102,8 +102,16 @@ with st.container(border=True, key="evaluate-form"):
     chat_form.draw(PAGE)
     count, methods, button = st.columns([1.1, 4.6, 1.8], vertical_alignment="bottom")
     number = count.number_input("Cases at most", 1, MOST, **field(PAGE, "n"))
-    pressed = button.button(
-        "Evaluate", type="primary", icon=":material/rule:", width="stretch", key="evaluate-go", disabled=not cases
+    pressed = flow.go(
+        button,
+        kind,
+        STUDIES[kind],
+        "Evaluate",
+        type="primary",
+        icon=":material/rule:",
+        width="stretch",
+        key="evaluate-go",
+        disabled=not cases,
     )
     try:
         request = settings(kind, cases, number, methods) if cases else None

@@ -28,8 +28,16 @@ with st.container(border=True):
     prompt, answer, button = st.columns([5, 2, 2], vertical_alignment="bottom")
     prompt.text_input("Prompt", **field(PAGE, "prompt"))
     answer.text_input("Answer", **field(PAGE, "answer"), placeholder="the model’s own")
-    pressed = button.button(
-        "Read", type="primary", icon=":material/search:", width="stretch", shortcut="Mod+Enter", key="lens-go"
+    pressed = flow.go(
+        button,
+        PAGE,
+        STUDY,
+        "Read",
+        type="primary",
+        icon=":material/search:",
+        width="stretch",
+        shortcut="Mod+Enter",
+        key="lens-go",
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chat_form.draw(PAGE)

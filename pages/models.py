@@ -4,6 +4,7 @@ import streamlit as st
 
 import analysis
 from analysis import KnownRequest, ModelSpec, WorkbenchError
+from analysis.capabilities import CAPABILITIES
 from app import chat_form, flow
 from app.services import allowed_specs, public, services
 from app.session import adopt, choose_spec, session_id, spec
@@ -92,6 +93,16 @@ if card := services().models.cards.get(spec()):
         hide_index=True,
         hide_header=True,
         alt="The model in memory: name, architecture, shape, precision, largest logit difference, weights hash.",
+    )
+
+    st.table(
+        {
+            "": [CAPABILITIES[name] for name in card["capabilities"]],
+            "Tried on itself": [found.sentence() for found in card["capabilities"].values()],
+        },
+        hide_index=True,
+        hide_header=True,
+        alt="What the model can do, each exact or refused with the reason.",
     )
 
 st.header("Which facts does it know?")

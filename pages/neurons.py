@@ -46,8 +46,16 @@ with st.container(border=True, key="neurons-form"):
     prompt, answer, button = st.columns([5.4, 2, 2.2], vertical_alignment="bottom")
     prompt.text_input("Prompt", **field(PAGE, "prompt"), placeholder="A sentence that ends just before its answer")
     answer.text_input("Answer", **field(PAGE, "answer"), placeholder="the model’s own")
-    pressed = button.button(
-        "Find", type="primary", icon=":material/hub:", width="stretch", shortcut="Mod+Enter", key="neurons-go"
+    pressed = flow.go(
+        button,
+        PAGE,
+        STUDY,
+        "Find",
+        type="primary",
+        icon=":material/hub:",
+        width="stretch",
+        shortcut="Mod+Enter",
+        key="neurons-go",
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(

@@ -66,11 +66,7 @@ def patched(lm, frame, clean, base, kind, answer):
     """Exact effects, one run from the patched block on for every cell."""
 
     def spoken(hidden):
-        logits = hidden[:, -1]
-        for step in lm.readout.steps:
-            logits = step(logits)
-        cap = lm.readout.soft_cap
-        logits = cap * torch.tanh(logits / cap) if cap else logits
+        logits = lm.readout.exactly(hidden[:, -1])
         return logits.log_softmax(-1)[:, answer].mean()
 
     grid = np.zeros((lm.n_layers, len(SOME)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from analysis.architecture import put_out
 from analysis.attention import at_patterns
 from analysis.key_value import output_matrix
 from editors.request import EditRequest
@@ -112,7 +113,7 @@ def plain_base(lm: "LanguageModel", rows: Sequence[Row], layer: int, sites: tupl
 
 def _module(lm: "LanguageModel", layer: int, site: Site) -> Any:
     block = lm.blocks[layer]
-    return {"value": output_matrix(lm, layer).module, "hidden": block, "attn": block.hook_attn_out}[site]
+    return {"value": output_matrix(lm, layer).module, "hidden": block, "attn": put_out(block, "attn")}[site]
 
 
 @contextmanager

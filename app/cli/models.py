@@ -7,6 +7,7 @@ from huggingface_hub import scan_cache_dir, snapshot_download
 from huggingface_hub.errors import CacheNotFound
 
 from analysis import ModelSpec, plan
+from analysis.capabilities import CAPABILITIES
 from analysis.embedded import embedded_folder, embedded_place, embedded_ready
 from analysis.errors import ModelUnavailable
 from analysis.model_spec import EMBEDDED, EMBEDDED_NAME, kind_of
@@ -106,6 +107,7 @@ def compare(args: Namespace) -> int:
                 ("weights", lm.weights_hash),
                 ("parameters", f"{lm.n_parameters:,}"),
                 ("on", f"{lm.device}, {str(lm.dtype).removeprefix('torch.')}"),
+                *((CAPABILITIES[name], found.sentence()) for name, found in lm.capabilities.items()),
             ]
         )
     )

@@ -1,0 +1,386 @@
+"""What a loaded model can do, tried on itself against its own plain forward.
+
+Whatever studies run later is run here once, on a few tokens: blocks one at a time, from a middle token on, prompts of
+different length side by side, gradients, heads, patterns, neurons, generation. What differs from the plain way, or
+fails, is refused by name with the reason; a model whose blocks cannot be read is refused whole. So no study has to
+look at an architecture, and none gives a wrong number for one it does not know.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from analysis.architecture import from_token, side_by_side, told
+from analysis.attention import at_patterns
+from analysis.blocks import Frame, Passage, PrefixCache, Site, at_sites, call_block, first_hidden, record
+from analysis.capabilities import CAPABILITIES, Capability
+from analysis.errors import UnknownArchitecture, WorkbenchError
+from analysis.generation import logits_after
+from analysis.heads import at_heads, attention_given, given
+from analysis.key_value import at_keys, attention_matrix, output_matrix
+from analysis.packed import packed
+from analysis.stream import PARTS, read_stream
+
+if TYPE_CHECKING:
+    from analysis.model import LanguageModel
+
+TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.5, torch.bfloat16: 2.0}
+"""Largest logit difference that is accepted; a wrong forward differs by far more."""
+SHARE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+"""Largest difference of other numbers, as a share of the largest of them."""
+FAILURES = (TypeError, AttributeError, LookupError, ValueError, RuntimeError, NotImplementedError, AssertionError)
+"""What code raises that was written for other architectures."""
+BETWEEN = "a gate or a norm stands between what the heads mix and the output matrix of the attention"
+LONG, SHORT, END = 8, 6, 4
+"""Tokens of the two prompts, and of their ends that are run side by side."""
+
+
+def prompts(vocabulary: int) -> tuple[Tensor, Tensor]:
+    """Two prompts of different length, (1, 8) and (1, 6), that share their first two tokens."""
+    long = torch.arange(2, 2 + LONG)
+    short = torch.cat((long[:2], torch.arange(20, 18 + SHORT).flip(0)))
+    return long.remainder(vocabulary)[None], short.remainder(vocabulary)[None]
+
+
+def why(error: Exception) -> str:
+    """The reason an error gives, in one sentence without advice."""
+    line = (str(error).strip().splitlines() or [""])[0].strip()
+    if isinstance(error, WorkbenchError):
+        return re.sub(r"\s+(Choose|Take|Leave)\b[^.]*\.$", "", line).rstrip(".") + "."
+    return f"this family’s code does not run in this way (“{line.rstrip('.') or type(error).__name__}”)."
+
+
+@torch.no_grad()
+def refuse_what_looks_ahead(lm: "LanguageModel", long: Tensor, short: Tensor, logits: tuple[Tensor, Tensor]) -> None:
+    """Raise `UnknownArchitecture` where a token is read from those behind it, as in BERT."""
+    shared = int((long[0, :SHORT] == short[0]).long().cumprod(0).sum())
+    moved = (logits[0][:, :shared] - logits[1][:, :shared]).abs().max().item()
+    if not moved <= TOLERANCE.get(lm.dtype, 1e-3):
+        raise UnknownArchitecture(
+            f"{lm.name} reads every token together with those behind it (an encoder, such as BERT); this workbench "
+            "reads decoder-only models, which predict the next token from those before it. Choose one of these."
+        )
+
+
+def written_factors(lm: "LanguageModel", ids: Tensor) -> dict[Site, float]:
+    """What attention's and MLPs' outputs are multiplied by on their way into the stream: a number the config names."""
+    run = record(Frame(lm, ids), first_hidden(lm, ids), ("attn", "mlp"))
+    parts = [torch.cat([one.flatten().double().cpu() for one in run.outputs[site]]) for site in ("attn", "mlp")]
+    hidden = [one.flatten().double().cpu() for one in run.hidden]
+    steps = torch.cat([after - before for before, after in pairwise(hidden)])
+    found = torch.linalg.lstsq(torch.stack(parts, 1), steps[:, None]).solution[:, 0].tolist()
+    return {"attn": told(found[0], lm.config), "mlp": told(found[1], lm.config)}
+
+
+@dataclass(frozen=True)
+class Tried:
+    """The plain runs everything is held against."""
+
+    lm: "LanguageModel"
+    ids: tuple[Tensor, Tensor]
+    logits: tuple[Tensor, Tensor]  # of the plain model, (1, tokens, vocabulary)
+    frames: tuple[Frame, Frame]
+    runs: tuple[Passage, Passage]
+
+    def share(self, one: Tensor, other: Tensor, otherwise: str = "") -> float:
+        """Largest difference of two tensors; refused where it is more than rounding, `otherwise` being the reason."""
+        apart = (one.float().to(other.device) - other.float()).abs().max().item()
+        if not apart <= SHARE.get(self.lm.dtype, 1e-3) * (1 + other.float().abs().max().item()):
+            raise UnknownArchitecture(otherwise or f"what is computed differs from the plain way by {apart:.2g}.")
+        return apart
+
+    def apart(self, one: Tensor, other: Tensor) -> float:
+        """Largest difference of two tensors of logits; refused where it is more than rounding."""
+        apart = (one.float().to(other.device) - other.float()).abs().max().item()
+        if not apart <= TOLERANCE.get(self.lm.dtype, 1e-3):
+            raise UnknownArchitecture(f"its logits then differ by {apart:.2g}.")
+        return apart
+
+
+def tried(lm: "LanguageModel", ids: tuple[Tensor, Tensor], logits: tuple[Tensor, Tensor]) -> dict[str, Capability]:
+    """All of `CAPABILITIES`, tried; `logits` are those of the plain model."""
+    frames = Frame(lm, ids[0]), Frame(lm, ids[1])
+    with torch.no_grad():
+        runs = (
+            record(frames[0], first_hidden(lm, ids[0]), ("attn", "mlp")),
+            record(frames[1], first_hidden(lm, ids[1])),
+        )
+    given_ = Tried(lm, ids, logits, frames, runs)
+    return {name: _capability(name, TRIALS[name], given_) for name in CAPABILITIES}
+
+
+def _capability(name: str, trial: Callable[[Tried], float], by: Tried) -> Capability:
+    try:
+        with torch.no_grad():
+            return Capability(name, trial(by))
+    except torch.OutOfMemoryError:
+        raise
+    except (*FAILURES, WorkbenchError) as error:
+        return Capability(name, None, why(error))
+
+
+def _parts(by: Tried) -> float:
+    """With nothing added, a block gives on what it got; one that normalises the sum gives on each token by itself."""
+    lm, worst = by.lm, 0.0
+
+    def nothing(_: Site, __: int, output: Tensor) -> Tensor:
+        return torch.zeros_like(output)
+
+    with at_sites(lm, ("attn", "mlp"), nothing):
+        for layer in range(lm.n_layers):
+            got = by.runs[0].hidden[layer]
+            left = by.frames[0].run(layer, got)
+            if (left - got.to(left)).abs().max() <= SHARE.get(lm.dtype, 1e-3) * (1 + got.abs().max()):
+                worst = max(worst, (left - got.to(left)).abs().max().item())
+                continue
+            again = by.frames[0].run(layer, got.flip(1)).flip(1)
+            alike = (left[:, :1] - left).abs().max() <= SHARE.get(lm.dtype, 1e-3) * (1 + left.abs().max())
+            if alike or (left - again).abs().max() > SHARE.get(lm.dtype, 1e-3) * (1 + left.abs().max()):
+                raise UnknownArchitecture(
+                    f"layer {layer} adds more to the residual stream than what its MLP and its attention give."
+                )
+            worst = max(worst, (left - again).abs().max().item())
+    return worst
+
+
+def _rows(by: Tried) -> float:
+    """The ends of both prompts as one batch, each behind its own stored keys."""
+    lm, starts = by.lm, [LONG - END, SHORT - END]
+    hidden = torch.cat([run.hidden[0][:, start:] for run, start in zip(by.runs, starts, strict=True)])
+    for layer in range(lm.n_layers):
+        device = lm.block_devices[layer]
+        parts = [from_token(f.arguments[layer], start, device) for f, start in zip(by.frames, starts, strict=True)]
+        arguments = side_by_side(parts, [1, 1])
+        if arguments is None:
+            raise UnknownArchitecture("its masks are of a form that cannot be joined.")
+        stored = [run.prefix_before(layer, start) for run, start in zip(by.runs, starts, strict=True)]
+        prefix = tuple(
+            torch.cat([nn.functional.pad(one[at], (0, 0, starts[0] - one[at].shape[2], 0)) for one in stored])
+            for at in (0, 1)
+        )
+        hidden = call_block(lm, layer, hidden, arguments, PrefixCache(prefix))  # type: ignore[arg-type]
+    wanted = torch.cat([logits[:, start:] for logits, start in zip(by.logits, starts, strict=True)])
+    return by.apart(lm.readout(hidden), wanted)
+
+
+@torch.enable_grad()
+def _gradient(by: Tried) -> float:
+    """The slope of a logit on the state a block gives, through the next blocks and through the whole model."""
+    lm, layer = by.lm, max(0, by.lm.n_layers - 2)
+    token = int(by.logits[0][0, -1].argmax())
+    state = by.runs[0].hidden[layer][:, END:].clone().requires_grad_(True)
+    hidden = state
+    for at in range(layer, lm.n_layers):
+        hidden = by.frames[0].run(at, hidden, start=END, cache=PrefixCache(by.runs[0].prefix_before(at, END)))
+    (resumed,) = torch.autograd.grad(lm.readout(hidden[:, -1])[0, token], state)
+    leaf: list[Tensor] = []
+
+    def take(_: object, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        got = args[0] if args else kwargs["hidden_states"]
+        leaf.append(got.detach().requires_grad_(True))
+        return ((leaf[0], *args[1:]), kwargs) if args else ((), kwargs | {"hidden_states": leaf[0]})
+
+    handle = lm.blocks[layer].register_forward_pre_hook(take, with_kwargs=True)
+    try:
+        (whole,) = torch.autograd.grad(lm.logits(by.ids[0], 1)[0, -1, token], leaf)
+    finally:
+        handle.remove()
+    return by.share(resumed, whole[:, END:])
+
+
+def _memory(by: Tried) -> float:
+    """A key through its output matrix is the value the model computes, in every layer that has one."""
+    lm, worst = by.lm, 0.0
+    matrices, refusals = [], []
+    for layer in range(lm.n_layers):
+        try:
+            matrices.append(output_matrix(lm, layer))
+        except UnknownArchitecture as error:
+            refusals.append(error)
+    if not matrices:
+        raise refusals[0]
+    keys: dict[int, Tensor] = {}
+    values: dict[int, Tensor] = {}
+    handles = [
+        one.module.register_forward_hook(lambda _, __, value, layer=one.layer: values.update({layer: value}))
+        for one in matrices
+    ]
+    try:
+        with at_keys(matrices, lambda layer, key: keys.update({layer: key})):
+            for one in matrices:
+                by.frames[0].run(one.layer, by.runs[0].hidden[one.layer])
+    finally:
+        for handle in handles:
+            handle.remove()
+    for one in matrices:
+        if one.layer not in keys:
+            raise UnknownArchitecture(f"the output matrix of layer {one.layer}'s MLP is not run as one.")
+        if keys[one.layer].reshape(-1, keys[one.layer].shape[-1]).shape[0] != LONG:
+            raise UnknownArchitecture(f"the MLP of layer {one.layer} does not read one key a token.")
+        worst = max(worst, by.share(one.value(keys[one.layer]).to(values[one.layer]), values[one.layer]))
+    return worst
+
+
+def _stream(by: Tried) -> float:
+    """Output = input + attention's + W k + b, in every layer with an output matrix."""
+    lm, worst = by.lm, 0.0
+    keys: dict[int, Tensor] = {}
+    found = []
+    for layer in range(lm.n_layers):
+        try:
+            found.append(output_matrix(lm, layer))
+        except UnknownArchitecture:
+            continue
+    if not found:
+        output_matrix(lm, 0)
+    for one in found:
+        run, layer = by.runs[0], one.layer
+        with at_keys([one], lambda layer, key: keys.update({layer: key})):
+            by.frames[0].run(layer, run.hidden[layer])
+        value = one.value(keys[layer]).reshape(run.hidden[layer].shape) * lm.factors["mlp"]
+        before = run.hidden[layer].float() + run.outputs["attn"][layer].float().to(run.hidden[layer].device)
+        reached = run.hidden[layer + 1].to(value.device)
+        normed = f"{lm.name} normalises what the MLP of layer {layer} writes before it gets there."
+        worst = max(worst, by.share(before.to(value) + value, reached, normed))
+    return worst
+
+
+def _heads(by: Tried) -> float:
+    """Heads' z through the output matrix is what attention gives, summed over heads too, and blocks take it back."""
+    lm, run, worst = by.lm, by.runs[0], 0.0
+    mixed: list[Tensor] = []
+    raw: list[Tensor] = []
+    handles = [block.attn.o.register_forward_hook(lambda _, __, out: raw.append(out)) for block in lm.blocks]
+    try:
+        with at_heads(lm, lambda _, z: mixed.append(z)):
+            for layer in range(lm.n_layers):
+                by.frames[0].run(layer, run.hidden[layer])
+    finally:
+        for handle in handles:
+            handle.remove()
+    if len(mixed) != lm.n_layers:
+        raise UnknownArchitecture("not every layer has attention heads.")
+    outputs: dict[int, Tensor] = {}
+    for layer, z in enumerate(mixed):
+        outputs[layer] = given(lm, layer, z)
+        worst = max(worst, by.share(outputs[layer], raw[layer].reshape(outputs[layer].shape)))
+        matrix = attention_matrix(lm, layer)
+        weight = matrix.weight.unflatten(1, (lm.n_heads, -1))
+        bias = getattr(matrix.module, "bias", None)
+        summed = torch.einsum("...he,dhe->...hd", z, weight).sum(-2) + (0 if bias is None else bias)
+        worst = max(worst, by.share(summed, outputs[layer]))
+    with attention_given(lm, outputs):
+        for layer in range(lm.n_layers):
+            left = by.frames[0].run(layer, run.hidden[layer])
+            worst = max(worst, by.share(left, run.hidden[layer + 1]))
+    return worst
+
+
+def _looks(by: Tried) -> float:
+    """Every layer tells its pattern once: shares of what is behind each token, which a sink may leave below one."""
+    lm, run, worst = by.lm, by.runs[0], 0.0
+    seen: list[Tensor] = []
+
+    def keep(layer: int, pattern: Tensor) -> None:
+        if pattern.shape != (1, lm.n_heads, LONG, LONG):
+            raise UnknownArchitecture(f"the attention of layer {layer} has the shape {tuple(pattern.shape)}.")
+        seen.append(pattern[0].float())
+
+    with at_patterns(lm, keep):
+        for layer in range(lm.n_layers):
+            by.frames[0].run(layer, run.hidden[layer])
+    if len(seen) != lm.n_layers:
+        raise UnknownArchitecture("not every layer tells its attention.")
+    for layer, pattern in enumerate(seen):
+        ahead = pattern.triu(1).abs().max().item()
+        more = (pattern.sum(-1) - 1).max().item()
+        if max(ahead, more) > SHARE.get(lm.dtype, 1e-3) or (pattern < 0).any():
+            raise UnknownArchitecture(f"what layer {layer} tells of its attention are no shares.")
+        worst = max(worst, ahead, more)
+    return worst
+
+
+def _patterns(by: Tried) -> float:
+    """A pattern written over itself changes nothing."""
+    lm, run, worst = by.lm, by.runs[0], 0.0
+
+    def again(_: int, pattern: Tensor) -> Tensor:
+        return pattern.clone()
+
+    with at_patterns(lm, again):
+        for layer in range(lm.n_layers):
+            left = by.frames[0].run(layer, run.hidden[layer])
+            worst = max(worst, by.share(left, run.hidden[layer + 1], f"{BETWEEN} of layer {layer}."))
+    return worst
+
+
+def _neurons(by: Tried) -> float:
+    """What neurons write adds up to what their layer writes, and that to the stream."""
+    stream, worst = read_stream(by.lm, by.ids[0].to(by.lm.device)), 0.0
+    for layer in range(by.lm.n_layers):
+        for part in PARTS:
+            vectors = stream.vectors(part, layer)
+            written = stream.weights(part, layer).to(vectors) @ vectors
+            worst = max(worst, by.share(written + stream.constant(part, layer), stream.written(part, layer)))
+        mixed = stream.by_source(layer).sum(0)
+        worst = max(worst, by.share(mixed, stream.weights("attn", layer)[-1], f"{BETWEEN} of layer {layer}."))
+    return worst
+
+
+def _generation(by: Tried) -> float:
+    """The end of a prompt read behind the stored beginning."""
+    lm, ids = by.lm, by.ids[0].to(by.lm.device)
+    cache = DynamicCache(config=lm.model.config)
+    worst = by.apart(logits_after(lm, ids[:, :END], cache), by.logits[0][:, END - 1])
+    for at in range(END, LONG):
+        worst = max(worst, by.apart(logits_after(lm, ids[:, at : at + 1], cache), by.logits[0][:, at]))
+    return worst
+
+
+def _texts(by: Tried) -> float:
+    """Both prompts without their last token, filled up in front, then their last tokens, from one cache."""
+    lm = by.lm
+    cache = DynamicCache(config=lm.model.config)
+    long, short = (ids.to(lm.device) for ids in by.ids)
+    filled = torch.cat((short.new_zeros(1, LONG - SHORT), short), 1)
+    ids = torch.cat((long, filled))
+    mask = torch.ones_like(ids)
+    mask[1, : LONG - SHORT] = 0
+    worst = 0.0
+    for at in (-2, -1):
+        seen = mask if at == -1 else mask[:, : at + 1]
+        read = ids[:, -1:] if at == -1 else ids[:, : at + 1]
+        wanted = torch.cat([logits[:, at] for logits in by.logits])
+        worst = max(worst, by.apart(logits_after(lm, read, cache, seen), wanted))
+    return worst
+
+
+def _packed(by: Tried) -> float:
+    """One block multiplied by packed weights."""
+    lm = by.lm
+    layer = lm.n_layers - 1
+    with packed(lm):
+        left = by.frames[0].run(layer, by.runs[0].hidden[layer])
+    return by.share(left, by.runs[0].hidden[layer + 1])
+
+
+TRIALS: dict[str, Callable[[Tried], float]] = {
+    "parts": _parts,
+    "rows": _rows,
+    "gradient": _gradient,
+    "memory": _memory,
+    "stream": _stream,
+    "heads": _heads,
+    "looks": _looks,
+    "patterns": _patterns,
+    "neurons": _neurons,
+    "generation": _generation,
+    "texts": _texts,
+    "packed": _packed,
+}
