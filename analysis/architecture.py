@@ -32,11 +32,11 @@ NEAR = 0.02
 
 def _reason(error: Exception, architecture: str) -> str:
     text = (str(error).splitlines() or [""])[0]
-    if "hook_" in text or "attribute 'attn'" in text or "attribute 'o'" in text:
+    if "hook_" in text or "attribute 'attn'" in text or "attribute 'mlp'" in text:
         return "not every block is attention and an MLP"
     if "nsupported architecture" in text:
         return f"TransformerLens has no map of {architecture}"
-    return f"TransformerLens's map of its parts does not fit it, “{text}”"
+    return "TransformerLens's map of its parts does not fit it"
 
 
 def refuse_by_config(name: str, config: Any) -> None:
@@ -71,7 +71,7 @@ def build_bridge(model: nn.Module) -> TransformerBridge:
         bridge = build_bridge_from_module(model, architecture, hf_config=model.config)
         bridge.blocks, bridge.embed, bridge.unembed  # noqa: B018 - absent parts raise here
         for block in bridge.blocks:
-            put_out(block, "mlp"), put_out(block, "attn"), block.attn.o
+            put_out(block, "mlp"), put_out(block, "attn")
     except (ValueError, KeyError, AttributeError, NotImplementedError, RuntimeError, TypeError) as error:
         raise UnknownArchitecture(
             f"{architecture} is not a family this workbench can read ({_reason(error, architecture)}). It reads "

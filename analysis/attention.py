@@ -15,6 +15,7 @@ from torch import Tensor
 
 from analysis.architecture import CACHE_ARGUMENTS
 from analysis.blocks import Frame, PrefixCache
+from analysis.errors import UnknownArchitecture
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -66,6 +67,9 @@ def at_patterns(lm: "LanguageModel", act: Act) -> Iterator[None]:
 
         return call
 
+    bare = [layer for layer, block in enumerate(lm.blocks) if not hasattr(block.attn, "o")]
+    if bare:
+        raise UnknownArchitecture(f"The attention of layer {bare[0]} of {lm.name} has no single output matrix.")
     handles = []
     for layer, block in enumerate(lm.blocks):
         handles.append(block.register_forward_pre_hook(remember(layer), with_kwargs=True))

@@ -6,6 +6,7 @@ fails, is refused by name with the reason; a model whose blocks cannot be read i
 look at an architecture, and none gives a wrong number for one it does not know.
 """
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,17 +19,20 @@ from transformers import DynamicCache
 
 from analysis.architecture import from_token, side_by_side, told
 from analysis.attention import at_patterns
-from analysis.blocks import Frame, Passage, PrefixCache, Site, at_sites, call_block, first_hidden, record
+from analysis.blocks import Frame, Passage, PrefixCache, Site, at_sites, call_block
 from analysis.capabilities import CAPABILITIES, Capability
 from analysis.errors import UnknownArchitecture, WorkbenchError
 from analysis.generation import logits_after
 from analysis.heads import at_heads, attention_given, given
-from analysis.key_value import at_keys, attention_matrix, output_matrix
+from analysis.key_value import OutputMatrix, at_keys, attention_matrix, output_matrix
+from analysis.neuron_queries import Place, subkeys
 from analysis.packed import packed
 from analysis.stream import PARTS, read_stream
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
+
+log = logging.getLogger(__name__)
 
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.5, torch.bfloat16: 2.0}
 """Largest logit difference that is accepted; a wrong forward differs by far more."""
@@ -41,11 +45,19 @@ LONG, SHORT, END = 8, 6, 4
 """Tokens of the two prompts, and of their ends that are run side by side."""
 
 
-def prompts(vocabulary: int) -> tuple[Tensor, Tensor]:
-    """Two prompts of different length, (1, 8) and (1, 6), that share their first two tokens."""
-    long = torch.arange(2, 2 + LONG)
-    short = torch.cat((long[:2], torch.arange(20, 18 + SHORT).flip(0)))
-    return long.remainder(vocabulary)[None], short.remainder(vocabulary)[None]
+def prompt(vocabulary: int) -> Tensor:
+    """Token ids (1, 8) from all over a vocabulary; its beginning, of 6, is the second prompt."""
+    return (torch.arange(1, 1 + LONG) * vocabulary // (LONG + 3)).clamp_max(vocabulary - 1)[None]
+
+
+def kinds_of_layers(lm: "LanguageModel") -> list[int]:
+    """The first layer of each kind, told apart by what it is made of and what it is handed, and the last."""
+    types = getattr(lm.config, "layer_types", None) or [""] * lm.n_layers
+    made = [
+        (types[layer], *((name, parameter.shape) for name, parameter in lm.blocks[layer].named_parameters()))
+        for layer in range(lm.n_layers)
+    ]
+    return sorted({*(made.index(kind) for kind in set(made)), lm.n_layers - 1})
 
 
 def why(error: Exception) -> str:
@@ -53,14 +65,13 @@ def why(error: Exception) -> str:
     line = (str(error).strip().splitlines() or [""])[0].strip()
     if isinstance(error, WorkbenchError):
         return re.sub(r"\s+(Choose|Take|Leave)\b[^.]*\.$", "", line).rstrip(".") + "."
-    return f"this family’s code does not run in this way (“{line.rstrip('.') or type(error).__name__}”)."
+    log.info("an architecture was refused", exc_info=error)
+    return "this family’s code does not run in this way."
 
 
-@torch.no_grad()
-def refuse_what_looks_ahead(lm: "LanguageModel", long: Tensor, short: Tensor, logits: tuple[Tensor, Tensor]) -> None:
-    """Raise `UnknownArchitecture` where a token is read from those behind it, as in BERT."""
-    shared = int((long[0, :SHORT] == short[0]).long().cumprod(0).sum())
-    moved = (logits[0][:, :shared] - logits[1][:, :shared]).abs().max().item()
+def refuse_what_looks_ahead(lm: "LanguageModel", logits: Tensor, short: Tensor) -> None:
+    """Raise `UnknownArchitecture` where a token is read with those behind it: `short` are logits of the beginning."""
+    moved = (logits[:, :SHORT] - short).abs().max().item()
     if not moved <= TOLERANCE.get(lm.dtype, 1e-3):
         raise UnknownArchitecture(
             f"{lm.name} reads every token together with those behind it (an encoder, such as BERT); this workbench "
@@ -68,9 +79,8 @@ def refuse_what_looks_ahead(lm: "LanguageModel", long: Tensor, short: Tensor, lo
         )
 
 
-def written_factors(lm: "LanguageModel", ids: Tensor) -> dict[Site, float]:
+def written_factors(lm: "LanguageModel", run: Passage) -> dict[Site, float]:
     """What attention's and MLPs' outputs are multiplied by on their way into the stream: a number the config names."""
-    run = record(Frame(lm, ids), first_hidden(lm, ids), ("attn", "mlp"))
     parts = [torch.cat([one.flatten().double().cpu() for one in run.outputs[site]]) for site in ("attn", "mlp")]
     hidden = [one.flatten().double().cpu() for one in run.hidden]
     steps = torch.cat([after - before for before, after in pairwise(hidden)])
@@ -83,10 +93,11 @@ class Tried:
     """The plain runs everything is held against."""
 
     lm: "LanguageModel"
-    ids: tuple[Tensor, Tensor]
-    logits: tuple[Tensor, Tensor]  # of the plain model, (1, tokens, vocabulary)
-    frames: tuple[Frame, Frame]
-    runs: tuple[Passage, Passage]
+    ids: Tensor  # (1, 8)
+    logits: Tensor  # of the plain model, (1, 8, vocabulary)
+    frames: tuple[Frame, Frame]  # of the prompt and of its beginning
+    run: Passage
+    layers: list[int]  # one of each kind
 
     def share(self, one: Tensor, other: Tensor, otherwise: str = "") -> float:
         """Largest difference of two tensors; refused where it is more than rounding, `otherwise` being the reason."""
@@ -103,16 +114,13 @@ class Tried:
         return apart
 
 
-def tried(lm: "LanguageModel", ids: tuple[Tensor, Tensor], logits: tuple[Tensor, Tensor]) -> dict[str, Capability]:
-    """All of `CAPABILITIES`, tried; `logits` are those of the plain model."""
-    frames = Frame(lm, ids[0]), Frame(lm, ids[1])
-    with torch.no_grad():
-        runs = (
-            record(frames[0], first_hidden(lm, ids[0]), ("attn", "mlp")),
-            record(frames[1], first_hidden(lm, ids[1])),
-        )
-    given_ = Tried(lm, ids, logits, frames, runs)
-    return {name: _capability(name, TRIALS[name], given_) for name in CAPABILITIES}
+def tried(lm: "LanguageModel", ids: Tensor, logits: Tensor, frame: Frame, run: Passage) -> dict[str, Capability]:
+    """All of `CAPABILITIES`, tried; `logits` are those of the plain model, `run` a recorded one with both sites.
+
+    Frames are of other prompts of the same length, as what blocks are handed must depend on nothing else.
+    """
+    plain = Tried(lm, ids, logits, (frame, Frame(lm, ids.flip(1)[:, :SHORT])), run, kinds_of_layers(lm))
+    return {name: _capability(name, TRIALS[name], plain) for name in CAPABILITIES}
 
 
 def _capability(name: str, trial: Callable[[Tried], float], by: Tried) -> Capability:
@@ -133,8 +141,8 @@ def _parts(by: Tried) -> float:
         return torch.zeros_like(output)
 
     with at_sites(lm, ("attn", "mlp"), nothing):
-        for layer in range(lm.n_layers):
-            got = by.runs[0].hidden[layer]
+        for layer in by.layers:
+            got = by.run.hidden[layer]
             left = by.frames[0].run(layer, got)
             if (left - got.to(left)).abs().max() <= SHARE.get(lm.dtype, 1e-3) * (1 + got.abs().max()):
                 worst = max(worst, (left - got.to(left)).abs().max().item())
@@ -150,34 +158,33 @@ def _parts(by: Tried) -> float:
 
 
 def _rows(by: Tried) -> float:
-    """The ends of both prompts as one batch, each behind its own stored keys."""
-    lm, starts = by.lm, [LONG - END, SHORT - END]
-    hidden = torch.cat([run.hidden[0][:, start:] for run, start in zip(by.runs, starts, strict=True)])
+    """The ends of the prompt and of its beginning as one batch, each behind its own stored keys."""
+    lm, starts = by.lm, (LONG - END, SHORT - END)
+    hidden = torch.cat([by.run.hidden[0][:, start : start + END] for start in starts])
     for layer in range(lm.n_layers):
         device = lm.block_devices[layer]
         parts = [from_token(f.arguments[layer], start, device) for f, start in zip(by.frames, starts, strict=True)]
         arguments = side_by_side(parts, [1, 1])
         if arguments is None:
             raise UnknownArchitecture("its masks are of a form that cannot be joined.")
-        stored = [run.prefix_before(layer, start) for run, start in zip(by.runs, starts, strict=True)]
-        prefix = tuple(
-            torch.cat([nn.functional.pad(one[at], (0, 0, starts[0] - one[at].shape[2], 0)) for one in stored])
-            for at in (0, 1)
+        stored = [by.run.prefix_before(layer, start) for start in starts]
+        keys, values = (
+            torch.cat([nn.functional.pad(one, (0, 0, starts[0] - one.shape[2], 0)) for one in part])
+            for part in zip(*stored, strict=True)
         )
-        hidden = call_block(lm, layer, hidden, arguments, PrefixCache(prefix))  # type: ignore[arg-type]
-    wanted = torch.cat([logits[:, start:] for logits, start in zip(by.logits, starts, strict=True)])
-    return by.apart(lm.readout(hidden), wanted)
+        hidden = call_block(lm, layer, hidden, arguments, PrefixCache((keys, values)))
+    return by.apart(lm.readout(hidden), torch.cat([by.logits[:, start : start + END] for start in starts]))
 
 
 @torch.enable_grad()
 def _gradient(by: Tried) -> float:
     """The slope of a logit on the state a block gives, through the next blocks and through the whole model."""
     lm, layer = by.lm, max(0, by.lm.n_layers - 2)
-    token = int(by.logits[0][0, -1].argmax())
-    state = by.runs[0].hidden[layer][:, END:].clone().requires_grad_(True)
+    token = int(by.logits[0, -1].argmax())
+    state = by.run.hidden[layer][:, END:].clone().requires_grad_(True)
     hidden = state
     for at in range(layer, lm.n_layers):
-        hidden = by.frames[0].run(at, hidden, start=END, cache=PrefixCache(by.runs[0].prefix_before(at, END)))
+        hidden = by.frames[0].run(at, hidden, start=END, cache=PrefixCache(by.run.prefix_before(at, END)))
     (resumed,) = torch.autograd.grad(lm.readout(hidden[:, -1])[0, token], state)
     leaf: list[Tensor] = []
 
@@ -188,23 +195,28 @@ def _gradient(by: Tried) -> float:
 
     handle = lm.blocks[layer].register_forward_pre_hook(take, with_kwargs=True)
     try:
-        (whole,) = torch.autograd.grad(lm.logits(by.ids[0], 1)[0, -1, token], leaf)
+        (whole,) = torch.autograd.grad(lm.logits(by.ids, 1)[0, -1, token], leaf)
     finally:
         handle.remove()
     return by.share(resumed, whole[:, END:])
 
 
-def _memory(by: Tried) -> float:
-    """A key through its output matrix is the value the model computes, in every layer that has one."""
-    lm, worst = by.lm, 0.0
-    matrices, refusals = [], []
-    for layer in range(lm.n_layers):
+def _matrices(by: Tried) -> list[OutputMatrix]:
+    """The output matrices of the layers tried that have one; the refusal of the first where none has."""
+    found, refusals = [], []
+    for layer in by.layers:
         try:
-            matrices.append(output_matrix(lm, layer))
+            found.append(output_matrix(by.lm, layer))
         except UnknownArchitecture as error:
             refusals.append(error)
-    if not matrices:
+    if not found:
         raise refusals[0]
+    return found
+
+
+def _memory(by: Tried) -> float:
+    """A key through its output matrix is the value the model computes, in every layer that has one."""
+    worst, matrices = 0.0, _matrices(by)
     keys: dict[int, Tensor] = {}
     values: dict[int, Tensor] = {}
     handles = [
@@ -214,7 +226,7 @@ def _memory(by: Tried) -> float:
     try:
         with at_keys(matrices, lambda layer, key: keys.update({layer: key})):
             for one in matrices:
-                by.frames[0].run(one.layer, by.runs[0].hidden[one.layer])
+                by.frames[0].run(one.layer, by.run.hidden[one.layer])
     finally:
         for handle in handles:
             handle.remove()
@@ -231,16 +243,8 @@ def _stream(by: Tried) -> float:
     """Output = input + attention's + W k + b, in every layer with an output matrix."""
     lm, worst = by.lm, 0.0
     keys: dict[int, Tensor] = {}
-    found = []
-    for layer in range(lm.n_layers):
-        try:
-            found.append(output_matrix(lm, layer))
-        except UnknownArchitecture:
-            continue
-    if not found:
-        output_matrix(lm, 0)
-    for one in found:
-        run, layer = by.runs[0], one.layer
+    for one in _matrices(by):
+        run, layer = by.run, one.layer
         with at_keys([one], lambda layer, key: keys.update({layer: key})):
             by.frames[0].run(layer, run.hidden[layer])
         value = one.value(keys[layer]).reshape(run.hidden[layer].shape) * lm.factors["mlp"]
@@ -253,53 +257,54 @@ def _stream(by: Tried) -> float:
 
 def _heads(by: Tried) -> float:
     """Heads' z through the output matrix is what attention gives, summed over heads too, and blocks take it back."""
-    lm, run, worst = by.lm, by.runs[0], 0.0
-    mixed: list[Tensor] = []
-    raw: list[Tensor] = []
-    handles = [block.attn.o.register_forward_hook(lambda _, __, out: raw.append(out)) for block in lm.blocks]
+    lm, run, worst = by.lm, by.run, 0.0
+    matrices = [attention_matrix(lm, layer) for layer in by.layers]
+    mixed: dict[int, Tensor] = {}
+    raw: dict[int, Tensor] = {}
+    handles = [
+        lm.blocks[layer].attn.o.register_forward_hook(lambda _, __, out, layer=layer: raw.update({layer: out}))
+        for layer in by.layers
+    ]
     try:
-        with at_heads(lm, lambda _, z: mixed.append(z)):
-            for layer in range(lm.n_layers):
+        with at_heads(lm, lambda layer, z: mixed.update({layer: z})):
+            for layer in by.layers:
                 by.frames[0].run(layer, run.hidden[layer])
     finally:
         for handle in handles:
             handle.remove()
-    if len(mixed) != lm.n_layers:
-        raise UnknownArchitecture("not every layer has attention heads.")
     outputs: dict[int, Tensor] = {}
-    for layer, z in enumerate(mixed):
-        outputs[layer] = given(lm, layer, z)
+    for layer, matrix in zip(by.layers, matrices, strict=True):
+        if layer not in mixed:
+            raise UnknownArchitecture(f"layer {layer} has no attention heads.")
+        outputs[layer] = given(lm, layer, mixed[layer])
         worst = max(worst, by.share(outputs[layer], raw[layer].reshape(outputs[layer].shape)))
-        matrix = attention_matrix(lm, layer)
-        weight = matrix.weight.unflatten(1, (lm.n_heads, -1))
-        bias = getattr(matrix.module, "bias", None)
-        summed = torch.einsum("...he,dhe->...hd", z, weight).sum(-2) + (0 if bias is None else bias)
+        weight, bias = matrix.weight.unflatten(1, (lm.n_heads, -1)), getattr(matrix.module, "bias", None)
+        summed = torch.einsum("...he,dhe->...hd", mixed[layer], weight).sum(-2) + (0 if bias is None else bias)
         worst = max(worst, by.share(summed, outputs[layer]))
     with attention_given(lm, outputs):
-        for layer in range(lm.n_layers):
+        for layer in by.layers:
             left = by.frames[0].run(layer, run.hidden[layer])
             worst = max(worst, by.share(left, run.hidden[layer + 1]))
     return worst
 
 
 def _looks(by: Tried) -> float:
-    """Every layer tells its pattern once: shares of what is behind each token, which a sink may leave below one."""
-    lm, run, worst = by.lm, by.runs[0], 0.0
+    """A layer tells its pattern once: shares of what is behind each token, which a sink may leave below one."""
+    lm, worst = by.lm, 0.0
     seen: list[Tensor] = []
 
     def keep(layer: int, pattern: Tensor) -> None:
         if pattern.shape != (1, lm.n_heads, LONG, LONG):
-            raise UnknownArchitecture(f"the attention of layer {layer} has the shape {tuple(pattern.shape)}.")
+            raise UnknownArchitecture(f"the attention of layer {layer} is no table of heads by tokens by tokens.")
         seen.append(pattern[0].float())
 
     with at_patterns(lm, keep):
-        for layer in range(lm.n_layers):
-            by.frames[0].run(layer, run.hidden[layer])
-    if len(seen) != lm.n_layers:
+        for layer in by.layers:
+            by.frames[0].run(layer, by.run.hidden[layer])
+    if len(seen) != len(by.layers):
         raise UnknownArchitecture("not every layer tells its attention.")
-    for layer, pattern in enumerate(seen):
-        ahead = pattern.triu(1).abs().max().item()
-        more = (pattern.sum(-1) - 1).max().item()
+    for layer, pattern in zip(by.layers, seen, strict=True):
+        ahead, more = pattern.triu(1).abs().max().item(), (pattern.sum(-1) - 1).max().item()
         if max(ahead, more) > SHARE.get(lm.dtype, 1e-3) or (pattern < 0).any():
             raise UnknownArchitecture(f"what layer {layer} tells of its attention are no shares.")
         worst = max(worst, ahead, more)
@@ -308,21 +313,21 @@ def _looks(by: Tried) -> float:
 
 def _patterns(by: Tried) -> float:
     """A pattern written over itself changes nothing."""
-    lm, run, worst = by.lm, by.runs[0], 0.0
+    lm, run, worst = by.lm, by.run, 0.0
 
     def again(_: int, pattern: Tensor) -> Tensor:
         return pattern.clone()
 
     with at_patterns(lm, again):
-        for layer in range(lm.n_layers):
+        for layer in by.layers:
             left = by.frames[0].run(layer, run.hidden[layer])
             worst = max(worst, by.share(left, run.hidden[layer + 1], f"{BETWEEN} of layer {layer}."))
     return worst
 
 
 def _neurons(by: Tried) -> float:
-    """What neurons write adds up to what their layer writes, and that to the stream."""
-    stream, worst = read_stream(by.lm, by.ids[0].to(by.lm.device)), 0.0
+    """What neurons write adds up to what their layer writes, and that to the stream; and each has a subkey."""
+    stream, worst = read_stream(by.lm, by.ids.to(by.lm.device)), 0.0
     for layer in range(by.lm.n_layers):
         for part in PARTS:
             vectors = stream.vectors(part, layer)
@@ -330,34 +335,32 @@ def _neurons(by: Tried) -> float:
             worst = max(worst, by.share(written + stream.constant(part, layer), stream.written(part, layer)))
         mixed = stream.by_source(layer).sum(0)
         worst = max(worst, by.share(mixed, stream.weights("attn", layer)[-1], f"{BETWEEN} of layer {layer}."))
+    subkeys(stream, [Place(part, by.lm.n_layers - 1, 0, LONG - 1) for part in PARTS])
     return worst
 
 
 def _generation(by: Tried) -> float:
-    """The end of a prompt read behind the stored beginning."""
-    lm, ids = by.lm, by.ids[0].to(by.lm.device)
+    """The last token of a prompt read behind the stored others."""
+    lm, ids = by.lm, by.ids.to(by.lm.device)
     cache = DynamicCache(config=lm.model.config)
-    worst = by.apart(logits_after(lm, ids[:, :END], cache), by.logits[0][:, END - 1])
-    for at in range(END, LONG):
-        worst = max(worst, by.apart(logits_after(lm, ids[:, at : at + 1], cache), by.logits[0][:, at]))
-    return worst
+    before = by.apart(logits_after(lm, ids[:, :-1], cache), by.logits[:, -2])
+    return max(before, by.apart(logits_after(lm, ids[:, -1:], cache), by.logits[:, -1]))
 
 
 def _texts(by: Tried) -> float:
-    """Both prompts without their last token, filled up in front, then their last tokens, from one cache."""
-    lm = by.lm
+    """The prompt and its beginning without their last tokens, filled up in front, then these, from one cache."""
+    lm, ids = by.lm, by.ids.to(by.lm.device)
     cache = DynamicCache(config=lm.model.config)
-    long, short = (ids.to(lm.device) for ids in by.ids)
-    filled = torch.cat((short.new_zeros(1, LONG - SHORT), short), 1)
-    ids = torch.cat((long, filled))
-    mask = torch.ones_like(ids)
+    filled = torch.cat((ids, torch.cat((ids.new_zeros(1, LONG - SHORT), ids[:, :SHORT]), 1)))
+    mask = torch.ones_like(filled)
     mask[1, : LONG - SHORT] = 0
     worst = 0.0
-    for at in (-2, -1):
-        seen = mask if at == -1 else mask[:, : at + 1]
-        read = ids[:, -1:] if at == -1 else ids[:, : at + 1]
-        wanted = torch.cat([logits[:, at] for logits in by.logits])
-        worst = max(worst, by.apart(logits_after(lm, read, cache, seen), wanted))
+    for tokens, seen, places in (
+        (filled[:, :-1], mask[:, :-1], (-2, SHORT - 2)),
+        (filled[:, -1:], mask, (-1, SHORT - 1)),
+    ):
+        wanted = torch.cat([by.logits[:, place] for place in places])
+        worst = max(worst, by.apart(logits_after(lm, tokens, cache, seen), wanted))
     return worst
 
 
@@ -366,8 +369,8 @@ def _packed(by: Tried) -> float:
     lm = by.lm
     layer = lm.n_layers - 1
     with packed(lm):
-        left = by.frames[0].run(layer, by.runs[0].hidden[layer])
-    return by.share(left, by.runs[0].hidden[layer + 1])
+        left = by.frames[0].run(layer, by.run.hidden[layer])
+    return by.share(left, by.run.hidden[layer + 1])
 
 
 TRIALS: dict[str, Callable[[Tried], float]] = {

@@ -24,14 +24,14 @@ from analysis.architecture import (
     taken,
     text_config,
 )
-from analysis.blocks import Frame, PrefixCache, Site, first_hidden, record
+from analysis.blocks import Frame, Passage, PrefixCache, Site, first_hidden, record
 from analysis.boundary import marked
 from analysis.capabilities import Capability, lacking
 from analysis.chat import in_chat
 from analysis.errors import PromptTooLong, UnknownArchitecture
 from analysis.framing import PLAIN, Chat, Framing
 from analysis.labels import joins_with_spaces
-from analysis.load_check import FAILURES, TOLERANCE, prompts, refuse_what_looks_ahead, tried, why, written_factors
+from analysis.load_check import FAILURES, SHORT, TOLERANCE, prompt, refuse_what_looks_ahead, tried, why, written_factors
 from analysis.study import edited_hash
 from analysis.tokens import Tokens, encode, label
 
@@ -73,21 +73,21 @@ class LanguageModel:
         refuse_by_config(self.name, model.config)
         self.factors: dict[Site, float] = {"mlp": 1.0, "attn": 1.0}  # of what is added to the residual stream
         self.capabilities: dict[str, Capability] = {}
-        probes = prompts(self.config.vocab_size)
+        probe = prompt(self.config.vocab_size)
         with torch.no_grad():
-            plain = self._plain(probes)
+            plain = self._plain(probe)
             self.bridge = build_bridge(model)
         self.bridge.eval().requires_grad_(False)  # some families' joint projections are split into new parameters
         self.blocks = list(self.bridge.blocks)
         self.block_devices = [next(block.parameters()).device for block in self.blocks]
         self.readout = Readout.of(self.bridge, model.config)
-        self.check = self._check(probes[0], plain[0])
-        self.capabilities = tried(self, probes, plain)
+        self.check, frame, run = self._check(probe, plain)
+        self.capabilities = tried(self, probe, plain, frame, run)
 
-    def _plain(self, probes: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Logits of two prompts by the plain model, never wrapped."""
+    def _plain(self, probe: Tensor) -> Tensor:
+        """Logits of a prompt by the plain model, never wrapped."""
         try:
-            plain = self.logits(probes[0]), self.logits(probes[1])
+            plain, beginning = self.logits(probe), self.logits(probe[:, :SHORT])
         except torch.OutOfMemoryError:
             raise
         except FAILURES as error:
@@ -95,20 +95,23 @@ class LanguageModel:
                 f"{self.name} ({type(self.model).__name__}) does not read a plain prompt: {why(error)} Choose another "
                 "model."
             ) from error
-        refuse_what_looks_ahead(self, *probes, plain)
+        refuse_what_looks_ahead(self, plain, beginning)
         return plain
 
-    def _check(self, probe: Tensor, reference: Tensor) -> SelfCheck:
-        middle = probe.shape[1] // 2
+    def _check(self, probe: Tensor, reference: Tensor) -> tuple[SelfCheck, Frame, Passage]:
+        middle, way = probe.shape[1] // 2, "block by block"
         try:
             with torch.no_grad():
                 bridged = self.logits(probe)
-                frame = Frame(self, probe)
-                passage = record(frame, first_hidden(self, probe))
+                frame = Frame(self, probe.flip(1))  # a frame serves every prompt of its length
+                start, sites = first_hidden(self, probe), ("mlp", "attn")
+                passage = record(frame, start, sites)
                 if len(factors_in(self.config)) > 1:
                     self.readout = self.readout.scaled(self.config, passage.hidden[-1], reference)
-                    self.factors = written_factors(self, probe)
+                    self.factors = written_factors(self, passage)
+                    passage = record(frame, start, sites)
                 whole = self.readout(passage.hidden[-1]).to(reference.device)
+                way = "from a middle token on, with what was read before in store"
                 hidden = passage.hidden[0][:, middle:].repeat(2, 1, 1)
                 for layer in range(self.n_layers):
                     hidden = frame.run(
@@ -119,7 +122,7 @@ class LanguageModel:
             raise
         except (*FAILURES, UnknownArchitecture) as error:
             raise UnknownArchitecture(
-                f"{self.name} ({type(self.model).__name__}) cannot be read block by block: {why(error)} Choose another "
+                f"{self.name} ({type(self.model).__name__}) cannot be read {way}: {why(error)} Choose another "
                 "model, or report its architecture."
             ) from error
         blocks = max((whole - reference).abs().max(), (resumed - reference[:, middle:]).abs().max())
@@ -130,7 +133,7 @@ class LanguageModel:
                 f"Face's by {check.bridge:.2g} through the bridge and {check.blocks:.2g} block by block. "
                 "Choose another model, or report its architecture."
             )
-        return check
+        return check, frame, passage
 
     def can(self, capability: str) -> bool:
         """Whether the model has one of `analysis.capabilities`; while they are tried, it is taken to."""

@@ -48,7 +48,10 @@ def subkeys(stream: Stream, values: Sequence[Place]) -> tuple[Tensor, Tensor]:
 
 @torch.enable_grad()
 def _of_layer(stream: Stream, layer: int, values: list[Place]) -> list[tuple[Tensor, Tensor]]:
-    """The subkeys of one layer: its block is run once more, with the outputs of its norms as leaves."""
+    """The subkeys of one layer: its block is run once more, with the outputs of its norms as leaves.
+
+    Where norms stand behind the parts only (OLMo 2), the parts read the stream itself, and what they read is a leaf.
+    """
     lm = stream.frame.lm
     block, width = lm.blocks[layer], lm.d_model
     leaves: list[tuple[object, Tensor, Tensor]] = []  # norm, what it read, what it gave
@@ -59,11 +62,19 @@ def _of_layer(stream: Stream, layer: int, values: list[Place]) -> list[tuple[Ten
         leaves.append((norm, args[0].detach().reshape(-1, width), leaf))
         return leaf
 
+    def cut_bare(_: object, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        got = args[0] if args else kwargs["hidden_states"]
+        leaf = got.detach().requires_grad_(True)
+        leaves.append((None, got.detach().reshape(-1, width), leaf))
+        return ((leaf, *args[1:]), kwargs) if args else ((), kwargs | {"hidden_states": leaf})
+
     def keep(_: object, args: tuple) -> None:
         coefficients.append(args[0].reshape(-1, args[0].shape[-1]))
 
     norms = [getattr(block, name) for name in ("ln1", "ln2") if hasattr(block, name)]
     handles = [norm.register_forward_hook(cut) for norm in norms]
+    if not norms:
+        handles += [part.register_forward_pre_hook(cut_bare, with_kwargs=True) for part in (block.attn, block.mlp)]
     handles.append(matrix_of(lm, "ffn", layer).register_forward_pre_hook(keep))
     cache = PrefixCache()
     try:

@@ -17,7 +17,7 @@ from analysis.attention import at_patterns
 from analysis.blocks import Frame, Passage, Site, first_hidden, record
 from analysis.errors import UnknownArchitecture
 from analysis.frozen_norm import FrozenNorm
-from analysis.key_value import output_matrix
+from analysis.key_value import attention_matrix, output_matrix
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -82,12 +82,7 @@ class Stream:
 
 def matrix_of(lm: "LanguageModel", part: Part, layer: int) -> nn.Module:
     """The output matrix of a layer's MLP or attention."""
-    if part == "ffn":
-        return output_matrix(lm, layer).module
-    module = lm.blocks[layer].attn.o.original_component
-    if not isinstance(module, nn.Linear | Conv1D) or not module.weight.is_floating_point():
-        raise UnknownArchitecture(f"Layer {layer} of {lm.name} has no single matrix at the end of its attention.")
-    return module
+    return (output_matrix if part == "ffn" else attention_matrix)(lm, layer).module
 
 
 @torch.no_grad()

@@ -35,6 +35,7 @@ class Bench:
     machine: dict[str, Any]
     model: dict[str, Any]
     figures: list[Figure] = field(default_factory=list)
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # what is no number
 
     def add(self, name: str, value: float, unit: str, n: int = 1, bounds: tuple[float, float] | None = None) -> None:
         """Put a figure down; an interval of per cents ends where they do."""
@@ -57,6 +58,7 @@ class Bench:
             "commit": commit(),
             "model": self.model,
             "figures": [asdict(figure) for figure in self.figures],
+            **self.tables,
         }
 
 

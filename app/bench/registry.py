@@ -7,6 +7,7 @@ from app.bench.drift import attention
 from app.bench.editing import editing
 from app.bench.evaluate import evaluate_bench
 from app.bench.exports import exports
+from app.bench.families import families
 from app.bench.form import Bench
 from app.bench.neurons import neurons_bench
 from app.bench.tracing import tracing
@@ -19,4 +20,5 @@ BENCHES: dict[str, Callable[..., Bench]] = {
     "neurons": neurons_bench,
     "evaluate": evaluate_bench,
     "exports": exports,
+    "families": families,
 }

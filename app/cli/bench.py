@@ -17,10 +17,12 @@ from app.bench.drift import DriftOptions
 from app.bench.editing import EditOptions
 from app.bench.evaluate import EvaluateOptions
 from app.bench.exports import ExportOptions
+from app.bench.families import Options as FamilyOptions
 from app.bench.form import Bench, Figure
 from app.bench.neurons import NeuronOptions
 from app.bench.random_model import SHAPES, random_model
 from app.bench.registry import BENCHES
+from app.bench.tiny_families import FAMILIES
 from app.bench.tracing import FILLER, PROMPT, Options
 from app.cli.cases import told
 from app.cli.files import add_outputs, check_outputs, printed, write_outputs
@@ -51,6 +53,7 @@ def configure(parser: ArgumentParser, name: str) -> None:
             "; ".join(f"{bench}: {', '.join(parts)}" for bench, parts in ALL_PARTS.items())
             + " (default: all; conflict: no transfer when quick)",
         ),
+        "--families": ("", "NAME;…", "families: those to try (default: all; one in eight when quick)"),
         "--lengths": ("10,20,40,80", "N,…", "prompt lengths in tokens (default: 10,20,40,80; none when quick)"),
     }
     for flag, (default, metavar, explained) in texts.items():
@@ -93,7 +96,7 @@ def run(args: Namespace) -> int:
         torch.set_num_threads(args.threads)
     bar = Bar()
     try:
-        lm = _model(args, bar)
+        lm = None if args.name == "families" else _model(args, bar)
         bench = BENCHES[args.name](lm, options, bar)
     finally:
         bar.close()
@@ -130,6 +133,11 @@ def _options(args: Namespace) -> Any:
         )
     if args.name == "exports":
         return ExportOptions(quick=args.quick, facts=args.single, draws=args.repeats, parts=parts)
+    if args.name == "families":
+        names = tuple(part.strip() for part in args.families.split(";") if part.strip())
+        if unknown := sorted(set(names) - set(FAMILIES)):
+            raise BadRequest(f"There is no family “{unknown[0]}”. There are: {'; '.join(FAMILIES)}.")
+        return FamilyOptions(quick=args.quick, families=names)
     if args.name == "neurons":
         return NeuronOptions(quick=args.quick, chains=args.chains, parts=parts)
     kinds = tuple(part.strip() for part in args.kinds.split(",") if part.strip())
