@@ -15,7 +15,7 @@ from analysis.average_result import ROWS, AverageRequest, AverageResult
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.facts import Fact, choose, in_turn, read_facts
 from analysis.framing import framed
-from analysis.study import Report, provenance, silent
+from analysis.study import Report, provenance, silent, within
 from analysis.tokens import answer_token
 from analysis.trace_result import TraceResult
 from analysis.tracing import trace
@@ -88,7 +88,7 @@ def average(
         try:
             if not _knows(lm, fact, request.at_least):
                 continue
-            traced = part(lm, request.of(fact), lambda *a, **k: report(len(ids), request.facts, "facts"))
+            traced = part(lm, request.of(fact), within(report, len(ids), request.facts, "facts"))
         except WorkbenchError as error:
             skipped.append(f"{fact.id}: {error}")
             continue

@@ -69,6 +69,18 @@ def silent(done: int, total: int, note: str = "", partial: Any = None, share: fl
     """A report nobody listens to."""
 
 
+def within(report: Report, done: int, total: int, note: str) -> Report:
+    """A report for what is run inside one step: it says the step and lets a cancel through, whatever goes on within.
+
+    Partial results from within are another study's, so they are not passed on.
+    """
+
+    def told(*_: Any, **__: Any) -> None:
+        report(done, total, note)
+
+    return told
+
+
 @dataclass(frozen=True)
 class Study:
     """A registered kind of run: name, request and result types, and the function between them."""

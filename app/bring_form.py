@@ -34,11 +34,12 @@ def draw() -> None:
         on_click=_take,
         args=(number,),
     )
+    _told()
 
 
-def told() -> None:
-    """Why a recipe was refused, every fault of it; once."""
-    if (refusal := st.session_state.pop(f"{PAGE}.refusal", None)) is None:
+def _told() -> None:
+    """Why a recipe was refused, every fault of it, beside its files: until others are tried."""
+    if (refusal := st.session_state.get(f"{PAGE}.refusal")) is None:
         return
     first, *others = (escape(line) for line in refusal.splitlines())
     st.error("\n".join([first, "", *(f"- {line}" for line in others)]), icon=":material/gpp_bad:")
@@ -47,6 +48,7 @@ def told() -> None:
 def _take(number: int) -> None:
     """Read the files, put the edit on the stack and show it; or keep the refusal to be told."""
     files = [(file.name, file.getvalue()) for file in st.session_state[f"edit-files-{number}"]]
+    st.session_state.pop(f"{PAGE}.refusal", None)
     try:
         edit = brought(files)
         refuse_other_weights(edit, services().card(spec()))

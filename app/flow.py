@@ -11,6 +11,7 @@ from analysis.capabilities import lacking
 from analysis.errors import BadRequest
 from analysis.study import Request, Study
 from app.charts.marked import escape as escape
+from app.charts.words import duration
 from app.jobs import Job
 from app.services import public, rail_owner, services
 from app.session import session_id, slot, spec
@@ -65,6 +66,7 @@ def start(page: str, study: Study, request: Request, edits: tuple[Edit, ...] | N
         raise BadRequest(reason)
     stop(page)
     st.session_state.pop(f"{page}.opened", None)
+    st.session_state.pop("written.refusal", None)
     job = services().worker.submit(study, request, spec(), session_id(), on() if edits is None else edits)
     st.session_state[f"{page}.job"] = job
     return job
@@ -106,11 +108,28 @@ def job_of(page: str) -> Job | None:
     return st.session_state.get(f"{page}.job")
 
 
+def join(page: str, study: Study, request: Request | None, edits: tuple[Edit, ...] | None = None) -> bool:
+    """Look at the run of this very request that waits or goes on, whoever began it: before a reload, in another tab.
+
+    Not one this visitor has given up, nor while the page has an open run of its own. True if one was joined now.
+    """
+    if request is None or ((own := job_of(page)) is not None and not own.over):
+        return False
+    job = services().worker.going(study, request, spec(), on() if edits is None else edits)
+    if job is None or session_id() in job.left_by:
+        return False
+    services().worker.join(job, session_id())
+    st.session_state[f"{page}.job"] = job
+    return True
+
+
 def stop(page: str) -> None:
     """Leave the line, or end the run."""
     job = job_of(page)
     if job is not None and not job.over:
         services().worker.leave(job, session_id())
+        if not job.cancelled.is_set():  # it goes on for others
+            put_away(page)
 
 
 def put_away(page: str) -> None:
@@ -131,9 +150,72 @@ def result_for(page: str, study: Study, request: Request | None, edits: tuple[Ed
     if (kept := st.session_state.get(f"{page}.opened")) and kept[0] == request:
         return services().store.load(study, kept[1]) or services().store.load(study, kept[1], stopped=True)
     found = services().find(study, request, spec(), edits)
-    if found is None and study.resumable:
-        found = services().find(study, request, spec(), edits, stopped=True)
-    return found
+    return found or services().find(study, request, spec(), edits, stopped=True)
+
+
+def follow(
+    page: str,
+    study: Study,
+    request: Request | None,
+    unit: str | None,
+    *,
+    edits: tuple[Edit, ...] | None = None,
+    preview: bool = False,
+) -> Any | None:
+    """A run as its page shows it, all but the figure: how far it is, what became of it, and what there is to show.
+
+    `unit` is what is counted, None where the run itself says so.
+    """
+    join(page, study, request, edits)
+    settle(page)
+    progress(page, unit, preview=preview)
+    ended(page)
+    result = result_for(page, study, request, edits)
+    if (job := job_of(page)) is None or job.over:
+        if result is None and request is not None:
+            _stored_without(page, study, request, on() if edits is None else edits)
+        elif result is not None:
+            _halted(page, study, result, unit, edits)
+    return result
+
+
+def _stored_without(page: str, study: Study, request: Request, edits: tuple[Edit, ...]) -> None:
+    """A word on the result that lies in the store for the model without the edits that are on."""
+    if not edits or study.on_edits or (key := services().key(request, spec())) is None:
+        return
+    if services().store.load(study, key) is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key=f"{page}-without"):
+        which = "The edit in the margin is on" if len(edits) == 1 else f"{len(edits)} edits in the margin are on"
+        st.markdown(
+            f":gray[:material/layers: {which}. A result of the model as it was trained is stored.]", width="content"
+        )
+        st.button("Show it", key=f"{page}-show-without", type="tertiary", on_click=opened, args=(page, request, key))
+
+
+def _halted(page: str, study: Study, result: Any, unit: str | None, edits: tuple[Edit, ...] | None) -> None:
+    """A result that was stopped: what there is, what is not, and the ways on."""
+    job, key = job_of(page), services().key(result.request, spec(), on() if edits is None else edits)
+    just_now = job is not None and job.state == "stopped" and job.result is result
+    if not just_now and not (key and services().store.stopped(key)) and getattr(result, "complete", True):
+        return
+    told = "Stopped. What was computed is shown"
+    if (cells := getattr(result, "cells", None)) is not None:
+        told = f"Stopped after {cells[0]:,} of {cells[1]:,} {unit or 'steps'}. What was computed is shown"
+    with st.container(border=True, key=f"{page}-stopped"):
+        st.markdown(f":orange[:material/pause_circle:] {told}.")
+        with st.container(horizontal=True):
+            st.button(
+                "Continue" if study.resumable or study.parts else "Start again",
+                type="primary",
+                key=f"{page}-continue",
+                on_click=_continue,
+                args=(page, study, result.request, edits),
+            )
+            st.button(
+                "Discard", type="tertiary", key=f"{page}-discard", on_click=_discard,
+                args=(page, study, result.request, edits),
+            )  # fmt: skip
 
 
 def opened(page: str, request: Request, key: str) -> None:
@@ -181,7 +263,7 @@ def progress(page: str, unit: str | None, *, preview: bool = False) -> None:
         elif job.state == "waiting":
             place = ORDINAL[len(ahead)] if len(ahead) < len(ORDINAL) else f"Number {len(ahead) + 1}"
             left = ahead[0].seconds_left if ahead else None
-            about = f", about {left:.0f} s" if left and len(ahead) == 1 else ""
+            about = f", about {duration(left)}" if left and len(ahead) == 1 else ""
             others = "One run" if len(ahead) == 1 else f"{len(ahead)} runs"
             before = f" {others} ahead of you{about}." if ahead else ""
             st.progress(0.0, text=f"{place} in line.{before}")
@@ -206,7 +288,7 @@ def _progress_text(job: Job, unit: str | None, preview: bool) -> str:
     if not job.total:
         return "The prompt is being read."
     left = job.seconds_left
-    rest = f", {left:.0f} s left" if left is not None else ""
+    rest = f", {duration(left)} left" if left is not None else ""
     sketch = " The figure shows the preview until then." if preview else ""
     return f"{job.done} of {job.total} {unit or job.note}{rest}.{sketch}"
 
@@ -223,40 +305,20 @@ def ended(page: str) -> None:
     if job.state == "failed":
         st.error(escape(job.error or ""), icon=":material/gpp_bad:")
     elif job.state == "stopped" and job.result is None:
-        st.markdown(":orange[:material/pause_circle:] Stopped before anything was computed.")
+        told = "Stopped before there was anything to show."
+        if job.study is not None and job.study.parts:
+            told = "Stopped. What was done until then is stored; asked again, it goes on from there."
+        st.markdown(f":orange[:material/pause_circle:] {told}")
 
 
-def stopped(page: str, study: Study, result: Any, unit: str) -> None:
-    """A result with cells missing: what there is, what is not, and the two ways on."""
-    if getattr(result, "complete", True):
-        return
-    done, total = result.cells
-    with st.container(border=True, key=f"{page}-stopped"):
-        st.markdown(
-            f":orange[:material/pause_circle:] Stopped after {done} of {total} {unit}. What was computed is shown; "
-            "dotted cells were not."
-        )
-        with st.container(horizontal=True):
-            st.button(
-                "Continue",
-                type="primary",
-                key=f"{page}-continue",
-                on_click=_continue,
-                args=(page, study, result.request),
-            )
-            st.button(
-                "Discard", type="tertiary", key=f"{page}-discard", on_click=_discard, args=(page, study, result.request)
-            )
-
-
-def _continue(page: str, study: Study, request: Request) -> None:
+def _continue(page: str, study: Study, request: Request, edits: tuple[Edit, ...] | None) -> None:
     put_away(page)
-    start(page, study, request)
+    start(page, study, request, edits)
 
 
-def _discard(page: str, study: Study, request: Request) -> None:
+def _discard(page: str, study: Study, request: Request, edits: tuple[Edit, ...] | None) -> None:
     put_away(page)
-    key = services().key(request, spec(), on())
+    key = services().key(request, spec(), on() if edits is None else edits)
     if key is not None:
         services().store.discard(key)
         services().history.forget(rail_owner(session_id()), key)

@@ -86,13 +86,7 @@ def asked(pressed: bool) -> GenerateRequest | None:
 
 def outcome(wanted: GenerateRequest | None) -> None:
     """Progress, and both sides as far as they have come."""
-    flow.settle(PAGE)
-    flow.progress(PAGE, None)
-    job, result = flow.job_of(PAGE), flow.result_for(PAGE, STUDY, wanted)
-    if job is not None and job.state == "stopped" and isinstance(result, Generated):
-        st.markdown(":orange[:material/pause_circle:] Stopped. What was said until then stands here.")
-    else:
-        flow.ended(PAGE)
+    result = flow.follow(PAGE, STUDY, wanted, None)
     if isinstance(result, Generated):
         show(result)
         if job is None or job.state == "done":  # of one that goes on, or was stopped, there would be many

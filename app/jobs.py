@@ -10,8 +10,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -28,6 +28,10 @@ KEPT = 200
 """Ended jobs remembered; their results lie in the store."""
 NICE = 10
 """How far the worker steps back, where the system knows priorities of threads."""
+AWAY = 15.0
+"""Seconds a session may be gone, a page being loaded anew, before its runs count as left."""
+LOOK = 1.0
+"""Seconds between two looks for who is there."""
 
 
 @dataclass(eq=False)
@@ -40,6 +44,7 @@ class Job:
     owners: set[str]
     edits: tuple[Edit, ...] = ()  # on while it runs
     asked_by: set[str] = field(default_factory=set)
+    left_by: set[str] = field(default_factory=set)  # sessions that gave it up: a page does not join it for them again
     state: State = "waiting"
     key: str | None = None
     done: int = 0
@@ -82,6 +87,17 @@ def _written_over(lm: Any, edits: tuple[Edit, ...]) -> AbstractContextManager:
     return written_over(lm, edits)
 
 
+@contextmanager
+def _interruptible(lm: Any, check: Callable[[], None]) -> Iterator[None]:
+    """Call `check` before every block: a wave over a long prompt takes longer than a person waits for Cancel."""
+    handles = [block.register_forward_pre_hook(lambda *_: check()) for block in lm.blocks]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 def _step_back() -> None:
     """Let pages and a browser on this machine go first: this thread, and those torch starts from it, wait for them."""
     with suppress(OSError, AttributeError):
@@ -91,8 +107,18 @@ def _step_back() -> None:
 class Worker:
     """Runs jobs one after another on a thread of its own."""
 
-    def __init__(self, models: ModelSlot, store: ResultStore, *, finished: Callable[[Job], None] = lambda job: None):
-        self.models, self.store, self._finished = models, store, finished
+    def __init__(
+        self,
+        models: ModelSlot,
+        store: ResultStore,
+        *,
+        finished: Callable[[Job], None] = lambda job: None,
+        there: Callable[[str], bool] = lambda owner: True,
+    ):
+        """`there` says whether a session is still connected: a run nobody looks at gives way to those who wait."""
+        self.models, self.store, self._finished, self._there = models, store, finished, there
+        self._seen: dict[str, float] = {}
+        self._looked = 0.0
         self._jobs: list[Job] = []
         self._change = threading.Condition()
         self._closing = False
@@ -109,15 +135,12 @@ class Worker:
         edits: tuple[Edit, ...] = (),
     ) -> Job:
         """Queue a run under some edits; an equal one that is waiting or running is joined instead of run twice."""
-        asked = _asked(study, request, spec, edits)
         with self._change:
-            for job in self._jobs:
-                if job.asked == asked and not job.over and not job.cancelled.is_set():
-                    job.owners.add(owner)
-                    job.asked_by.add(owner)
-                    return job
+            if job := self.going(study, request, spec, edits):
+                self.join(job, owner)
+                return job
             state: State = "stopped" if self._closing else "waiting"
-            job = Job(study, request, spec, {owner}, edits, {owner}, state)
+            job = Job(study, request, spec, {owner}, edits, {owner}, state=state)
             self._jobs.append(job)
             ended = [old for old in self._jobs if old.over]
             for old in ended[: max(0, len(ended) - KEPT)]:
@@ -125,10 +148,27 @@ class Worker:
             self._change.notify_all()
             return job
 
+    def going(
+        self, study: Study | None, request: Request | None, spec: ModelSpec, edits: tuple[Edit, ...] = ()
+    ) -> Job | None:
+        """The job of this very request that waits or runs now."""
+        asked = _asked(study, request, spec, edits)
+        with self._change:
+            open_jobs = (job for job in self._jobs if not job.over and not job.cancelled.is_set())
+            return next((job for job in open_jobs if job.asked == asked), None)
+
+    def join(self, job: Job, owner: str) -> None:
+        """Wait for a job too."""
+        with self._change:
+            job.owners.add(owner)
+            job.asked_by.add(owner)
+            job.left_by.discard(owner)
+
     def leave(self, job: Job, owner: str) -> None:
         """Give a job up; it is cancelled unless another session waits for it too."""
         with self._change:
             job.owners.discard(owner)
+            job.left_by.add(owner)
             if not job.owners:
                 job.cancelled.set()
                 if job.state == "waiting":
@@ -160,12 +200,34 @@ class Worker:
     def _next(self) -> Job | None:
         with self._change:
             while not self._closing:
+                self._let_go()
                 for job in self._jobs:
                     if job.state == "waiting":
                         job.state, job.started = "running", time.monotonic()
                         return job
                 self._change.wait()
         return None
+
+    def _let_go(self) -> None:
+        """Take sessions that are gone off their jobs, and end what nobody is left for where it holds others up.
+
+        A run that nobody waits behind goes on to its end, so that a closed laptop finds its result.
+        """
+        now = time.monotonic()
+        with self._change:
+            open_jobs = [job for job in self._jobs if not job.over]
+            for owner in {owner for job in open_jobs for owner in job.owners}:
+                if self._there(owner):
+                    self._seen[owner] = now
+                elif now - self._seen.setdefault(owner, now) > AWAY:
+                    for job in open_jobs:
+                        job.owners.discard(owner)
+            wanted = [job for job in open_jobs if job.owners]
+            for job in open_jobs:
+                if not job.owners and (job.state == "waiting" or wanted):
+                    job.cancelled.set()
+                    if job.state == "waiting":
+                        job.state = "stopped"
 
     def _work(self) -> None:
         _step_back()
@@ -193,9 +255,15 @@ class Worker:
             job.state = outcome
 
     def _run(self, job: Job) -> None:
-        def report(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
+        def check() -> None:
+            if time.monotonic() - self._looked > LOOK:
+                self._let_go()
+                self._looked = time.monotonic()
             if job.cancelled.is_set():
                 raise Cancelled
+
+        def report(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
+            check()
             job.done, job.total, job.note = done, total, note
             job.share = share if share is not None else done / max(total, 1)
             if partial is not None:
@@ -208,10 +276,13 @@ class Worker:
         job.result = self.store.load(job.study, job.key) if job.study.kept else None
         if job.result is None:
             job.started = time.monotonic()
-            with nullcontext() if job.study.on_edits or not job.edits else _written_over(lm, job.edits):
+            applied = nullcontext() if job.study.on_edits or not job.edits else _written_over(lm, job.edits)
+            with _interruptible(lm, check), applied:
                 job.result = compute(job.study, job.request, lm, self.store, report, job.edits)
 
     def _keep_partial(self, job: Job) -> None:
-        if job.study is not None and job.study.resumable and job.partial is not None and job.key is not None:
+        """What a stopped run had found; the sketch of a search is none, and no result of its study."""
+        study = job.study
+        if study is not None and study.kept and job.key is not None and isinstance(job.partial, study.result):
             job.result = job.partial
-            self.store.save(job.study, job.key, job.partial, stopped=True)
+            self.store.save(study, job.key, job.partial, stopped=True)

@@ -35,10 +35,7 @@ def draw() -> None:
         return
     if flow.go(st, PAGE, STUDY, f"Try it on {len(request.facts)} facts", icon=":material/stacks:", key="layers-go"):
         flow.start(PAGE, STUDY, request, ())
-    flow.settle(PAGE)
-    flow.progress(PAGE, None)
-    flow.ended(PAGE)
-    result = flow.result_for(PAGE, STUDY, request, ())
+    result = flow.follow(PAGE, STUDY, request, "edits", edits=())
     if result is not None:
         _show(result)
 

@@ -44,8 +44,8 @@ SHORT_KIND = {
 }
 
 
-def run_of(study: Study, key: str, result: Any) -> Run:
-    """The rail's entry of a result."""
+def run_of(study: Study, key: str, result: Any, *, stopped: bool = False) -> Run:
+    """The rail's entry of a result; `stopped`: it was cancelled, so that parts may be missing."""
     title, note, picture = _describe(result)
     return Run(
         key=key,
@@ -55,7 +55,7 @@ def run_of(study: Study, key: str, result: Any) -> Run:
         request=result.request.model_dump(mode="json"),
         model=result.model["name"],
         thumbnail=picture,
-        complete=getattr(result, "complete", True),
+        complete=getattr(result, "complete", not stopped),
         seconds=getattr(result, "provenance", {}).get("seconds", 0.0),
         created_at=now(),
     )

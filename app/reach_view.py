@@ -75,10 +75,7 @@ def draw(chain: Chain, framing: dict[str, Any]) -> None:
 
 
 def _outcome(request: ReachRequest) -> None:
-    flow.settle(PAGE)
-    flow.progress(PAGE, None)
-    flow.ended(PAGE)
-    result = flow.result_for(PAGE, STUDY, request)
+    result = flow.follow(PAGE, STUDY, request, None)
     if result is not None:
         _show(result)
 

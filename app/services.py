@@ -5,11 +5,12 @@ Pages ask here; nothing in it belongs to one person.
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime import Runtime
 
 from analysis import ModelSpec
 from analysis.study import Request, Study, edited_hash
@@ -50,12 +51,19 @@ class Services:
     models: ModelSlot
     store: ResultStore
     history: History
+    connections: dict[str, str] = field(default_factory=dict)
+    """Streamlit's own name of each session here."""
     _begun: bool = False
 
     @cached_property
     def worker(self) -> Worker:
         """The one worker."""
-        return Worker(self.models, self.store, finished=self._record)
+        return Worker(self.models, self.store, finished=self._record, there=self._there)
+
+    def _there(self, owner: str) -> bool:
+        """Whether a session is connected; the process itself, and what is no browser, always are."""
+        connection = self.connections.get(owner)
+        return connection is None or not Runtime.exists() or Runtime.instance().is_active_session(connection)
 
     @cached_property
     def shipped(self) -> dict[str, Any]:
@@ -91,7 +99,7 @@ class Services:
         if study is None or study.passing or not study.kept or job.result is None or job.key is None:
             return
         for owner in {rail_owner(owner) for owner in job.asked_by}:
-            self.history.add(owner, run_of(study, job.key, job.result))
+            self.history.add(owner, run_of(study, job.key, job.result, stopped=job.cancelled.is_set()))
 
 
 def rail_owner(session: str) -> str:

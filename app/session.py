@@ -8,17 +8,22 @@ import uuid
 from typing import Any, Literal, TypedDict
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from analysis import ModelSpec
 from analysis.errors import BadRequest
 from analysis.study import Request
 from app.links import from_query, to_query
-from app.services import default_spec
+from app.services import default_spec, services
 
 
 def session_id() -> str:
     """A name for this browser session, made at its first run."""
-    return st.session_state.setdefault("session", uuid.uuid4().hex)
+    if "session" not in st.session_state:
+        st.session_state["session"] = uuid.uuid4().hex
+        if (context := get_script_run_ctx()) is not None:
+            services().connections[st.session_state["session"]] = context.session_id
+    return st.session_state["session"]
 
 
 def spec() -> ModelSpec:

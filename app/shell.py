@@ -9,6 +9,7 @@ from app import address, written
 from app.components import rail, remember
 from app.edit_form import METHOD_WORDS
 from app.flow import escape
+from app.going_on import going_on
 from app.history import Run
 from app.services import public, rail_owner, services
 from app.session import session_id, spec
@@ -23,6 +24,7 @@ def margin() -> None:
     with st.sidebar:
         st.markdown("#### Model")
         model_status()
+        going_on(PAGES)
         written_over()
         earlier_runs()
 

@@ -79,6 +79,10 @@ class ResultStore:
                 shutil.rmtree(place, ignore_errors=True) if place.parent == self.root else None
         return None
 
+    def stopped(self, key: str) -> bool:
+        """Whether what there is of a result is a stopped one."""
+        return self._place(key, True).exists() and not self._place(key, False).exists()
+
     def discard(self, key: str) -> None:
         """Forget the stopped result."""
         shutil.rmtree(self._place(key, True), ignore_errors=True)

@@ -61,7 +61,7 @@ STUDIES: dict[str, Study] = {
         Study("average", AverageRequest, AverageResult, _later(analysis, "average"), parts="trace"),
         Study("lens", LensRequest, LensResult, _later(analysis, "logit_lens")),
         Study("edit", EditRequest, Edit, _later(editors, "write"), on_edits=True),
-        Study("drift", DriftRequest, DriftResult, _later(editors, "drift"), on_edits=True),
+        Study("drift", DriftRequest, DriftResult, _later(editors, "drift"), resumable=True, on_edits=True),
         Study("patch", PatchRequest, PatchResult, _later(editors, "patch"), on_edits=True, passing=True),
         Study("drifts", DriftsRequest, DriftsResult, _later(editors, "drifts"), on_edits=True),
         Study("neurons", NeuronsRequest, NeuronsResult, _later(analysis, "neurons")),

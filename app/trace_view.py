@@ -168,7 +168,9 @@ def notes(result: TraceResult) -> None:
     if site := found.get(COPIED):
         where = escape(word(result.tokens[site.token]))
         st.markdown(f"{COPIED} **Copied here.** Around layer {site.layer}, attention carries the answer to “{where}”.")
-    if not found and result.complete:
+    if not result.complete:
+        st.markdown(":gray[:small[More can be said once all cells are computed; faint ink is a preview.]]")
+    elif not found:
         st.markdown(
             f"No single repair brings {answer} back by much: the blurred prompt gives {percent(result.low)}, "
             f"the clean one {percent(result.high)}."

@@ -133,6 +133,18 @@ class DriftResult:
     roles: list[str] = field(default_factory=list)  # in a chat, whose words each token is (`analysis.chat`)
 
     @property
+    def cells(self) -> tuple[int, int]:
+        """Cells computed, cells asked for."""
+        return sum(int((~np.isnan(grid[0])).sum()) for grid in self.grids.values()), sum(
+            grid[0].size for grid in self.grids.values()
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether every cell is there."""
+        return self.cells[0] == self.cells[1]
+
+    @property
     def key(self) -> int:
         """The subject's last token."""
         return self.subject[1] - 1

@@ -115,20 +115,27 @@ def _shares(one: str, other: str) -> bool:
 
 @framed
 def drift(
-    lm: "LanguageModel", request: DriftRequest, report: Report = silent, *, stack: Sequence[Edit] = ()
+    lm: "LanguageModel",
+    request: DriftRequest,
+    report: Report = silent,
+    *,
+    stack: Sequence[Edit] = (),
+    resume_from: DriftResult | None = None,
 ) -> DriftResult:
     """Read a prompt without the edits of `stack` and with them, and run the experiments of `request.grids`.
 
     All grids are exact, computed by resumed runs. `heads`: one head of the edited run attends as before, all its rows.
     `layers`: all heads of a window of layers do. `mlp`, `attn`: in the run without edits, the outputs of a window of
-    layers at one token are the edited run's. Raises `BadRequest` and its kind for prompts, subjects and answers that
-    do not fit, and where `stack` is empty.
+    layers at one token are the edited run's. `resume_from`, a stopped result of the same request, gives the cells it
+    has. Raises `BadRequest` and its kind for prompts, subjects and answers that do not fit, and where `stack` is empty.
     """
     with packed(lm) if request.grids else nullcontext():
-        return _drift(lm, request, report, stack)
+        return _drift(lm, request, report, stack, resume_from)
 
 
-def _drift(lm: "LanguageModel", request: DriftRequest, report: Report, stack: Sequence[Edit]) -> DriftResult:
+def _drift(
+    lm: "LanguageModel", request: DriftRequest, report: Report, stack: Sequence[Edit], begun: DriftResult | None
+) -> DriftResult:
     started = time.perf_counter()
     prompt = _Prompt(lm, request, stack)
     tokens, layers, heads = len(prompt.tokens), lm.n_layers, lm.n_heads
@@ -140,10 +147,13 @@ def _drift(lm: "LanguageModel", request: DriftRequest, report: Report, stack: Se
         "mlp": (2, layers, tokens),
         "attn": (2, layers, tokens),
     }
-    grids: dict[str, np.ndarray] = {kind: np.full(shapes[kind], np.nan, dtype=np.float32) for kind in request.grids}
+    grids: dict[str, np.ndarray] = {
+        kind: begun.grids[kind].copy() if begun else np.full(shapes[kind], np.nan, dtype=np.float32)
+        for kind in request.grids
+    }
     cells = sum(grid[0].size for grid in grids.values())
     work = _work(request.grids, layers, heads, tokens, window, width)
-    worked = 0
+    worked = work * begun.cells[0] // max(cells, 1) if begun else 0
 
     def step(rows: int) -> None:
         nonlocal worked
@@ -172,7 +182,11 @@ def _drift(lm: "LanguageModel", request: DriftRequest, report: Report, stack: Se
             window={kind: 1 if kind == "heads" else width if kind == "layers" else window for kind in request.grids},
         )
         report(0, cells, "cells", result, 0.0)
-        patches = _patches(request.grids, layers, heads, width)
+        patches = [
+            (kind, place, chosen)
+            for kind, place, chosen in _patches(request.grids, layers, heads, width)
+            if np.isnan(grids[kind][0][place])
+        ]
         budget = max(1, ROW_BUDGET.get(lm.device.type, 4096) // tokens)
         for begin in range(0, len(patches), budget):
             part = patches[begin : begin + budget]
@@ -184,7 +198,12 @@ def _drift(lm: "LanguageModel", request: DriftRequest, report: Report, stack: Se
     for kind in ("mlp", "attn"):
         if kind in grids:
             for token in reversed(range(tokens)):
-                for group in groups(_contaminations(prompt.base, edited, kind, token, window), 2048):
+                left = (
+                    cell
+                    for cell in _contaminations(prompt.base, edited, kind, token, window)
+                    if np.isnan(grids[kind][0, cell.layer, token])
+                )
+                for group in groups(left, 2048):
                     last = resume(prompt.frame, prompt.base.passage, token, group, step)[:, 0]
                     grids[kind][:, [cell.layer for cell in group], token] = prompt.probabilities(last)
                 report(done(), cells, "cells", result, min(1.0, worked / max(work, 1)))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from analysis.boundary import plain
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.framing import framed
 from analysis.packed import packed
-from analysis.study import Report, provenance, silent
+from analysis.study import Report, provenance, silent, within
 from editors.applying import written_over
 from editors.asking import answerable
 from editors.asking_whole import right, said_to
@@ -58,11 +58,8 @@ def evaluate(
     else:
         done: list[EvaluateResult] = []
         for number, piece in enumerate(pieces):
-
-            def inner(*_: Any, number: int = number, piece: EvaluateRequest = piece, **__: Any) -> None:
-                report(number, len(pieces), f"edits, {', '.join(piece.methods) or NO_EDIT}")
-
-            inner()
+            inner = within(report, number, len(pieces), f"edits, {', '.join(piece.methods) or NO_EDIT}")
+            inner(0, 1)
             done.append((part or evaluate)(lm, piece, inner))
         found = joined(request, done)
     if not found.kinds and len(request.cases) > 1:
@@ -97,7 +94,7 @@ def _scored(lm: "LanguageModel", request: EvaluateRequest, report: Report) -> Ev
             report(at, len(versions), f"edits, {version}")
             began = time.perf_counter()
             try:
-                edits = edits_of(lm, request, version, report)
+                edits = edits_of(lm, request, version, within(report, at, len(versions), f"edits, {version}"))
             except WorkbenchError as error:
                 name = (
                     (request.cases[0].id or request.cases[0].rewrite.text) if len(request.cases) == 1 else "all cases"

@@ -5,7 +5,7 @@ layer alone explains an edit's success, the trace adds next to nothing. So the l
 """
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from analysis.errors import BadRequest
 from analysis.framing import framed
 from analysis.moments import moments
 from analysis.moments_request import MomentsRequest
-from analysis.study import Report, provenance, silent
+from analysis.study import Report, provenance, silent, within
 from analysis.trace_result import TraceRequest
 from analysis.tracing import trace
 from editors.edit import Edit
@@ -48,20 +48,17 @@ def sweep_layers(lm: "LanguageModel", request: LayersRequest, report: Report = s
         effect=np.full((shape[0], lm.n_layers), np.nan),
     )
     if request.method != "ft":
-        moments(lm, MomentsRequest(layers=tuple(tried), seed=request.seed), report)
+        measuring = within(report, 0, shape[0] * (1 + shape[1]), "what the layers are used to reading")
+        moments(lm, MomentsRequest(layers=tuple(tried), seed=request.seed), measuring)
     total = shape[0] * (1 + shape[1])
     done = 0
-
-    def inner(*_: Any, **__: Any) -> None:
-        """Lets a cancel through while one edit or trace is under way."""
-        report(done, total, "edits and traces")
 
     for row, fact in enumerate(request.facts):
         traced = TraceRequest(
             prompt=fact.text, subject=fact.subject, kinds=("state",), samples=request.samples, seed=request.seed,
             occurrence=0, **request.framing(),
         )  # fmt: skip
-        found = trace(lm, traced, inner)
+        found = trace(lm, traced, within(report, done, total, "edits and traces"))
         result.effect[row] = found.effects("state")[:, found.subject[1] - 1]
         done += 1
         report(done, total, "edits and traces", result)
@@ -70,7 +67,8 @@ def sweep_layers(lm: "LanguageModel", request: LayersRequest, report: Report = s
             asked = EditRequest(
                 facts=(fact,), method=request.method, layers=(layer,), seed=request.seed, **request.framing()
             )
-            _put(result, row, column, write(lm, asked, inner, glance=False))
+            made = write(lm, asked, within(report, done, total, "edits and traces"), glance=False)
+            _put(result, row, column, made)
             done += 1
             report(done, total, "edits and traces", result)
     result.provenance = provenance(time.perf_counter() - started)

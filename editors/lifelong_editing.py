@@ -14,7 +14,7 @@ from analysis.facts import read_facts
 from analysis.framing import framed
 from analysis.generation import texts_after
 from analysis.packed import packed
-from analysis.study import Report, provenance, silent
+from analysis.study import Report, provenance, silent, within
 from editors.abilities_result import AbilitiesRequest
 from editors.ability_probes import abilities
 from editors.applying import written_over
@@ -147,11 +147,8 @@ def _written(
     lm: "LanguageModel", request: LifelongRequest, case: Case, made: Sequence[Edit], report: Report, number: int
 ) -> list[Edit]:
     """The edits of one case, on top of all before it."""
-
-    def inner(*_: object, **__: object) -> None:
-        report(number, len(request.cases), f"edits with {request.method}")
-
     asked = EditRequest(facts=case.rewrites, method=request.method, seed=request.seed, **request.framing())
+    inner = within(report, number, len(request.cases), f"edits with {request.method}")
     return write_each(lm, asked, inner, stack=made)
 
 

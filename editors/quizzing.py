@@ -11,7 +11,7 @@ from analysis.errors import BadRequest, PromptTooLong, WorkbenchError
 from analysis.framing import Chat, framed
 from analysis.generation import texts_behind
 from analysis.packed import packed
-from analysis.study import Report, provenance, silent
+from analysis.study import Report, provenance, silent, within
 from analysis.tokens import Tokens
 from editors.applying import written_over
 from editors.asking_whole import first_line, line_over
@@ -62,7 +62,9 @@ def quiz(lm: "LanguageModel", request: QuizRequest, report: Report = silent) -> 
             for at, version in enumerate(versions):
                 began = time.perf_counter()
                 try:
-                    edits = edits_of(lm, own, version, _at(report, number * len(versions) + at, total, version))
+                    edits = edits_of(
+                        lm, own, version, within(report, number * len(versions) + at, total, f"edits, {version}")
+                    )
                 except WorkbenchError as error:
                     faults.append(f"{version}, {name}: {error}")
                     right[at] += [float("nan")] * (len(asked) + request.turns)
@@ -87,15 +89,6 @@ def quiz(lm: "LanguageModel", request: QuizRequest, report: Report = silent) -> 
         [one.text for _, one in rows], [one.wanted for _, one in rows], np.array(right), texts, seconds, skipped,
         faults, provenance(time.perf_counter() - started),
     )  # fmt: skip
-
-
-def _at(report: Report, step: int, total: int, version: str) -> Report:
-    """Tells of one step, whatever happens within."""
-
-    def inner(*_: object, **__: object) -> None:
-        report(step, total, f"edits, {version}")
-
-    return inner
 
 
 def _answers(lm: "LanguageModel", asked: Sequence[Asked], request: QuizRequest) -> list[str]:

@@ -7,14 +7,14 @@ directly and with chain of thought. Methods stand side by side on the same cases
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analysis.errors import WorkbenchError
 from analysis.framing import PLAIN, Prompted, framed
 from analysis.packed import packed
-from analysis.study import Report, provenance, silent
+from analysis.study import Report, provenance, silent, within
 from editors.applying import card_over, written_over
 from editors.asking_whole import right, said_to, thought_to
 from editors.edit import Edit
@@ -61,11 +61,8 @@ def reach(
     done: list[ReachResult] = []
     for number, piece in enumerate(pieces):
         note = f"chains, {', '.join(piece.methods) or NO_EDIT}"
-
-        def inner(*_: Any, number: int = number, note: str = note, **__: Any) -> None:
-            report(number, len(pieces), note)
-
-        inner()
+        inner = within(report, number, len(pieces), note)
+        inner(0, 1)
         done.append(part(lm, piece, inner))
     report(len(pieces), len(pieces), "done")
     return joined(request, done)

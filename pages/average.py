@@ -72,10 +72,7 @@ except WorkbenchError as error:
 
 def outcome() -> None:
     """Progress and figures."""
-    flow.settle(PAGE)
-    flow.progress(PAGE, "facts")
-    flow.ended(PAGE)
-    result = flow.result_for(PAGE, STUDY, request)
+    result = flow.follow(PAGE, STUDY, request, "facts")
     if result is None:
         st.markdown("Nothing traced yet. Press **Trace them**; facts traced before are taken from the store.")
         return

@@ -38,10 +38,7 @@ except WorkbenchError as error:
 
 def outcome() -> None:
     """Progress, then map, answers and card."""
-    flow.settle(PAGE)
-    flow.progress(PAGE, "steps")
-    flow.ended(PAGE)
-    result = flow.result_for(PAGE, STUDY, request, edits)
+    result = flow.follow(PAGE, STUDY, request, "steps", edits=edits)
     if result is None:
         st.markdown("No heads found yet. Press **Find the heads**.")
         return
@@ -87,7 +84,6 @@ def kept() -> None:
 
 def on_many_facts() -> None:
     """The same question over many facts: found on some, tested on others."""
-    flow.settle("conflict")
     st.markdown("## Does it hold for other facts?")
     st.markdown(
         ":gray[Heads are found on some facts, how many to silence is chosen on others, and the answers are counted on "
@@ -95,13 +91,11 @@ def on_many_facts() -> None:
     )
     conflict_form.draw_many()
     asked = conflict_form.many_request()
-    found = flow.result_for("conflict", MANY, asked, edits)
+    found = flow.follow("conflict", MANY, asked, None, edits=edits)
     if found is None and flow.go(
         st, "conflict", MANY, "Test on other facts", icon=":material/stacks:", key="conflict-go"
     ):
         start("conflict", MANY, asked)
-    flow.progress("conflict", None)
-    flow.ended("conflict")
     if found is not None:
         st.markdown(
             f"Memory heads :blue[{', '.join(found.memory_heads[:5])}] · page heads "
@@ -114,16 +108,13 @@ def on_many_facts() -> None:
 
 def by_which_road() -> None:
     """Attention cut, layer by layer."""
-    flow.settle("knockout")
-    asked = conflict_form.roads_request()
-    found = flow.result_for("knockout", KNOCKOUT, asked, edits)
     st.markdown("## By which road does each arrive?")
+    asked = conflict_form.roads_request()
+    found = flow.follow("knockout", KNOCKOUT, asked, "facts", edits=edits)
     if found is None and flow.go(
         st, "knockout", KNOCKOUT, "Cut the roads", icon=":material/content_cut:", key="knockout-go"
     ):
         start("knockout", KNOCKOUT, asked)
-    flow.progress("knockout", "facts")
-    flow.ended("knockout")
     if found is not None:
         conflict_view.roads(found)
         take_away(found)

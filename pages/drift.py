@@ -39,15 +39,13 @@ if written.on():
 
 def outcome() -> None:
     """Everything that runs, redrawn by itself while it goes on."""
-    for name in (PAGE, *PARTS):
+    for name in PARTS:
         flow.settle(name)
     if not written.on():
         earlier()
         first_edit()
         return
-    flow.progress(PAGE, "cells")
-    flow.ended(PAGE)
-    result: DriftResult | None = flow.result_for(PAGE, STUDY, request)
+    result: DriftResult | None = flow.follow(PAGE, STUDY, request, "cells")
     if result is None or request is None:
         st.markdown("Nothing looked at yet. Press **Look**.")
         earlier()
@@ -159,9 +157,7 @@ def over_all() -> None:
     if st.button("Look at all of them", icon=":material/stacks:", key="drift-all-go"):
         flow.start("drift-all", ALL, wanted)
         st.rerun()
-    flow.progress("drift-all", "prompts")
-    flow.ended("drift-all")
-    found = flow.result_for("drift-all", ALL, wanted) or opened_over_all()
+    found = flow.follow("drift-all", ALL, wanted, "prompts") or opened_over_all()
     if found is not None:
         drift_view.over_all(found)
 

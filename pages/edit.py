@@ -1,21 +1,24 @@
 """Write over a fact: one fact, a method, before and after, and what else moved."""
 
+from contextlib import suppress
+
 import streamlit as st
 
 from analysis import TraceRequest, WorkbenchError
-from app import bring_form, edit_away, edit_form, edit_view, flow, generate_view, layer_help, trace_view, written
+from app import edit_away, edit_form, edit_view, flow, generate_view, layer_help, trace_view, written
 from app.services import services
 from app.session import say
 from app.studies import STUDIES
 from editors.edit import Edit
 from editors.generate_result import GenerateRequest
+from editors.request import EditRequest
 
 PAGE, STUDY, TRACE = edit_form.PAGE, STUDIES["edit"], STUDIES["trace"]
 
 edit_form.prepare()
 st.title("Write over a fact")
 pressed = edit_form.draw()
-bring_form.told()
+request: EditRequest | None = None
 try:
     form = edit_form.form()
     say(PAGE, form)
@@ -29,6 +32,8 @@ try:
 except WorkbenchError as error:
     flow.refusal(error)
     edit_form.suggestion(error)
+with suppress(WorkbenchError):  # said above, when Write is pressed
+    request = request or edit_form.form().asked()
 if opened := st.session_state.pop(f"{PAGE}.open", None):
     st.session_state["shown"] = opened
 
@@ -41,11 +46,21 @@ def shown_edit() -> Edit | None:
     if job is not None and not job.over:
         return None
     key = st.session_state.get("shown")
-    return services().store.load(STUDY, key) if key else None
+    opened = services().store.load(STUDY, key) if key else None
+    return opened or _on_the_stack()
+
+
+def _on_the_stack() -> Edit | None:
+    """The visitor's edit of the form's fact, after a reload; else the uppermost one."""
+    edits = [layer.edit for layer in reversed(written.stack().layers) if layer.edit.request.method != "prune"]
+    own = request.facts[0] if request is not None else None
+    return next((edit for edit in edits if edit.request.facts[0] == own), edits[0] if edits else None)
 
 
 def outcome() -> None:
     """Progress and live curve, then the edit."""
+    if request is not None and flow.join(PAGE, STUDY, request, written.below(request)):
+        st.session_state[f"{PAGE}.fresh"] = True
     flow.settle(PAGE)
     flow.progress(PAGE, None)
     flow.ended(PAGE)
@@ -97,11 +112,7 @@ def retrace() -> None:
     if st.button("Trace it before and after", icon=":material/grid_on:", key="edit-retrace"):
         for name, edits in stacks.items():
             flow.start(name, TRACE, request, edits)
-    for name in stacks:
-        flow.settle(name)
-        flow.progress(name, "cells", preview=True)
-        flow.ended(name)
-    found = [flow.result_for(name, TRACE, request, edits) for name, edits in stacks.items()]
+    found = [flow.follow(name, TRACE, request, "cells", edits=edits, preview=True) for name, edits in stacks.items()]
     if any(result is not None for result in found):
         trace_view.before_and_after([result for result in found if result is not None])
 

@@ -139,12 +139,9 @@ def offer(kind: str) -> None:
 
 def outcome(kind: str, request: Request | None) -> None:
     """Progress and scores."""
-    flow.settle(kind)
-    flow.progress(kind, None)
-    flow.ended(kind)
     wish = st.session_state.get(slot(PAGE, "wish"), request)
     shown = wish if isinstance(wish, STUDIES[kind].request) else request
-    result = flow.result_for(kind, STUDIES[kind], shown, ())
+    result = flow.follow(kind, STUDIES[kind], shown, None, edits=())
     if result is not None:
         VIEWS[kind](result)
         table_twin(result)

@@ -56,10 +56,7 @@ except WorkbenchError as error:
 
 def outcome() -> None:
     """Progress and figure."""
-    flow.settle(PAGE)
-    flow.progress(PAGE, "steps")
-    flow.ended(PAGE)
-    result = flow.result_for(PAGE, STUDY, request)
+    result = flow.follow(PAGE, STUDY, request, "steps")
     if result is None:
         st.markdown("Nothing read yet. Press **Read**.")
         return

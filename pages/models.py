@@ -115,10 +115,7 @@ if st.button("Ask them all", icon=":material/quiz:", key="facts-go"):
 
 def outcome() -> None:
     """Progress and table."""
-    flow.settle(PAGE)
-    flow.progress(PAGE, "facts")
-    flow.ended(PAGE)
-    result = flow.result_for(PAGE, STUDY, request)
+    result = flow.follow(PAGE, STUDY, request, "facts")
     if result is None or (flow.job_of(PAGE) is not None and not flow.job_of(PAGE).over):
         return
     known = int(result.correct.sum())

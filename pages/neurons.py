@@ -113,15 +113,11 @@ if pressed and asked is not None:
 
 def outcome() -> None:
     """Progress, the chain, the neurons."""
-    for page, unit in ((PAGE, None), (HOPS_NOW, "chains"), (HOPS_BEFORE, "chains")):
-        flow.settle(page)
-        flow.progress(page, unit)
-        flow.ended(page)
-    found = flow.result_for(HOPS_NOW, HOPS, asked) if asked is not None else None
+    result = flow.follow(PAGE, STUDY, request, None)
+    found = flow.follow(HOPS_NOW, HOPS, asked, "chains")
+    before = flow.follow(HOPS_BEFORE, HOPS, asked, "chains", edits=()) if written.on() else None
     if found is not None:
-        before = flow.result_for(HOPS_BEFORE, HOPS, asked, ()) if written.on() else None
         hops_view.show(found, before)
-    result = flow.result_for(PAGE, STUDY, request)
     if result is not None:
         neurons_view.show(result)
         table_twin(result)

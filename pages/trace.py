@@ -17,8 +17,8 @@ PAGE = trace_form.PAGE
 trace_form.prepare()
 st.title("Where is the fact kept?")
 st.markdown(
-    ":gray[Blur the subject, then repair one hidden state at a time. The cells that bring the answer back are where "
-    "the fact lives (causal tracing).]"
+    ":gray[Blur the subject, then repair one hidden state at a time. The cells that bring the answer back show where "
+    "the fact can be read (causal tracing).]"
 )
 pressed = trace_form.draw()
 request = None
@@ -47,17 +47,12 @@ def tokens_of(shown: TraceRequest | None) -> Tokens | None:
 
 def outcome() -> None:
     """Progress and figure; redrawn by itself while a run goes on."""
-    flow.settle(PAGE)
-    flow.progress(PAGE, "cells", preview=True)
-    flow.ended(PAGE)
     shown = st.session_state.get(f"{PAGE}.request") or request
-    result = flow.result_for(PAGE, STUDY, shown)
+    result = flow.follow(PAGE, STUDY, shown, "cells", preview=True)
     if result is None:
         card = services().card(session_spec())
         trace_view.empty(shown, tokens_of(shown), card["layers"] if card else None)
         return
-    if (job := flow.job_of(PAGE)) is None or job.over:
-        flow.stopped(PAGE, STUDY, result, "cells")
     metric = st.session_state.get(f"{PAGE}.metric") or "probability"
     trace_view.show(result, metric, request)
     table_twin(result)

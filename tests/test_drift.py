@@ -10,6 +10,7 @@ from analysis.errors import BadRequest
 from analysis.key_value import output_matrix
 from analysis.model import LanguageModel
 from analysis.patching import patched, read
+from analysis.resumed import resume
 from app.bench.plain_drift import plain_cell
 from editors.drift_result import DriftRequest, DriftsRequest, PatchRequest
 from editors.drifting import drift, patch
@@ -173,3 +174,33 @@ def test_a_correlation_and_its_interval():
     assert found.low < 0.6 < found.high
     assert found.high - found.low < 0.15
     assert np.isnan(pearson(np.ones(9), x[:9]).r)
+
+
+def test_a_stopped_drift_goes_on_with_the_cells_it_has(family, monkeypatch):
+    edits, parts = [edit_of(family)], []
+
+    class Enough(Exception):
+        pass
+
+    def report(done: int, total: int, note: str = "", partial: object = None, share: float | None = None) -> None:
+        if partial is not None:
+            parts.append(partial)
+        if done > total / 2:
+            raise Enough
+
+    with pytest.raises(Enough):
+        drift(family, request(), report, stack=edits)
+    part = parts[-1]
+    assert 0 < part.cells[0] < part.cells[1]
+    assert not part.complete
+    whole = drift(family, request(), stack=edits)
+    begun = {kind: grid.copy() for kind, grid in part.grids.items()}
+    left = []
+    monkeypatch.setattr("editors.drifting.resume", lambda *a: left.append(len(a[3])) or resume(*a))
+    monkeypatch.setattr("editors.drifting.patched", lambda *a: left.append(len(a[3])) or patched(*a))
+    found = drift(family, request(), stack=edits, resume_from=part)
+    assert sum(left) == part.cells[1] - sum(int((~np.isnan(grid[0])).sum()) for grid in begun.values())
+    for kind, grid in whole.grids.items():
+        np.testing.assert_allclose(found.grids[kind], grid, **CLOSE)
+        known = ~np.isnan(begun[kind])
+        np.testing.assert_array_equal(found.grids[kind][known], begun[kind][known])

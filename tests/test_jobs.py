@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import torch
 
 from analysis import ModelSpec, TraceRequest, WorkbenchError
 from analysis.study import Request, Study
@@ -108,6 +109,92 @@ def test_jobs_run_in_their_order(worker, steps, finished):
     assert finished == jobs
     assert worker.ahead(jobs[2]) == []
     assert worker.jobs() == jobs
+
+
+def absent(worker: Worker, monkeypatch, *gone: str) -> None:
+    """These sessions are away, and have been for long."""
+    monkeypatch.setattr("app.jobs.AWAY", 0.0)
+    monkeypatch.setattr("app.jobs.LOOK", 0.0)
+    worker._there = lambda owner: owner not in gone
+
+
+def test_a_run_nobody_looks_at_gives_way_to_those_who_wait(worker, steps, finished, monkeypatch):
+    left = submit(worker, steps, "left", 3, owner="gone")
+    assert steps.has_begun("left")
+    steps.allow(1)
+    until(lambda: left.partial is not None, "the first step is not made")
+    waits = submit(worker, steps, "waits")
+    absent(worker, monkeypatch, "gone")
+    assert over(left).state == "stopped"
+    assert left.result.done == 1
+    assert worker.store.load(steps.study, left.key, stopped=True).done == 1
+    steps.allow(1)
+    assert over(waits).state == "done"
+
+
+def test_a_run_nobody_looks_at_goes_on_while_nobody_waits(worker, steps, monkeypatch):
+    absent(worker, monkeypatch, "gone")
+    left = submit(worker, steps, "left", 2, owner="gone")
+    assert steps.has_begun("left")
+    until(lambda: not left.owners, "it is still held by somebody who is gone")
+    steps.allow(2)
+    assert over(left).state == "done"
+
+
+def test_a_session_that_comes_back_in_time_keeps_its_run(worker, steps, monkeypatch):
+    monkeypatch.setattr("app.jobs.LOOK", 0.0)
+    job = submit(worker, steps, "a", owner="before")
+    assert steps.has_begun("a")
+    worker._there = lambda owner: owner != "before"
+    worker.join(job, "after")
+    submit(worker, steps, "b", owner="you")
+    steps.allow(1)
+    assert over(job).state == "done"
+
+
+def test_a_run_that_goes_on_is_found_by_what_was_asked(worker, steps):
+    job = submit(worker, steps, "a")
+    assert steps.has_begun("a")
+    assert worker.going(steps.study, StepsRequest(name="a"), SPEC) is job
+    assert worker.going(steps.study, StepsRequest(name="a"), OTHER) is None
+    worker.leave(job, "me")
+    assert job.left_by == {"me"}
+    assert worker.going(steps.study, StepsRequest(name="a"), SPEC) is None
+
+
+def test_a_cancel_comes_through_between_two_blocks(worker, tiny):
+    begun, ids = threading.Event(), torch.arange(4).unsqueeze(0)
+
+    def run(lm: Any, request: StepsRequest, report: Any) -> StepsResult:
+        begun.set()
+        while True:  # no report is ever made
+            lm.logits(ids)
+
+    job = worker.submit(Study("deaf", StepsRequest, StepsResult, run), StepsRequest(name="a"), SPEC, "me")
+    assert begun.wait(WAIT)
+    worker.leave(job, "me")
+    assert over(job).state == "stopped"
+    assert not any(block._forward_pre_hooks for block in tiny.blocks)
+
+
+def test_the_part_of_any_study_is_kept_but_no_sketch(worker, tiny):
+    request = StepsRequest(name="a", steps=2)
+
+    def run(lm: Any, request: StepsRequest, report: Any) -> StepsResult:
+        report(1, 2, "steps", request.part)
+        while True:
+            report(1, 2, "steps")
+
+    class Given(StepsRequest):
+        part: Any = None
+
+    for part, kept in ((StepsResult(request, 1), True), ("a sketch", False)):
+        study = Study("part", Given, StepsResult, run)
+        job = worker.submit(study, Given(name="a", part=part), SPEC, "me")
+        until(lambda job=job: job.partial is not None, "there is no part")
+        worker.leave(job, "me")
+        assert over(job).state == "stopped"
+        assert (job.result == part) is kept
 
 
 def test_equal_jobs_are_one(worker, steps):

@@ -19,6 +19,8 @@ HALVES: dict[str, Any] = {
     "ticktext": ["0", f"50{THIN}%", f"100{THIN}%"],
 }
 """An axis of shares."""
+ROUND = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5)
+"""Steps between the ticks of a share."""
 
 
 def framed(
@@ -147,8 +149,9 @@ def name_ends(figure: go.Figure, ends: Sequence[tuple[float, str, str]], *, x: f
 
 
 def share_ticks(top: float) -> dict[str, Any]:
-    """Five ticks from nothing to `top`, a share of probability."""
-    ticks = np.linspace(0, top, 5)
+    """Three to six round ticks from nothing to `top`, a share of probability."""
+    step = next((step for step in ROUND if top / step <= 5), ROUND[-1])
+    ticks = np.arange(0, top + 1e-9, step)
     return {"tickvals": ticks, "ticktext": [percent(tick) if tick else "0" for tick in ticks]}
 
 

@@ -16,6 +16,8 @@ from app.charts.words import axis_labels, percent
 
 ROW = 19
 TOP, BOTTOM = 64, 52
+BELOW = 0.005
+"""How far below zero a value is worth a word."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def token_map(
     shown = np.where(np.isnan(values), np.nan if sketch is None else sketch * top, values).T
     figure = heat(
         np.clip(shown, 0, top), palette.sequential, 0, top, hoverinfo="skip",
-        colorbar=scale_bar(palette, {0: "none", top: top_label or percent(top)}, 0.46),
+        colorbar=scale_bar(palette, {0: none_or_less(values), top: top_label or percent(top)}, 0.46),
     )  # fmt: skip
     down, across = np.mgrid[0:rows, 0:layers]
     missing = np.isnan(values).T
@@ -74,6 +76,11 @@ def token_map(
     rows_down(figure, palette, axis_labels(labels, roles, palette, limit=limit, stars=stars))
     height = TOP + BOTTOM + ROW * max(rows, 4)
     return framed(figure, palette, height, right=12, top=TOP, bottom=BOTTOM, title=title, clickable=True)
+
+
+def none_or_less(values: np.ndarray) -> str:
+    """What paper means on a scale that begins at zero: cells below it, of half a point and more, are drawn as none."""
+    return "none or less" if np.nanmin(values, initial=0.0) <= -BELOW else "none"
 
 
 def _note(figure: go.Figure, note: Note, rows: int, layers: int, palette: Palette) -> None:

@@ -42,7 +42,8 @@ class Site:
 def sites(result: TraceResult) -> list[Site]:
     """Early site, late site and the copying attention, where the trace shows them at all.
 
-    A site needs a seventh of the total effect; a trace without one gets no note.
+    A site needs a seventh of the total effect; a trace without one gets no note. While cells it might lie in are not
+    computed, nothing is said of it: a preview is no ground for a conclusion.
     """
     found: list[Site] = []
     least = (result.high - result.low) / 7
@@ -52,14 +53,16 @@ def sites(result: TraceResult) -> list[Site]:
     def best(mark: str, kind: str, tokens: list[int]) -> None:
         if kind not in result.grids or not tokens:
             return
-        effects = np.nan_to_num(result.effects(kind)[:, tokens], nan=-1.0)
+        effects = result.effects(kind)[:, tokens]
+        if np.isnan(effects).any():
+            return
         layer, column = np.unravel_index(effects.argmax(), effects.shape)
         if effects[layer, column] >= least > 0:
             found.append(Site(mark, kind, int(layer), tokens[int(column)], float(effects[layer, column])))
 
     best(EARLY, "state", [token for token in subject if token != last])
     if "state" in result.grids:
-        effects = np.nan_to_num(result.effects("state")[:, last], nan=-1.0)
+        effects = result.effects("state")[:, last]
         reached = np.flatnonzero(effects >= max(least, 0.5 * effects.max()))
         if len(reached) and least > 0 and last not in subject:
             found.append(Site(LATE, "state", int(reached[0]), last, float(effects[reached[0]])))

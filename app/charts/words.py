@@ -43,6 +43,17 @@ def _controls(char: str) -> bool:
     return unicodedata.category(char) == "Cc" and char not in "\n\r\t"
 
 
+def duration(seconds: float) -> str:
+    """A time to wait as people say it: 8 s, 3 min, 1 h 10 min."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))}{THIN}s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes}{THIN}min"
+    hours, rest = divmod(round(seconds / 600) * 10, 60)
+    return f"{hours}{THIN}h {rest}{THIN}min" if rest else f"{hours}{THIN}h"
+
+
 def token_label(token: str, limit: int = 14) -> str:
     """A token as a tick label: no leading space, line breaks visible, markup harmless, its direction its own."""
     text = visible(token).strip(" ").replace("\r\n", "\n").translate(_BREAKS) or "␣"

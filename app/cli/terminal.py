@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from app.charts.words import duration
+
 SHADES = " ▁▂▃▄▅▆▇█"
 
 
@@ -37,7 +39,7 @@ class Bar:
         filled = round(24 * share)
         count = f"{share:.0%}" if total in (1, 100) else f"{done} of {total}"
         left = (now - self._since) * (1 - share) / share if share > 0.02 else 0
-        rest = f", {left:.0f} s left" if left >= 1 else ""
+        rest = f", {duration(left)} left" if left >= 1 else ""
         sys.stderr.write(f"\r\x1b[2K{'━' * filled}{'╌' * (24 - filled)} {count} {note}{rest}")
         sys.stderr.flush()
 
