@@ -12,7 +12,9 @@ from analysis.errors import BadRequest
 from analysis.study import Request, Study
 from app.charts.marked import escape as escape
 from app.charts.words import duration
+from app.components.pulse import pulse
 from app.jobs import Job
+from app.pace import pause
 from app.services import public, rail_owner, services
 from app.session import session_id, slot, spec
 from app.written import on
@@ -233,12 +235,19 @@ def settle(page: str) -> None:
 
 def watch(page: str, outcome: Callable[[], None], also: tuple[str, ...] = ()) -> None:
     """Draw `outcome`, again and again while a job of the page, or of one in `also`, goes on."""
-    active = False
-    for name in (page, *also):
-        job = job_of(name)
-        if job is not None and not job.over:
-            active = st.session_state[f"{name}.watching"] = True
-    st.fragment(outcome, run_every=0.6 if active else None)()
+
+    def open_jobs() -> list[str]:
+        return [name for name in (page, *also) if (job := job_of(name)) is not None and not job.over]
+
+    def drawn() -> None:
+        begun = time.thread_time()
+        outcome()
+        if open_jobs():
+            pulse(pause(session_id(), time.thread_time() - begun), key=f"{page}-pulse")
+
+    for name in open_jobs():
+        st.session_state[f"{name}.watching"] = True
+    st.fragment(drawn)()
 
 
 def refusal(error: WorkbenchError) -> None:
