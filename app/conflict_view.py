@@ -42,10 +42,10 @@ def opening(result: HeadsResult) -> None:
     """The verse, and the sentence that explains both colours."""
     asked, alone = result.request, percent(float(result.clean_probability[0]))
     said = word(result.spans(result.grid_top_ids[0, 0])[0])
-    if _begins(said, result.memory):
+    if conflict_charts.begins(said, result.memory):
         verse(asked.prompt, asked.subject, was=result.memory, size="medium", key="heads-verse")
     else:
-        now = result.context if _begins(said, result.context) else said
+        now = result.context if conflict_charts.begins(said, result.context) else said
         verse(asked.prompt, asked.subject, now=now, was=result.memory, size="medium", key="heads-verse")
     st.markdown(
         f"The model remembers :blue[{escape(result.memory)}] ({alone} without the page). The page in front of it says "

@@ -30,6 +30,7 @@ page = st.navigation(
         st.Page("../pages/edit.py", title="Edit"),
         st.Page("../pages/evaluate.py", title="Evaluate"),
         st.Page("../pages/generate.py", title="Goes on", visibility="hidden"),
+        st.Page("../pages/compare.py", title="Side by side", url_path="compare", visibility="hidden"),
         st.Page("../pages/models.py", title="Models"),
     ],
     position="top",

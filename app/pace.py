@@ -8,7 +8,7 @@ import threading
 import time
 
 SHARE = 0.06
-"""Processor time of all redraws, as a share of the time that passes; sending what was drawn costs half as much again."""
+"""Processor time of all redraws, as a share of the time that passes; sending what was drawn costs half as much."""
 SHORTEST, LONGEST = 0.6, 10.0
 """Seconds between two drawings, at least and at most."""
 _lock = threading.Lock()

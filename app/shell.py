@@ -156,6 +156,12 @@ def earlier_runs() -> None:
         }
         for run in runs
     ]
+    if len(marked) == 2 and st.button(
+        "Lay the two side by side", icon=":material/compare:", type="tertiary", key="rail-compare"
+    ):
+        for side in range(2):
+            st.session_state.pop(f"compare.{side}", None)
+        st.switch_page("../pages/compare.py")
     choice = rail(items, key="rail", current=st.session_state.get("shown"), marked=marked)  # type: ignore[arg-type]
     if choice and "mark" in choice:
         key = choice["mark"]

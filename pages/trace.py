@@ -59,6 +59,3 @@ def outcome() -> None:
 
 
 flow.watch(PAGE, outcome)
-marked = [services().store.load(STUDY, key) for key in st.session_state.get("marked", [])]
-if len(both := [result for result in marked if result is not None]) == 2:
-    trace_view.compare(both, st.session_state.get(f"{PAGE}.metric") or "probability")

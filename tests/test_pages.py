@@ -1,6 +1,7 @@
 """The pages, run in process on a tiny model: every page opens, nonsense gets a sentence, figures show the numbers."""
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -284,9 +285,23 @@ def test_two_runs_side_by_side(ready):
     run(fine(visit("trace", **LINK)))
     at = run(fine(visit("trace", **LINK | {"samples": "2"})))
     at.session_state["marked"] = [entry.key for entry in ready.history.recent("local")]
-    fine(at.run())
-    assert "Side by side" in text(at)
+    at = press(fine(at.run()), "rail-compare")
+    assert [title.value for title in at.title] == ["Side by side"]
     assert len({chart.alt for chart in charts(at)}) >= 4
+
+
+def test_a_run_and_an_example_of_another_study_side_by_side(ready, monkeypatch):
+    run(fine(visit("trace", **LINK)))
+    lens = run(fine(visit("lens", prompt=PROMPT)), "lens-go", "lens")
+    one, other = ready.history.recent("local")
+    at = fine(visit("compare", one=f"{one.study}:{one.key}", other=f"{other.study}:{other.key}"))
+    assert len(charts(at)) == 3
+    assert {"Where is the fact kept?", "What would each state say?"} <= set(re.findall(r"### (.*)", text(at)))
+    assert lens.session_state["lens.job"].key in str(dict(at.query_params))
+    names = at.selectbox(key="compare.0").options
+    assert any("example" in name for name in names)
+    gone = fine(visit("compare", one="trace:0123abc", other=f"{other.study}:{other.key}"))
+    assert "not on this server" in text(gone)
 
 
 def test_the_lens_reads_a_prompt(ready):
