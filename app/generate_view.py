@@ -89,7 +89,7 @@ def outcome(wanted: GenerateRequest | None) -> None:
     result = flow.follow(PAGE, STUDY, wanted, None)
     if isinstance(result, Generated):
         show(result)
-        if job is None or job.state == "done":  # of one that goes on, or was stopped, there would be many
+        if (job := flow.job_of(PAGE)) is None or job.state == "done":  # of one that goes on, or was stopped, there would be many
             take_away(result)
 
 
