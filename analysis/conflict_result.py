@@ -4,6 +4,7 @@ PH3 (Jin et al. 2024) names memory heads and context heads and prunes one kind. 
 read, so what is written here is our reading of it, every choice a parameter: see `ConflictRequest`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from analysis.boundary import ended
-from analysis.conflict_prompts import Corruption, Format
+from analysis.conflict_prompts import Corruption, Format, conflict_in
 from analysis.errors import BadRequest
 from analysis.framing import Prompted
 
@@ -63,6 +64,11 @@ class HeadsRequest(_Reading):
         (), description="heads to silence for memory, strongest first; found if empty"
     )
     context_heads: tuple[str, ...] = Field((), description="heads to silence for the page, strongest first")
+
+    def refuse(self, read: Callable[[str], Any]) -> None:
+        """See `Request.refuse`."""
+        conflict_in(self.prompt, self.subject, self.memory or "?", self.context)
+        read(self.prompt)
 
     @field_validator("prompt")
     @classmethod

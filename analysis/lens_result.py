@@ -1,5 +1,6 @@
 """What the logit lens asks and what it answers: plain data and arrays, no model."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,10 @@ class LensRequest(Prompted):
 
     prompt: str = Field(description="sentence that ends just before its answer")
     answer: str | None = Field(None, description="word whose probability is shown; the model's own when left out")
+
+    def refuse(self, read: Callable[[str], Any]) -> None:
+        """See `Request.refuse`."""
+        read(self.prompt)
 
     @field_validator("prompt")
     @classmethod

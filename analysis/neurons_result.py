@@ -1,5 +1,6 @@
 """What the attribution to neurons asks and what it answers: plain data and arrays, no model."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -35,6 +36,10 @@ class NeuronsRequest(Prompted):
     second_opinion: bool = Field(
         False, description="also integrated gradients of all MLP neurons (knowledge neurons), and what each token adds"
     )
+
+    def refuse(self, read: Callable[[str], Any]) -> None:
+        """See `Request.refuse`."""
+        read(self.prompt)
 
     @field_validator("prompt")
     @classmethod

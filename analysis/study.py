@@ -46,6 +46,12 @@ class Request(BaseModel):
         """What of `analysis.capabilities` a model must have for this."""
         return ()
 
+    def refuse(self, read: Callable[[str], Any]) -> None:
+        """Raise `BadRequest` for what a tokenizer alone shows cannot be run; `read` gives the tokens of a prompt.
+
+        A form asks before a run waits in line. The run itself says the same, whether or not it was asked.
+        """
+
     def key(self, model: str) -> str:
         """Content hash of this request on the model with weights hash `model`."""
         edition = self.own_edition()

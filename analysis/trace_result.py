@@ -3,6 +3,7 @@
 A page, an export or a notebook can read a result without torch having anything to do.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from analysis.boundary import answer_as_kept, ended
 from analysis.framing import Prompted
 from analysis.lens_result import Lens
 from analysis.scores import TOP, Metric, Scores
+from analysis.tokens import Tokens, subject_range
 
 Kind = Literal["state", "mlp", "attn", "severed_mlp", "severed_attn"]
 Corruption = Literal["noise", "replace"]
@@ -61,6 +63,10 @@ class TraceRequest(Prompted):
         """Severed cells before the subject held the first draw's value where the second is the run's, before 1."""
         severed = any(kind.startswith("severed") for kind in self.kinds)
         return 1 if severed and self.draws_twice else self.edition
+
+    def refuse(self, read: Callable[[str], Tokens]) -> None:
+        """See `Request.refuse`."""
+        subject_range(read(self.prompt), self.subject, self.occurrence)
 
     @field_validator("prompt")
     @classmethod

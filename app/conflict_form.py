@@ -9,6 +9,7 @@ from analysis.conflict_prompts import Format
 from app import chat_form, flow
 from app.boundary_field import boundary_field
 from app.links import validated
+from app.prompt_field import prompt_field
 from app.session import field, loose, seed, slot, take_fill
 from app.studies import STUDIES
 
@@ -52,10 +53,8 @@ def request() -> HeadsRequest:
 def draw() -> bool:
     """Draw the form; True when Ask was pressed."""
     with st.container(border=True, key="heads-form"):
-        st.text_input(
-            "Prompt",
-            **field(PAGE, "prompt"),
-            placeholder="A sentence that contradicts, then a beginning",
+        prompt_field(
+            st, PAGE, "Prompt", "subject", "context", placeholder="A sentence that contradicts, then a beginning"
         )
         subject, context, memory, button = st.columns([2.0, 1.9, 2.0, 3.0], vertical_alignment="bottom")
         subject.text_input("Subject", **field(PAGE, "subject"))

@@ -8,6 +8,7 @@ from analysis.finding import occurrences
 from app import chat_form, flow, written
 from app.boundary_field import boundary_field
 from app.links import validated
+from app.prompt_field import prompt_field
 from app.session import adopt, field, seed, slot
 from app.studies import STUDIES
 from editors.drift_result import DriftRequest
@@ -78,7 +79,7 @@ def request() -> DriftRequest:
 def draw() -> bool:
     """Draw the form; True when Look was pressed."""
     with st.container(border=True, key="drift-form"):
-        st.text_input("Prompt", **field(PAGE, "prompt"), placeholder="A sentence that names the edited subject")
+        prompt_field(st, PAGE, "Prompt", "subject", placeholder="A sentence that names the edited subject")
         subject, answer, button = st.columns([3, 3, 2], vertical_alignment="bottom")
         subject.text_input("Edited subject", **field(PAGE, "subject"))
         answer.text_input("Answer that should stand", **field(PAGE, "answer"), placeholder="the model’s own, before")

@@ -20,6 +20,7 @@ from app import bring_form, chat_form, flow
 from app.boundary_field import boundary_field
 from app.forgetting import LIMIT, SILENT
 from app.links import validated
+from app.prompt_field import prompt_field
 from app.services import services
 from app.session import field, loose, seed, slot, spec, take_fill
 from app.studies import STUDIES
@@ -166,7 +167,7 @@ def draw() -> bool:
     """Draw the form; True when Write was pressed."""
     with st.container(border=True, key="edit-form"):
         prompt, subject, target, button = st.columns([3.9, 2.3, 2.0, 2.5], vertical_alignment="bottom")
-        prompt.text_input("Fact", **field(PAGE, "prompt"), placeholder="A sentence that ends just before its answer")
+        prompt_field(prompt, PAGE, "Fact", "subject", placeholder="A sentence that ends just before its answer")
         subject.text_input("Subject", **field(PAGE, "subject"))
         target.text_input("New answer", **field(PAGE, "target"), placeholder="the word to write")
         pressed = flow.go(

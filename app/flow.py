@@ -8,8 +8,10 @@ import streamlit as st
 
 from analysis import WorkbenchError
 from analysis.capabilities import lacking
+from analysis.chat import in_chat
 from analysis.errors import BadRequest
 from analysis.study import Request, Study
+from analysis.tokens import Tokens, encode
 from app.charts.marked import escape as escape
 from app.charts.words import duration
 from app.components.pulse import pulse
@@ -58,6 +60,21 @@ def _within_limits(request: Request) -> None:
         raise BadRequest(f"This server takes prompts of at most {PUBLIC_CHARACTERS} characters.")
 
 
+def _refuse(request: Request) -> None:
+    """Raise `BadRequest` for what is wrong with a request, before it waits in line: once the tokenizer is here."""
+    tokenizer = services().models.tokenizers.get(spec())
+    if tokenizer is None:
+        return
+    chat, boundary = getattr(request, "chat", None), getattr(request, "boundary", "auto")
+
+    def read(prompt: str) -> Tokens:
+        if chat is None:
+            return encode(tokenizer, prompt, boundary)
+        return in_chat(tokenizer, [prompt], chat, boundary=boundary)
+
+    request.refuse(read)
+
+
 def start(page: str, study: Study, request: Request, edits: tuple[Edit, ...] | None = None) -> Job:
     """Queue a run for this visitor, in place of an unfinished one of the same page; `BadRequest` if it is too long.
 
@@ -66,6 +83,7 @@ def start(page: str, study: Study, request: Request, edits: tuple[Edit, ...] | N
     _within_limits(request)
     if reason := lacked(request.needs()):
         raise BadRequest(reason)
+    _refuse(request)
     stop(page)
     st.session_state.pop(f"{page}.opened", None)
     st.session_state.pop("written.refusal", None)

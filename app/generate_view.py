@@ -89,7 +89,8 @@ def outcome(wanted: GenerateRequest | None) -> None:
     result = flow.follow(PAGE, STUDY, wanted, None)
     if isinstance(result, Generated):
         show(result)
-        if (job := flow.job_of(PAGE)) is None or job.state == "done":  # of one that goes on, or was stopped, there would be many
+        # of one that goes on, or was stopped, there would be many
+        if (job := flow.job_of(PAGE)) is None or job.state == "done":
             take_away(result)
 
 

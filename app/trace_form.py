@@ -16,6 +16,7 @@ from app.boundary_field import boundary_field
 from app.components import token_strip
 from app.flow import go, refusal
 from app.links import validated
+from app.prompt_field import prompt_field
 from app.services import services
 from app.session import field, seed, slot, spec, take_fill
 from app.studies import STUDIES
@@ -77,7 +78,7 @@ def draw() -> bool:
     """Draw the form; True when Trace was pressed."""
     with st.container(border=True, key="trace-form"):
         prompt, subject, answer, button = st.columns([4.4, 2.5, 2.1, 2.8], vertical_alignment="bottom")
-        prompt.text_input("Prompt", **field(PAGE, "prompt"), placeholder="A sentence that ends just before its answer")
+        prompt_field(prompt, PAGE, "Prompt", "subject", placeholder="A sentence that ends just before its answer")
         subject.text_input("Subject", **field(PAGE, "subject"), on_change=_any_occurrence)
         answer.text_input(
             "Answer",
@@ -165,10 +166,11 @@ def _strip() -> None:
         return
     place: tuple[int, int] | None = None
     fault: WorkbenchError | None = None
-    try:
-        place = subject_range(tokens, state[slot(PAGE, "subject")] or "", state[slot(PAGE, "occurrence")])
-    except WorkbenchError as error:
-        fault = error
+    if named := (state[slot(PAGE, "subject")] or "").strip():
+        try:
+            place = subject_range(tokens, named, state[slot(PAGE, "occurrence")])
+        except WorkbenchError as error:
+            fault = error
     st.markdown("Subject: click a word; shift-click to extend")
     cell = state.get(f"{PAGE}.cell")
     selected = cell[1] if cell else None

@@ -6,6 +6,7 @@ same of its largest head (Wang et al. 2025, SADR, section 3; the layer's form is
 threshold uses).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from pydantic import Field, field_validator
 from analysis.boundary import ended
 from analysis.correlation import Correlation, pearson
 from analysis.framing import Prompted
+from analysis.tokens import Tokens, subject_range
 
 GridKind = Literal["heads", "layers", "mlp", "attn"]
 GRIDS: tuple[GridKind, ...] = ("heads", "layers", "mlp", "attn")
@@ -32,6 +34,10 @@ class DriftPrompt(Prompted):
         None, description="the answer that should stand; what is said without the edits if left out"
     )
     edited: str | None = Field(None, description="the answer that was written; taken from the edits if left out")
+
+    def refuse(self, read: Callable[[str], Tokens]) -> None:
+        """See `Request.refuse`."""
+        subject_range(read(self.prompt), self.subject, self.occurrence)
 
     @field_validator("prompt")
     @classmethod
