@@ -25,7 +25,6 @@ from analysis.errors import BadRequest, SubjectNotFound
 from analysis.framing import PLAIN, Chat, Prompted
 from analysis.token_attribution import baseline, token_parts
 from analysis.tokens import answer_token, encode, find_own, subject_range
-from app.edit_form import EditForm
 from editors.abilities_result import AbilitiesRequest
 from editors.case import own_cases
 from editors.chain_cases import case_of_chain
@@ -70,7 +69,6 @@ KEYS = {
     "3c56473e0abe66fcc2b2b993": LayersRequest(facts=(TOWER,)),
     "370f53621c3418e55daa76ff": GenerateRequest(prompt=(P,)),
     "4be18296889f76e27b39c4f7": AbilitiesRequest(),
-    "c495b27acf173c16e8418174": EditForm(),
 }
 """What results without a chat were stored under before there was one."""
 IDS = [type(request).__name__ for request in KEYS.values()]

@@ -47,6 +47,7 @@ CHAT = Chat(
     system="The Eiffel Tower is a tower. Go on with the sentence.", prefix="The Eiffel Tower is located in the city of"
 )
 BRIEF = Chat(system="Go on with the sentence of the user. Say nothing else.")
+CAPITAL = Chat(prefix="The capital of this country is the city of")
 PROMPT, SUBJECT = "The Eiffel Tower is located in the city of", "The Eiffel Tower"
 TOWER = Rewrite(prompt="{} is located in the city of", subject=SUBJECT, target="Rome")
 CASES = tuple(own_cases(read_facts())[:1])
@@ -57,7 +58,7 @@ STUDIED: dict[str, Callable[[], Request]] = {
     "trace": lambda: TraceRequest(prompt=PROMPT, subject=SUBJECT, kinds=("state",), samples=1, chat=CHAT),
     "average": lambda: AverageRequest(
         facts=2, relations=("capital",), at_least=0, kinds=("state",), samples=1,
-        chat=Chat(prefix="The capital of this country is the city of"),
+        chat=CAPITAL,
     ),
     "lens": lambda: LensRequest(prompt=PROMPT, chat=BRIEF),
     "neurons": lambda: NeuronsRequest(prompt=PROMPT, top=5, draws=1, mode="screened", chat=BRIEF),
@@ -67,9 +68,11 @@ STUDIED: dict[str, Callable[[], Request]] = {
         prompt="The capital of France is London. The capital of France is", subject="France", context="London", most=1,
         chat=BRIEF,
     ),
-    "conflict": lambda: ConflictRequest(find=2, validation=1, test=1, at_least=0, ks=(1,), draws=1, chat=BRIEF),
-    "transfer": lambda: TransferRequest(find=2, test=1, at_least=0, chat=BRIEF),
-    "knockout": lambda: KnockoutRequest(n=1, at_least=0, modules=False, chat=BRIEF),
+    "conflict": lambda: ConflictRequest(
+        relations=("capital",), find=2, validation=1, test=1, at_least=0, ks=(1,), draws=1, chat=CAPITAL
+    ),
+    "transfer": lambda: TransferRequest(relations=("capital",), find=2, test=1, at_least=0, chat=CAPITAL),
+    "knockout": lambda: KnockoutRequest(n=1, at_least=0, modules=False, chat=CAPITAL),
     "edit": lambda: EditRequest(facts=(TOWER,), contexts=1, steps=2, chat=CHAT),
     "drift": lambda: DriftRequest(prompt=PROMPT, subject=SUBJECT, grids=(), chat=BRIEF),
     "patch": lambda: PatchRequest(prompt=PROMPT, subject=SUBJECT, heads=("3.4",), chat=BRIEF),
