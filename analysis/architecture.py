@@ -104,7 +104,7 @@ def text_config(config: Any) -> Any:
 def context_length(config: Any) -> int | None:
     """Longest prompt, in tokens, that the positions of the model reach; None where the config has no limit."""
     config = text_config(config)
-    for field in ("max_position_embeddings", "n_positions"):
+    for field in ("max_position_embeddings", "n_positions", "max_seq_len"):
         if isinstance(getattr(config, field, None), int):
             return getattr(config, field)
     return None

@@ -1,7 +1,8 @@
 """Tiny random models of every family the workbench reads, and a tokenizer of whole words for them.
 
 Small enough that all cells of a trace can be computed the slow way; shaped so that each family keeps
-what sets it apart: sliding windows, soft caps, parallel blocks, a head with bias, a projection.
+what sets it apart: sliding windows, soft caps, parallel blocks, a head with bias, a projection, multipliers, norms
+behind the parts only, a bias by distance.
 """
 
 from collections.abc import Callable
@@ -45,6 +46,11 @@ FAMILIES: dict[str, Build] = {
     "gemma2": lambda: transformers.Gemma2Config(**_gemma, final_logit_softcapping=5.0, layer_types=_mixed),
     "gemma3": lambda: transformers.Gemma3TextConfig(**_gemma, layer_types=_mixed),
     "phi3": lambda: transformers.Phi3Config(**_llama, pad_token_id=0),
+    "granite": lambda: transformers.GraniteConfig(
+        **_llama, logits_scaling=4.0, residual_multiplier=0.3, embedding_multiplier=6.0, attention_multiplier=0.2
+    ),
+    "olmo2": lambda: transformers.Olmo2Config(**_llama, pad_token_id=0),
+    "bloom": lambda: transformers.BloomConfig(vocab_size=VOCABULARY, hidden_size=32, n_layer=LAYERS, n_head=4),
     "opt": lambda: transformers.OPTConfig(**_plain, ffn_dim=48, word_embed_proj_dim=32),
     "opt_post_norm": lambda: transformers.OPTConfig(
         **_plain, ffn_dim=48, word_embed_proj_dim=16, do_layer_norm_before=False

@@ -24,7 +24,7 @@ from tests.families import LAYERS, build, language_model
 TOWER = Rewrite(prompt="the old {} stands in a", subject="tower of Aldra", target="river")
 CITY = Rewrite(prompt="near {} a mother", subject="Brin Corvo", target="speaks")
 LAST = Rewrite(prompt="the old {}", subject="tower", target="river")
-POST_NORM = ("tiny-gemma2", "tiny-gemma3", "tiny-opt_post_norm")
+POST_NORM = ("tiny-gemma2", "tiny-gemma3", "tiny-olmo2", "tiny-opt_post_norm")
 
 
 def asked(method: str = "rome", *facts: Rewrite, **changes: object) -> EditRequest:
@@ -329,7 +329,7 @@ def test_moments_of_too_little_text_are_refused():
 @pytest.mark.parametrize("method", [*METHODS, "ft"])
 def test_a_write_leaves_the_model_as_it_was_and_can_be_applied(family, method):
     if family.name in POST_NORM and method in METHODS and METHODS[method].sites == ("hidden",):
-        with pytest.raises(UnknownArchitecture, match="normalises what its MLPs write"):
+        with pytest.raises(UnknownArchitecture, match="normalises what the MLP of layer"):
             write(family, asked(method))
         return
     before, count = parameters(family), hooks(family)

@@ -226,6 +226,9 @@ def test_bfloat16_models_work(name):
 
 
 def test_a_prompt_longer_than_the_positions_is_refused(family):
+    if family.name == "tiny-bloom":  # its bias by distance goes on for ever
+        assert len(family.encode("the " * (LENGTH + 1))) == LENGTH + 1
+        return
     assert len(family.encode("the " * LENGTH)) == LENGTH
     with pytest.raises(PromptTooLong, match=f"{LENGTH + 1} tokens; {family.name} reads at most {LENGTH}"):
         family.encode("the " * (LENGTH + 1))

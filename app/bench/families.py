@@ -55,7 +55,7 @@ FACT = Rewrite(
 )
 DRIFTED = "the old tower of Aldra stands in a river mother near Brin Corvo"
 TEXTS = (PROMPT, DRIFTED, "city wrote plays died on s speaks his her day light", FACT.two_hop or "")
-SMALL: dict[str, Any] = {"contexts": 2, "context_tokens": 4, "tokens": 300, "steps": 4, "clamp": 4.0, "kl": 0.5}
+SMALL: dict[str, Any] = {"contexts": 1, "context_tokens": 3, "tokens": 96, "steps": 3, "clamp": 4.0, "kl": 0.5}
 EXACT, SEARCHED = 1e-3, 2e-2
 """Largest difference of logits and probabilities that is rounding; Adam divides small gradients and magnifies it."""
 
@@ -99,7 +99,7 @@ def _trace(lm: LanguageModel) -> float:
     request = TraceRequest(prompt=PROMPT, subject=SUBJECT, kinds=kinds, samples=2, sigma=0.2, window=2)
     found = trace(lm, request)
     plain = PlainTrace(lm, request, found.answer_id)
-    places = [(0, 3), (1, 4), (LAYERS - 1, 7)]
+    places = [(0, 3), (LAYERS - 1, 7)]
     return max(
         same(found.grids[kind].probability[:, layer, token], plain.cell(kind, layer, token))
         for kind in kinds
