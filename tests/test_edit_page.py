@@ -15,7 +15,7 @@ from editors.edit import Edit
 from editors.request import EditRequest
 from editors.targets import SoFar
 from editors.writing import write
-from tests.visiting import FACT, LINK, charts, fine, press, run, text, until, visit, wrote
+from tests.visiting import FACT, LINK, charts, fine, offered, press, run, text, until, visit, wrote
 
 SECOND = Line(prompt="the old city of Corvo stands near", subject="city of Corvo", target="tower")
 THIRD = Line(prompt="Brin wrote, speaks and plays in", subject="Brin", target="river")
@@ -39,6 +39,7 @@ def test_a_fact_is_written_over_seen_and_switched(ready, tiny):
     assert "1 of 1 on" in text(at)
     assert {"Before", "After"} <= {part.proto.alt.split(":")[0] for part in at.get("plotly_chart")}
     assert all((before[name] == parameter).all() for name, parameter in tiny.parameters.items())
+    assert offered(at, "edit") == ["CSV", "JSON", "HTML", "Notebook"]
 
     fine(at.toggle(key=f"written-{edit.id}").set_value(False).run())
     assert "0 of 1 on" in text(at)

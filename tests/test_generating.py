@@ -13,7 +13,7 @@ from editors.generating import generate
 from editors.writing import write
 from tests.families import LENGTH
 from tests.test_editing import asked, parameters, unchanged
-from tests.visiting import FACT, fine, press, run, text, until, visit, wrote
+from tests.visiting import FACT, fine, offered, press, run, text, until, visit, wrote
 
 PROMPTS = ("the old tower of Aldra stands in", "Brin wrote")
 
@@ -71,6 +71,7 @@ def test_own_prompts_are_continued_before_and_after(ready, tiny):
     assert result.before == [("".join(list(continued(tiny, prompt, 24))[-1:])) for prompt in PROMPTS]
     assert len(result.after) == 2
     assert "After: with tower of Aldra: " in text(at)
+    assert offered(at, "generate") == ["CSV", "JSON", "HTML", "Notebook"]
     assert {run.study for run in ready.history.recent("local")} == {"edit", "generate"}
     edit = at.session_state["written"].layers[0].edit
     fine(at.toggle(key=f"written-{edit.id}").set_value(False).run())

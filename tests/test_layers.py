@@ -17,7 +17,7 @@ from editors.request import EditRequest, Rewrite
 from editors.writing import write
 from tests.test_cli_editing import FACT
 from tests.visiting import FACT as LINK
-from tests.visiting import run, visit
+from tests.visiting import offered, run, visit
 
 FACTS = (
     Rewrite(prompt="the old {} stands in a", subject="tower of Aldra", target="river"),
@@ -84,4 +84,5 @@ def test_the_page_tries_layers_beside_the_edit(ready, monkeypatch):
     run(at, "layers-go", "layers")
     result = at.session_state["layers.job"].result
     assert result.complete
+    assert offered(at, "layers") == ["CSV", "JSON", "HTML", "Notebook"]
     assert any(chart.proto.alt.startswith("Facts that follow by layer: layer 0") for chart in at.get("plotly_chart"))

@@ -17,7 +17,21 @@ from app.models import ModelSlot
 from app.session import slot
 from app.studies import STUDIES
 from tests.traces import PROMPT, SUBJECT, asked
-from tests.visiting import LINK, MAIN, WAIT, charts, fine, forget_services, numbers, press, run, text, until, visit
+from tests.visiting import (
+    LINK,
+    MAIN,
+    WAIT,
+    charts,
+    fine,
+    forget_services,
+    numbers,
+    offered,
+    press,
+    run,
+    text,
+    until,
+    visit,
+)
 
 REQUEST = asked(kinds=("state", "mlp"))
 TITLES = {
@@ -309,6 +323,7 @@ def test_the_lens_reads_a_prompt(ready):
     assert at.session_state["lens.job"].state == "done"
     assert len(charts(at)) == 1
     assert len(at.dataframe[0].value) > 0
+    assert offered(at, "lens") == ["CSV", "JSON", "HTML", "Notebook"]
 
 
 @pytest.mark.parametrize(("prompt", "state"), [("", "failed"), ("tower " * 40, "failed"), ("tower", "done")])
@@ -327,7 +342,7 @@ def test_an_average_without_known_facts_says_so(ready):
 
 def test_the_facts_are_asked(ready):
     at = run(fine(visit("models")), "facts-go", "facts")
-    assert " facts are known" in text(at) or at.error
+    assert (" facts are known" in text(at) and offered(at, "facts") == ["CSV", "JSON", "HTML", "Notebook"]) or at.error
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_two_visitors_wait_in_line_and_never_meet(others: list[Page], server: Se
 def test_what_is_taken_away_agrees(page: Page, server: Server) -> None:
     page.goto(server.url)
     page.get_by_role("button", name="Trace this fact").click()
-    expect(figure(page)).to_be_visible()
+    expect(figure(page)).to_be_visible(timeout=SLOW)
 
     names: set[str] = set()
     key = page.locator(".st-key-trace-export code").inner_text()
@@ -157,7 +157,7 @@ def test_a_picture_is_one_sheet_that_says_what_it_is_of(page: Page, server: Serv
     page.emulate_media(color_scheme="dark")
     page.goto(server.url)
     page.get_by_role("button", name="Trace this fact").click()
-    expect(figure(page)).to_be_visible()
+    expect(figure(page)).to_be_visible(timeout=SLOW)
     row = page.locator(".st-key-trace-export")
 
     def drawn() -> tuple[str, ElementTree.Element]:
