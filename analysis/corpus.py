@@ -1,4 +1,4 @@
-"""Text to measure a model on: what it writes by itself, a file, or a dataset.
+"""Text to measure a model on: what it writes by itself, text that comes with the workbench, a file, or a dataset.
 
 A corpus is cut into pieces of tokens that the model reads one by one; its identity is the hash of
 what is read, so statistics can say what they were made from.
@@ -8,7 +8,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,8 @@ from analysis.architecture import context_length
 from analysis.errors import BadRequest
 from analysis.generation import continuations
 from analysis.hub_text import PREFIX, paragraphs
-from analysis.moments_request import OWN
+from analysis.memory import demand
+from analysis.moments_request import OWN, SHIPPED
 from analysis.study import Report, silent
 
 if TYPE_CHECKING:
@@ -29,9 +31,13 @@ if TYPE_CHECKING:
 PIECE = 128
 """Longest piece, tokens."""
 ROWS = 128
-"""Pieces written side by side."""
-SHIPPED = Path(__file__).resolve().parent.parent / "assets" / "corpora"
+"""Pieces written side by side, at most."""
+LOGITS = 1 << 25
+"""Bytes the logits of pieces written side by side may take: with a large vocabulary, fewer pieces."""
+CORPORA = Path(__file__).resolve().parent.parent / "assets" / "corpora"
 """Text that models known here wrote by themselves, by the hash of their weights: so that nobody waits for it."""
+SHIPPED_TEXT = CORPORA / "shipped.txt"
+"""The same as plain text, for any model to read."""
 OPENINGS = (
     "The", "In", "A", "When", "It", "For", "On", "This", "As", "After", "At", "There", "One", "During", "With", "If",
     "Many", "From", "To", "He", "She", "They", "We", "I", "Most", "Some", "By", "While", "Since", "Under", "Before",
@@ -69,37 +75,95 @@ class Corpus:
             yield torch.tensor(batch)
 
 
-def _length(lm: "LanguageModel") -> int:
+def piece_length(lm: "LanguageModel") -> int:
+    """Tokens of a piece: as many as the model reads, up to `PIECE`."""
     return min(PIECE, context_length(lm.config) or PIECE)
 
 
-def written(lm: "LanguageModel", tokens: int, seed: int, cache: Path, report: Report = silent) -> Corpus:
-    """Text of at least `tokens` tokens that the model samples by itself, kept under `cache`."""
+def rows_beside(lm: "LanguageModel") -> int:
+    """Pieces of own text that are written side by side."""
+    return max(16, min(ROWS, LOGITS // (4 * lm.config.vocab_size)))
+
+
+def ready(lm: "LanguageModel", tokens: int, seed: int, cache: Path) -> Path | None:
+    """Where so much own text lies already, written here or shipped; None where it does not."""
     name = f"own-{seed}-{tokens}.json"
-    place = cache / name
-    for found in (place, SHIPPED / lm.own_hash[:24] / name):
-        if found.exists():
-            return Corpus(OWN, tuple(map(tuple, json.loads(found.read_text()))))
-    length = _length(lm)
-    beginnings = [lm.encode_plain(word).ids for word in OPENINGS]
-    shortest = min(map(len, beginnings))
-    beginnings = [ids for ids in beginnings if len(ids) == shortest]
-    pieces: list[tuple[int, ...]] = []
-    total = -(-tokens // length)
-    while len(pieces) < total:
-        rows = min(ROWS, total - len(pieces))
-        start = torch.tensor([beginnings[(len(pieces) + row) % len(beginnings)] for row in range(rows)])
-        columns = list(start.T)
-        for chosen in continuations(lm, start, length - shortest, seed=seed + len(pieces)):
-            columns.append(chosen)
-            report(len(pieces) * length + rows * len(columns), total * length, "tokens written by the model")
-        pieces += [tuple(row) for row in torch.stack(columns, 1).tolist()]
-    cache.mkdir(parents=True, exist_ok=True)
+    return next((place for place in (cache / name, CORPORA / lm.own_hash[:24] / name) if place.exists()), None)
+
+
+def written(lm: "LanguageModel", tokens: int, seed: int, cache: Path, report: Report = silent) -> Corpus:
+    """Text of at least `tokens` tokens that the model samples by itself, kept under `cache`.
+
+    It is stored as it comes: a run that was ended goes on with the next pieces.
+    """
+    if found := ready(lm, tokens, seed, cache):
+        return Corpus(OWN, tuple(map(tuple, json.loads(found.read_text()))))
+    total = -(-tokens // piece_length(lm))
+    rows = rows_beside(lm)
+    sizes = [min(rows, total - begin) for begin in range(0, total, rows)]
+    begun = cache / f"own-{seed}-{tokens}-part.jsonl"
+    pieces = [piece for portion in portions(lm, sizes, seed, begun, report) for piece in portion]
     handle, new = tempfile.mkstemp(dir=cache)
     with os.fdopen(handle, "w") as file:
         json.dump(pieces, file)
-    Path(new).replace(place)
+    Path(new).replace(cache / f"own-{seed}-{tokens}.json")
+    begun.unlink()
     return Corpus(OWN, tuple(pieces))
+
+
+def portions(
+    lm: "LanguageModel", sizes: Iterable[int], seed: int, place: Path, report: Report = silent
+) -> Iterator[list[tuple[int, ...]]]:
+    """Own text in portions of so many pieces, each put down in `place`, a line a portion, before it is given."""
+    sizes = list(sizes)
+    total, length, count = sum(sizes), piece_length(lm), 0
+    stored = _stored(place)
+    for size in sizes:
+        if len(portion := stored.get(count, [])) != size:
+
+            def said(done: int, count: int = count, size: int = size) -> None:
+                report(count * length + size * done, total * length, "tokens written by the model")
+
+            portion = _sampled(lm, size, count, seed + count, said)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with place.open("a") as file:
+                file.write(json.dumps({"before": count, "pieces": portion}) + "\n")
+        yield portion
+        count += size
+
+
+def _stored(place: Path) -> dict[int, list[tuple[int, ...]]]:
+    """Portions of a file by the number of pieces before them; a line that was cut short is none."""
+    found: dict[int, list[tuple[int, ...]]] = {}
+    with suppress(OSError):
+        for line in place.read_text().splitlines():
+            with suppress(ValueError, KeyError, TypeError):
+                one = json.loads(line)
+                found[int(one["before"])] = [tuple(map(int, piece)) for piece in one["pieces"]]
+    return found
+
+
+def _sampled(
+    lm: "LanguageModel", rows: int, before: int, seed: int, said: Callable[[int], None]
+) -> list[tuple[int, ...]]:
+    """So many pieces, sampled side by side; `before` others began with the words before theirs."""
+    length = piece_length(lm)
+    needed = 4 * rows * lm.config.vocab_size * 4
+    demand(needed, torch.device("cpu"), f"Writing {rows} texts side by side", f"Take “{SHIPPED}” or a file as source.")
+    beginnings = [lm.encode_plain(word).ids for word in OPENINGS]
+    shortest = min(map(len, beginnings))
+    beginnings = [ids for ids in beginnings if len(ids) == shortest]
+    start = torch.tensor([beginnings[(before + row) % len(beginnings)] for row in range(rows)])
+    columns = list(start.T)
+    for chosen in continuations(lm, start, length - shortest, seed=seed):
+        columns.append(chosen)
+        said(len(columns))
+    return [tuple(row) for row in torch.stack(columns, 1).tolist()]
+
+
+def shipped(lm: "LanguageModel", tokens: int) -> Corpus:
+    """The first `tokens` tokens of the shipped text as this model's tokenizer cuts it, or all there are."""
+    return Corpus(SHIPPED, read_text(lm, str(SHIPPED_TEXT), tokens).pieces)
 
 
 def read_text(lm: "LanguageModel", source: str, tokens: int) -> Corpus:
@@ -107,7 +171,7 @@ def read_text(lm: "LanguageModel", source: str, tokens: int) -> Corpus:
 
     `BadRequest` where it cannot be read or is empty.
     """
-    length = _length(lm)
+    length = piece_length(lm)
     pieces: list[tuple[int, ...]] = []
     for paragraph in paragraphs(source) if source.startswith(PREFIX) else _of_file(Path(source)):
         if paragraph.strip():

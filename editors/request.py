@@ -117,10 +117,12 @@ class EditRequest(Prompted):
     )
     spare: bool = Field(True, description="AlphaEdit: spare the keys of the facts written before")
     ridge: float = Field(0.1, gt=0, description="AlphaEdit: ridge, in energies of a typical projected key")
-    source: str = Field(OWN, description="text for second moments: own, a file, or hf:owner/name")
+    source: str = Field(OWN, description="text for second moments: own, shipped, a file, or hf:owner/name")
     heads: tuple[str, ...] = Field((), description="prune: heads to silence, as layer.head")
     scale: float = Field(0.0, ge=-10, le=10, description="prune: what they are multiplied by")
-    tokens: int | None = Field(None, ge=1, description="tokens of that text; ten for each dimension when left out")
+    tokens: int | None = Field(
+        None, ge=1, description="tokens of that text; left out, as many as it takes, ten for each dimension at most"
+    )
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the texts the model writes")
 
     def own_edition(self) -> int:

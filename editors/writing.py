@@ -6,7 +6,7 @@ layers, and which closed form turns keys and residuals into a change.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -162,6 +162,7 @@ class _Writing:
             MomentsRequest(layers=self.layers, source=request.source, tokens=request.tokens, seed=request.seed),
             self._phase(0.0, 0.4, "what the layers are used to reading"),
         )
+        self.warnings += _unsteady(self.moments.values())
         self.inverses = {layer: inverse_of(lm, one) for layer, one in self.moments.items()}
         self.contexts = contexts(lm, request)
 
@@ -229,6 +230,15 @@ class _Writing:
             self.warnings.append(
                 f"“{one.text}” and “{other.text}” ask for the same key; what is written is between the two."
             )
+
+
+def _unsteady(moments: Iterable[Moments]) -> list[str]:
+    few = [one for one in moments if one.grown and not one.grown["steady"]]
+    return [
+        f"The second moments of layer {one.layer} are of {one.tokens:,} tokens, all there are of that text, and not "
+        "steady yet: other text may move more than it must. Take a longer file as source."
+        for one in few[:1]
+    ]
 
 
 def _steps(groups: Sequence[Sequence[int]]) -> list[tuple[int, int]]:

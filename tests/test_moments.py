@@ -1,5 +1,6 @@
 """Second moments, the text they are measured on, and how a model goes on by itself."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from analysis import moments as measuring
-from analysis.corpus import Corpus, read_text, written
-from analysis.errors import BadFile, BadRequest, Cancelled
+from analysis import steady
+from analysis.corpus import Corpus, read_text, rows_beside, written
+from analysis.errors import BadFile, BadRequest, Cancelled, ModelTooLarge
 from analysis.generation import continuations, continued
-from analysis.key_value import output_matrix
+from analysis.key_value import keys, output_matrix
 from analysis.model import LanguageModel
 from analysis.moments import adopt, condition, load, moments, save
 from analysis.moments_request import MomentsRequest
@@ -47,8 +49,8 @@ def plain_moment(lm: LanguageModel, pieces: tuple[tuple[int, ...], ...], layer: 
             lm.logits(torch.tensor([piece]))
     handle.remove()
     total, count = torch.zeros(1), 0
-    for keys in seen:
-        for key in keys.double():
+    for read in seen:
+        for key in read.double():
             total, count = total + torch.outer(key, key), count + 1
     assert count == sum(map(len, pieces))
     return total / count
@@ -100,11 +102,134 @@ def test_the_size_of_a_batch_changes_nothing(tiny, tmp_path, monkeypatch):
     assert all(near(small[layer].matrix, large[layer].matrix) for layer in ALL)
 
 
-def test_without_a_number_ten_tokens_for_each_dimension(tiny):
-    one = moments(tiny, asked(tokens=None, layers=(1,)))[1]
+def test_without_a_number_text_grows_until_the_moments_are_steady(tiny, tmp_path):
     d_k = output_matrix(tiny, 1).weight.shape[1]
-    assert 10 * d_k <= one.tokens < 10 * d_k + LENGTH
-    assert torch.linalg.matrix_rank(one.matrix) == d_k
+    found = moments(tiny, asked(tokens=None), home=tmp_path)
+    for layer in ALL:
+        one = found[layer]
+        assert one.grown is not None
+        portions = one.grown["portions"]
+        assert one.grown["steady"] and 1 < one.grown["excess"] <= one.grown["tolerance"] == steady.TOLERANCE
+        assert steady.LEAST < portions <= 10 and portions * d_k <= one.tokens <= portions * (d_k + LENGTH)
+        assert torch.linalg.matrix_rank(one.matrix) == d_k
+        alone = moments(tiny, asked(tokens=None, layers=(layer,)), home=tmp_path / "alone")[layer]
+        assert torch.equal(alone.matrix, one.matrix) and alone.said() == one.said()
+
+
+def test_steadiness_is_what_is_said_of_it(tiny, tmp_path):
+    """Each portion asked anew, in full: the first that is within the tolerance is the last that is read."""
+    one = moments(tiny, asked(tokens=None, layers=(1,)), home=tmp_path)[1]
+    (stored,) = (tmp_path / tiny.own_hash[:24]).glob("own-1-*.jsonl")
+    texts = [json.loads(line)["pieces"] for line in stored.read_text().splitlines()]
+    assert sum(len(piece) for text in texts for piece in text) == one.tokens
+
+    def second(texts: list[list[list[int]]]) -> Tensor:
+        return plain_moment(tiny, tuple(tuple(piece) for text in texts for piece in text), 1).double()
+
+    excess = []
+    for number in range(1, len(texts)):
+        before = second(texts[:number])
+        size = len(before)
+        whitened = torch.linalg.inv(before + 1e-5 * before.trace() / size * torch.eye(size))
+        excess.append(float((whitened @ second(texts[number : number + 1])).trace() / (whitened @ before).trace()))
+    assert one.grown is not None and excess[-1] == pytest.approx(one.grown["excess"], rel=0.01)
+    assert all(value > steady.TOLERANCE for value in excess[steady.LEAST - 1 : -1])
+    assert near(one.matrix, second(texts))
+
+
+def test_text_that_never_is_enough_is_read_to_its_end_and_says_so(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(steady, "TOLERANCE", 1.0)
+    d_k = output_matrix(tiny, 1).weight.shape[1]
+    one = moments(tiny, asked(tokens=None, layers=(1,)), home=tmp_path)[1]
+    assert one.grown is not None and not one.grown["steady"]
+    assert 10 * d_k <= one.tokens < 10 * d_k + 2 * LENGTH
+
+
+def test_text_that_lies_ready_is_read_whole(tiny, tmp_path):
+    d_k = output_matrix(tiny, 1).weight.shape[1]
+    corpus = written(tiny, 10 * d_k, 1, tmp_path / tiny.own_hash[:24])
+    one = moments(tiny, asked(tokens=None, layers=(1,)), home=tmp_path)[1]
+    assert (one.grown, one.tokens, one.corpus_id) == (None, corpus.tokens, corpus.id)
+    assert "grown" not in one.said()
+
+
+def test_a_model_that_writes_for_long_reads_the_shipped_text(tiny, tmp_path, monkeypatch):
+    monkeypatch.setitem(measuring.WRITING, "cpu", 1.0)
+    monkeypatch.setattr("analysis.corpus.continuations", lambda *_, **__: pytest.fail("it writes"))
+    one = moments(tiny, asked(tokens=None, layers=(1,)), home=tmp_path)[1]
+    assert one.corpus == "shipped" and one.grown is not None and one.grown["name"].startswith("grown-shipped-")
+    chosen = moments(tiny, asked(tokens=None, layers=(1,), source="shipped"), home=tmp_path)[1]
+    assert chosen.id == one.id
+
+
+def test_text_that_was_written_before_a_run_was_killed_is_not_written_again(tiny, tmp_path, monkeypatch):
+    """Killed between two portions, and in the middle of putting one down."""
+    whole = moments(tiny, asked(tokens=None), home=tmp_path / "whole")
+    (stored,) = (tmp_path / "whole" / tiny.own_hash[:24]).glob("own-1-*.jsonl")
+    lines = stored.read_text().splitlines(keepends=True)
+    begun = tmp_path / "part" / tiny.own_hash[:24] / stored.name
+    begun.parent.mkdir(parents=True)
+    begun.write_text("".join(lines[:2]) + lines[2][:50])
+    drawn: list[int] = []
+    monkeypatch.setattr(
+        "analysis.corpus.continuations",
+        lambda *a, seed, **k: (drawn.append(seed), continuations(*a, seed=seed, **k))[1],
+    )
+    found = moments(tiny, asked(tokens=None), home=tmp_path / "part")
+    assert drawn[0] == 1 + sum(len(json.loads(line)["pieces"]) for line in lines[:2])
+    assert len(drawn) == len(lines) - 2
+    assert all(torch.equal(found[layer].matrix, whole[layer].matrix) for layer in ALL)
+
+
+def test_text_of_a_given_length_goes_on_as_well(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("analysis.corpus.rows_beside", lambda lm: 2)
+    whole = written(tiny, 8 * LENGTH, 1, tmp_path / "whole")
+
+    def stop(done: int, total: int, note: str = "", *_: Any, **__: Any) -> None:
+        if done > 5 * LENGTH:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        written(tiny, 8 * LENGTH, 1, tmp_path / "part", stop)
+    told: list[int] = []
+    assert written(tiny, 8 * LENGTH, 1, tmp_path / "part", lambda done, *_, **__: told.append(done)) == whole
+    assert told[0] > 4 * LENGTH
+    assert [path.name for path in (tmp_path / "part").iterdir()] == [f"own-1-{8 * LENGTH}.json"]
+
+
+def test_a_large_vocabulary_writes_fewer_texts_side_by_side(tiny, monkeypatch):
+    for words, rows in ((64, 128), (49_152, 128), (151_936, 55), (262_144, 32), (10**7, 16)):
+        monkeypatch.setattr(tiny.config, "vocab_size", words)
+        assert rows_beside(tiny) == rows
+
+
+def test_moments_that_would_not_fit_are_refused_before_anything_is_written(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("analysis.memory.free_bytes", lambda *_, **__: 1000)
+    monkeypatch.setattr("analysis.corpus.continuations", lambda *_, **__: pytest.fail("it writes"))
+    with pytest.raises(ModelTooLarge, match=r"Measuring 3 layers of .* needs .* GB on cpu; .*fewer layers"):
+        moments(tiny, asked(tokens=None), home=tmp_path)
+    with pytest.raises(ModelTooLarge, match="side by side"):
+        written(tiny, 100, 1, tmp_path)
+
+
+@pytest.mark.real
+def test_what_is_steady_edits_as_the_full_count_does(smol, tmp_path):
+    """On the embedded model: text it never read is moved at most 15 % more than by ten tokens a dimension."""
+    layer = 6
+    full = moments(smol, MomentsRequest(layers=(layer,)))[layer]
+    assert full.tokens == 15_360 and full.grown is None
+    few = moments(smol, MomentsRequest(layers=(layer,), source="shipped"), home=tmp_path)[layer]
+    assert few.grown is not None and few.grown["steady"] and few.tokens < 10_000
+    held = written(smol, HELD_OUT_TOKENS, HELD_OUT_SEED, tmp_path)
+    seen = keys(smol, torch.tensor(held.pieces), (layer,))[layer].flatten(0, 1).double()
+    asked_of, other = seen[::20], seen[1::2]
+
+    def moved(one: measuring.Moments) -> Tensor:
+        ridge = 1e-5 * one.matrix.trace() / len(one.matrix) * torch.eye(len(one.matrix))
+        u = torch.linalg.solve(one.matrix + ridge, asked_of.T)
+        return (other @ (u / (u * asked_of.T).sum(0))).square().mean(0).sqrt()
+
+    assert float((moved(few) / moved(full)).median()) < 1.15
 
 
 def test_the_second_time_nothing_is_measured(tiny, monkeypatch):
