@@ -38,6 +38,8 @@ CORPORA = Path(__file__).resolve().parent.parent / "assets" / "corpora"
 """Text that models known here wrote by themselves, by the hash of their weights: so that nobody waits for it."""
 SHIPPED_TEXT = CORPORA / "shipped.txt"
 """The same as plain text, for any model to read."""
+WRITTEN = "tokens written by the model"
+"""What a run says while it waits for own text."""
 OPENINGS = (
     "The", "In", "A", "When", "It", "For", "On", "This", "As", "After", "At", "There", "One", "During", "With", "If",
     "Many", "From", "To", "He", "She", "They", "We", "I", "Most", "Some", "By", "While", "Since", "Under", "Before",
@@ -122,7 +124,7 @@ def portions(
         if len(portion := stored.get(count, [])) != size:
 
             def said(done: int, count: int = count, size: int = size) -> None:
-                report(count * length + size * done, total * length, "tokens written by the model")
+                report(count * length + size * done, total * length, WRITTEN)
 
             portion = _sampled(lm, size, count, seed + count, said)
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ one pass; products in float32, sums in float64.
 import hashlib
 import json
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from analysis import steady
 from analysis.cache_home import cache_home
-from analysis.corpus import Corpus, piece_length, portions, read_text, ready, rows_beside, shipped, written
+from analysis.corpus import WRITTEN, Corpus, piece_length, portions, read_text, ready, rows_beside, shipped, written
 from analysis.errors import BadFile, BadRequest, Cancelled
 from analysis.key_value import keys, output_matrix
 from analysis.memory import demand
@@ -129,9 +130,24 @@ def _grown(
     places = {layer: home / f"grown-{name}-{layer}.safetensors" for layer in layers}
     if missing := [layer for layer in layers if not places[layer].exists()]:
         _may_measure(lm, missing)
-        texts = _portions(lm, source, request.seed, most, home / f"{name}.jsonl", report)
-        _grow(lm, texts, missing, places, source, report)
+        phase = _at_most(report)
+        _grow(
+            lm, _portions(lm, source, request.seed, most, home / f"{name}.jsonl", phase), missing, places, source, phase
+        )
     return {layer: load(places[layer], lm) for layer in layers}
+
+
+def _at_most(report: Report) -> Report:
+    """A report that says how long the text may still take, and what takes none."""
+    began = time.monotonic()
+
+    def told(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
+        if note == WRITTEN and done:
+            left = (time.monotonic() - began) * (total - done) / done
+            note = f"{note}, at most {left:.0f} s; the {SHIPPED} text or a file as source needs none written"
+        report(done, total, note, partial, share)
+
+    return told
 
 
 def _portions(

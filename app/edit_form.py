@@ -11,10 +11,10 @@ import streamlit as st
 from pydantic import BaseModel, ConfigDict, Field
 
 from analysis import read_facts
-from analysis.boundary import Boundary
 from analysis.errors import BadRequest, SubjectNotFound
 from analysis.facts import Fact, another_object
 from analysis.framing import Prompted
+from analysis.moments_request import OWN, SHIPPED
 from analysis.tokens import find_text
 from app import bring_form, chat_form, flow
 from app.boundary_field import boundary_field
@@ -38,7 +38,21 @@ METHOD_WORDS: dict[str, str] = {
     "ft": "FT-L",
 }
 KEY_WORDS = {"r_rome": "r-ROME", "p_rome": "p-ROME", "rome": "ROME as published"}
-SETTINGS = ("layers", "key_mode", "contexts", "steps", "rate", "clamp", "norm", "kl", "sadr", "seed", "boundary")
+SETTINGS = (
+    "layers",
+    "key_mode",
+    "contexts",
+    "steps",
+    "rate",
+    "clamp",
+    "norm",
+    "kl",
+    "sadr",
+    "source",
+    "tokens",
+    "seed",
+    "boundary",
+)
 
 
 class OneFactOnly(BadRequest):
@@ -94,8 +108,9 @@ class EditForm(Prompted):
     norm: float | None = Field(None, gt=0)
     kl: float = Field(0.0625, ge=0)
     sadr: float = Field(0.0, ge=0)
+    source: str = OWN
+    tokens: int | None = Field(None, ge=1)
     seed: int = Field(1, ge=0, lt=2**32)
-    boundary: Boundary = "auto"
 
     def fits(self) -> None:
         """Raise `OneFactOnly` where the method cannot write as many facts as there are."""
@@ -148,6 +163,7 @@ def form() -> EditForm:
     text = str(values["layers"] or "")
     parts = [part.strip() for part in text.replace("–", "-").split(",") if part.strip()]
     values["layers"] = tuple(layer for part in parts for layer in _range(part)) or None
+    values["source"] = str(values["source"] or "").strip() or OWN
     values["more"] = tuple(row for row in values["more"] if any(text.strip() for text in row.values()))
     return validated(EditForm, values)
 
@@ -301,6 +317,12 @@ def _more() -> None:
     )  # fmt: skip
     st.number_input("Weight of keeping the rest (KL)", 0.0, format="%.4f", **field(PAGE, "kl"))
     st.number_input("Weight of holding attention back (SADR)", 0.0, format="%.3f", **field(PAGE, "sadr"))
+    st.text_input(
+        "Text the layers’ habits are measured on", **field(PAGE, "source"), placeholder=OWN,
+        help=f"{OWN}: what the model writes by itself; {SHIPPED}: text that comes with the workbench, nothing is "
+        "written; the path of a text file; or hf:owner/name, a dataset",
+    )  # fmt: skip
+    st.number_input("Tokens of it", 1, **field(PAGE, "tokens"), placeholder="as many as it takes")
     st.number_input("Seed", 0, 2**32 - 1, **field(PAGE, "seed"))
     boundary_field(PAGE)
 

@@ -10,6 +10,7 @@ from analysis import WorkbenchError
 from analysis.capabilities import lacking
 from analysis.chat import in_chat
 from analysis.errors import BadRequest
+from analysis.moments_request import OWN, SHIPPED
 from analysis.study import Request, Study
 from analysis.tokens import Tokens, encode
 from app.charts.marked import escape as escape
@@ -39,6 +40,7 @@ PUBLIC_LIMITS = {
     "n": 20,
 }
 PUBLIC_CHARACTERS = 400
+PUBLIC_TOKENS = 20_000
 
 
 def _within_limits(request: Request) -> None:
@@ -49,8 +51,10 @@ def _within_limits(request: Request) -> None:
         asked = getattr(request, name, 0)
         if (len(asked) if isinstance(asked, tuple) else asked) > limit:
             raise BadRequest(f"This server takes at most {limit} {name}.")
-    if getattr(request, "file", None):
+    if getattr(request, "file", None) or getattr(request, "source", OWN) not in (OWN, SHIPPED):
         raise BadRequest("This server reads no files of its own.")
+    if isinstance(request, EditRequest) and (request.tokens or 0) > PUBLIC_TOKENS:
+        raise BadRequest(f"This server measures on at most {PUBLIC_TOKENS:,} tokens.")
     prompt = getattr(request, "prompt", "")
     written = [prompt] if isinstance(prompt, str) else [*prompt]
     written += [fact.text for fact in request.facts] if isinstance(request, EditRequest) else []

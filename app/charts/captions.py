@@ -1,5 +1,7 @@
 """What stands under a figure, in the Markdown of the pages: one text for the page, the picture and the HTML file."""
 
+from typing import Any
+
 import numpy as np
 
 from analysis import (
@@ -240,12 +242,20 @@ def search(edit: Edit) -> str:
     return f":gray[:small[{steps} steps, {seconds:.1f} s in all. Loss {loss[0]:.2f} → {loss[steps - 1]:.2f}.{rest}]]"
 
 
+def _enough(one: dict[str, Any]) -> str:
+    """How it was found that the text is enough, where that was asked."""
+    grown = one.get("grown")
+    if not grown or grown["excess"] is None:
+        return ""
+    return f"; new text stands out {grown['excess']:.1f} times, {grown['tolerance']:.0f} is steady"
+
+
 def scraped(edit: Edit) -> str:
     """Under the size of the change."""
     ratio = edit.found.key_ratio[0]
     rho = f" ρ of the keys {ratio:.2f}." if ratio == ratio else ""
     moments = "".join(
-        f" Second moments from {one['tokens']:,} tokens ({escape(str(one['corpus']))})."
+        f" Second moments from {one['tokens']:,} tokens ({escape(str(one['corpus']))}{_enough(one)})."
         for one in edit.found.statistics[:1]
     )
     return (
