@@ -10,6 +10,7 @@ from analysis import WorkbenchError
 from analysis.capabilities import lacking
 from analysis.chat import in_chat
 from analysis.errors import BadRequest
+from analysis.framing import PLAIN, Prompted
 from analysis.moments_request import OWN, SHIPPED
 from analysis.study import Request, Study
 from analysis.tokens import Tokens, encode
@@ -69,12 +70,12 @@ def _refuse(request: Request) -> None:
     tokenizer = services().models.tokenizers.get(spec())
     if tokenizer is None:
         return
-    chat, boundary = getattr(request, "chat", None), getattr(request, "boundary", "auto")
+    put = request if isinstance(request, Prompted) else PLAIN
 
     def read(prompt: str) -> Tokens:
-        if chat is None:
-            return encode(tokenizer, prompt, boundary)
-        return in_chat(tokenizer, [prompt], chat, boundary=boundary)
+        if put.chat is None:
+            return encode(tokenizer, prompt, put.boundary)
+        return in_chat(tokenizer, [prompt], put.chat, boundary=put.boundary)
 
     request.refuse(read)
 
