@@ -22,7 +22,7 @@ from app.charts.trace_maps import (
     sites,
     trace_map,
 )
-from app.charts.words import percent, word
+from app.charts.words import percent, placed, word
 from app.components import theme_seen
 from app.flow import escape
 from app.take_away import take_away
@@ -123,6 +123,7 @@ def card(result: TraceResult) -> None:
             palette,
             f"lens-{light}",
             "Logit lens of this state",
+            answers=token == len(result.tokens) - 1,
         )
         if repaired == repaired:
             st.markdown("**What the model answers with it repaired** :gray[(next word, mean over samples)]")
@@ -137,9 +138,11 @@ def card(result: TraceResult) -> None:
             st.markdown(f":gray[:small[Without the repair it says: {before}.]]")
 
 
-def _bars(result: TraceResult, ids: np.ndarray, values: np.ndarray, palette: Any, key: str, alt: str) -> None:
-    words = result.spans(ids)
-    figure = word_bars(words, [float(v) for v in values], palette, before=result.answer)
+def _bars(
+    result: TraceResult, ids: np.ndarray, values: np.ndarray, palette: Any, key: str, alt: str, *, answers: bool = True
+) -> None:
+    words = [placed(text, answers) for text in result.spans(ids)]
+    figure = word_bars(words, [float(v) for v in values], palette, before=placed(result.answer, answers))
     said = ", ".join(f"{word(text)} {percent(float(v))}" for text, v in zip(words, values, strict=True))
     st.plotly_chart(figure, key=f"card-{key}", alt=f"{alt}: {said}.", config=STILL)
 

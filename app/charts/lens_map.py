@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from analysis.lens_result import LensResult
 from app.charts.frame import STILL, framed, heat, layer_ticks, small, thumbnail_of
 from app.charts.palette import Palette
-from app.charts.words import axis_labels, percent, token_label, word
+from app.charts.words import axis_labels, percent, placed, token_label, word
 
 ROW = 22
 WORDS_FIT = 12
@@ -29,11 +29,12 @@ def lens_map(result: LensResult, palette: Palette, *, tokens: range, show: str =
         token = columns[column]
         ids = lens.top_ids[layer, token]
         said = result.words[str(int(ids[0]))]
-        texts[layer, column] = token_label(said, 9)
+        last = token == len(result.tokens) - 1
+        texts[layer, column] = token_label(placed(said, last), 9)
         if said == result.answer:
             texts[layer, column] = f"<b>{texts[layer, column]}</b>"
         listed = ", ".join(
-            f"{token_label(result.words[str(int(i))])} {percent(float(p))}"
+            f"{token_label(placed(result.words[str(int(i))], last))} {percent(float(p))}"
             for i, p in zip(ids, lens.top_probabilities[layer, token], strict=True)
         )
         hover[layer, column] = (

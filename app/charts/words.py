@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 import regex
 
+from analysis.boundary import plain
 from app.charts.palette import Palette
 
 THIN = "\u202f"
@@ -86,6 +87,11 @@ def axis_labels(
         speaks = role in ROLES and at < len(roles) and (at == 0 or roles[at - 1] != role)
         labels.append(f"<i>{ROLES[role]}</i> · {text}" if speaks else text)
     return labels
+
+
+def placed(word: str, answers: bool) -> str:
+    """A word of a result, ␣ or ‿ before it where it `answers` the prompt; elsewhere these say nothing of its place."""
+    return word if answers else plain(word) or word
 
 
 def word(token: str) -> str:
