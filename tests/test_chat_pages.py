@@ -69,7 +69,8 @@ def test_a_model_without_a_template_says_why_not(ready):
     assert not switch(at, "trace").disabled
     assert "tiny-llama has no chat template" not in text(at)
     assert "has no chat template. Switch chat off" in text(at)
-    assert "has no chat template" in text(run(at))
+    assert "has no chat template" in text(press(at, "trace-go"))
+    assert "trace.job" not in at.session_state
 
 
 def test_a_link_opens_in_its_conversation_and_the_trace_is_asked_there(talking, tiny):
@@ -123,9 +124,9 @@ def test_an_edit_is_written_and_traced_in_its_conversation(talking):
     assert at.session_state["retrace-after.job"].request.chat == made.request.chat
 
 
-def test_thoughts_are_folded_away(talking, monkeypatch):
+def test_thoughts_are_folded_away(talking, tiny, monkeypatch):
     request = GenerateRequest(prompt=("the tower",), chat=Chat())
-    said = Generated(request, {}, [], ["<think>\nmother wrote\n</think>\nthe river"], [], {})
+    said = Generated(request, tiny.card(), [], ["<think>\nmother wrote\n</think>\nthe river"], [], {})
     monkeypatch.setattr("app.flow.result_for", lambda *_: said)
     at = fine(visit("generate"))
     assert [one.label for one in at.expander] == [":gray[Thinking]"]

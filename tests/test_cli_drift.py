@@ -17,7 +17,7 @@ from editors.drift_result import DriftRequest, DriftsRequest, PatchRequest
 from editors.drifting import drift, patch
 from editors.drifting_over_tasks import drifts
 from editors.probes import Probe
-from editors.recipe import write_recipe
+from editors.recipe import read_recipe, write_recipe
 from tests.commands import refused
 from tests.test_drift import PROMPT, SUBJECT, edit_of
 
@@ -99,7 +99,8 @@ def test_the_notebook_reads_its_edits(tiny, recipe, monkeypatch):
     monkeypatch.setattr("analysis.load", lambda: tiny)
     names: dict[str, Any] = {}
     request = DriftRequest(prompt=PROMPT, subject=SUBJECT, grids=("layers",))
-    exec(notebook("drift", request, recipes=(str(recipe),)), names)  # noqa: S102 - the snippet is ours
+    monkeypatch.chdir(recipe.parent)
+    exec(notebook("drift", request, edits=(read_recipe(recipe).id,)), names)  # noqa: S102 - the snippet is ours
     assert names["result"].request == request
 
 

@@ -85,7 +85,8 @@ def test_a_model_is_built_whole_or_not_at_all(tiny, monkeypatch):
     assert weights == pytest.approx(size_of(tiny.card()), rel=0.1)
 
 
-def test_the_whole_model_is_built_from_the_page(ready, tiny):
+def test_the_whole_model_is_built_from_the_page(ready, tiny, monkeypatch):
+    monkeypatch.setattr(downloads, "_served", False)
     at = wrote(fine(visit("edit", **FACT)))
     edit = edit_of(at)
     fine(at.button_group(key="edit-form-of").set_value("hf").run())
