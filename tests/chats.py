@@ -1,6 +1,12 @@
 """Chat templates of every kind there is, in the words of the tiny models' tokenizer."""
 
+import sys
 from typing import Any
+
+import pytest
+
+from analysis.framing import Chat
+from analysis.model import LanguageModel
 
 CHATML = (
     "{% if messages[0]['role'] != 'system' %}[system] speaks [end]\n{% endif %}"
@@ -42,3 +48,29 @@ def templated(tokenizer: Any, template: str) -> Any:
     """The tokenizer with a template."""
     tokenizer.chat_template = template
     return tokenizer
+
+
+PLAIN_BY_RIGHT = {"written", "contexts"}
+"""Functions that read what the model writes by itself: as it stands, in any conversation."""
+
+
+def asked_of(lm: LanguageModel, patch: pytest.MonkeyPatch) -> tuple[set[Chat], set[str]]:
+    """From now on: the conversations prompts of this model are put into, and who reads texts as they stand."""
+    put: set[Chat] = set()
+    beside: set[str] = set()
+    plain, talk = lm.encode_plain, lm.encode_talk
+
+    def spied_plain(text: str) -> Any:
+        frame = sys._getframe(1)
+        while frame.f_code.co_name.startswith("<"):  # a comprehension
+            frame = frame.f_back
+        beside.add(frame.f_code.co_name)
+        return plain(text)
+
+    def spied_talk(said: Any, chat: Chat) -> Any:
+        put.add(chat)
+        return talk(said, chat)
+
+    patch.setattr(lm, "encode_plain", spied_plain)
+    patch.setattr(lm, "encode_talk", spied_talk)
+    return put, beside

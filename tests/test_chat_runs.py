@@ -1,33 +1,44 @@
 """Runs in a chat on tiny models: texts they write, thoughts, edits by every method, what is remembered, flags."""
 
 from argparse import ArgumentParser
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
-from analysis import NeuronsRequest, TraceRequest
+from analysis import NeuronsRequest, TraceRequest, read_facts
+from analysis.chains import read_chains
 from analysis.errors import BadRequest
 from analysis.framing import Chat, Prompted
 from analysis.generation import continued, speech, texts_after
 from analysis.model import LanguageModel
+from analysis.study import Request
 from analysis.thinking import answer_in, bare, left_open, parts
 from app.cli.flags import add_fields, fields_of
 from app.edit_notebook import edit_notebook
 from app.studies import STUDIES
 from app.sweep_plan import planned
+from editors import lifelong_editing
+from editors.abilities_result import AbilitiesRequest
 from editors.ace import layer_scores
 from editors.applying import written_over
 from editors.asking_whole import first_line, line_over
-from editors.case import Case
+from editors.case import Case, own_cases
+from editors.chain_cases import case_of_chain
+from editors.evaluate_result import EvaluateRequest
 from editors.fluency import texts_about
+from editors.layers_result import LayersRequest
+from editors.lifelong_result import LifelongRequest
 from editors.past_keys import PastKeys
 from editors.probes import Probe
+from editors.quiz_result import QuizRequest
 from editors.quizzing import replies
+from editors.reach_result import ReachRequest
 from editors.recipe import read_recipe, write_recipe
 from editors.request import EditRequest, MethodName, Rewrite
 from editors.writing import write
-from tests.chats import BOS, CHATML, templated
+from tests.chats import BOS, CHATML, PLAIN_BY_RIGHT, asked_of, templated
 from tests.families import language_model
 from tests.traces import PROMPT, SUBJECT
 
@@ -203,3 +214,29 @@ def test_a_sweep_in_a_conversation():
     with pytest.raises(BadRequest, match=r"--vary is .chat=1."):
         planned(STUDIES["neurons"], [CASE], {}, ["chat=1"])
     assert "chat" not in NeuronsRequest(prompt=PROMPT).given()
+
+
+OWN = tuple(own_cases(read_facts())[:1])
+MANY: dict[str, Callable[[], Request]] = {
+    "layers": lambda: LayersRequest(facts=(FACT,), layers=(1,), method="ft", samples=1, chat=CHAT),
+    "evaluate": lambda: EvaluateRequest(cases=OWN, methods=("ft",), words=2, fluency=True, chat=CHAT),
+    "quiz": lambda: QuizRequest(cases=OWN, methods=("ft",), words=2, turns=1, chat=CHAT),
+    "lifelong": lambda: LifelongRequest(cases=OWN, method="ft", words=2, chat=CHAT),
+    "reach": lambda: ReachRequest(
+        cases=(case_of_chain(read_chains()[0], "first"),), methods=("ft",), words=2, thoughts=True, chat=CHAT
+    ),
+    "abilities": lambda: AbilitiesRequest(chat=CHAT),
+}
+
+
+@pytest.mark.parametrize("study", list(MANY))
+def test_all_that_comparisons_ask_is_the_conversation(lm, monkeypatch, study):
+    """Down to the edits, traces and questions they are made of."""
+    monkeypatch.setattr(lifelong_editing, "TEXT_TOKENS", 128)
+    lm.config.max_position_embeddings = 4096  # worked examples are long
+    put, beside = asked_of(lm, monkeypatch)
+    result = STUDIES[study].run(lm, MANY[study]())
+    assert put == {CHAT}
+    assert beside <= PLAIN_BY_RIGHT
+    assert not getattr(result, "faults", [])
+    assert result.request.chat == CHAT

@@ -1,6 +1,5 @@
-"""Every study in a chat, on the embedded model: all it asks is the conversation, and what it finds holds there."""
+"""Studies in a chat, on the embedded model: all they ask is the conversation, and what they find holds there."""
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,28 +18,20 @@ from analysis import (
     TraceRequest,
     TransferRequest,
     logit_lens,
-    read_facts,
     trace,
 )
-from analysis.chains import read_chains
 from analysis.framing import Chat, Prompted
 from analysis.model import LanguageModel
 from analysis.study import Request
 from analysis.tokens import answer_token
 from app.studies import STUDIES
 from editors.applying import written_over
-from editors.case import own_cases
-from editors.chain_cases import case_of_chain
 from editors.drift_result import DriftRequest, DriftsRequest, PatchRequest
 from editors.edit import Edit
-from editors.evaluate_result import EvaluateRequest
 from editors.generate_result import GenerateRequest
-from editors.layers_result import LayersRequest
-from editors.lifelong_result import LifelongRequest
-from editors.quiz_result import QuizRequest
-from editors.reach_result import ReachRequest
 from editors.request import EditRequest, Rewrite
 from editors.writing import write
+from tests.chats import PLAIN_BY_RIGHT, asked_of
 
 pytestmark = pytest.mark.real
 CHAT = Chat(
@@ -50,10 +41,6 @@ BRIEF = Chat(system="Go on with the sentence of the user. Say nothing else.")
 CAPITAL = Chat(prefix="The capital of this country is the city of")
 PROMPT, SUBJECT = "The Eiffel Tower is located in the city of", "The Eiffel Tower"
 TOWER = Rewrite(prompt="{} is located in the city of", subject=SUBJECT, target="Rome")
-CASES = tuple(own_cases(read_facts())[:1])
-CHAIN = case_of_chain(read_chains()[0], "first")
-PLAIN_BY_RIGHT = {"written", "contexts"}
-"""What the model writes by itself, read as it stands in any conversation."""
 STUDIED: dict[str, Callable[[], Request]] = {
     "trace": lambda: TraceRequest(prompt=PROMPT, subject=SUBJECT, kinds=("state",), samples=1, chat=CHAT),
     "average": lambda: AverageRequest(
@@ -77,12 +64,7 @@ STUDIED: dict[str, Callable[[], Request]] = {
     "drift": lambda: DriftRequest(prompt=PROMPT, subject=SUBJECT, grids=(), chat=BRIEF),
     "patch": lambda: PatchRequest(prompt=PROMPT, subject=SUBJECT, heads=("3.4",), chat=BRIEF),
     "drifts": lambda: DriftsRequest(chat=BRIEF),
-    "layers": lambda: LayersRequest(facts=(TOWER,), layers=(6,), method="rome", samples=1, chat=BRIEF),
     "generate": lambda: GenerateRequest(prompt=(PROMPT,), tokens=3, chat=BRIEF),
-    "evaluate": lambda: EvaluateRequest(cases=CASES, methods=("ft",), words=2, fluency=True, chat=BRIEF),
-    "quiz": lambda: QuizRequest(cases=CASES, methods=("ft",), words=2, turns=1, chat=BRIEF),
-    "lifelong": lambda: LifelongRequest(cases=CASES, method="ft", words=2, chat=BRIEF),
-    "reach": lambda: ReachRequest(cases=(CHAIN,), methods=("ft",), words=2, chat=BRIEF),
 }  # fmt: skip
 
 
@@ -93,28 +75,12 @@ def edit(smol: LanguageModel) -> Edit:
 
 @pytest.mark.parametrize("study", list(STUDIED))
 def test_all_a_study_asks_is_the_conversation(smol, edit, monkeypatch, study):
-    put: list[Chat] = []
-    beside: set[str] = set()
-    plain, talk = smol.encode_plain, smol.encode_talk
-
-    def spied_plain(text: str) -> Any:
-        frame = sys._getframe(1)
-        while frame.f_code.co_name.startswith("<"):
-            frame = frame.f_back
-        beside.add(frame.f_code.co_name)
-        return plain(text)
-
-    def spied_talk(said: Any, chat: Chat) -> Any:
-        put.append(chat)
-        return talk(said, chat)
-
-    monkeypatch.setattr(smol, "encode_plain", spied_plain)
-    monkeypatch.setattr(smol, "encode_talk", spied_talk)
+    put, beside = asked_of(smol, monkeypatch)
     one = STUDIES[study]
     request = STUDIED[study]()
     more = {"stack": [edit]} if study in ("drift", "patch", "drifts", "generate") else {}
     result = one.run(smol, request, **more)
-    assert set(put) == {request.chat}
+    assert put == {request.chat}
     assert beside <= PLAIN_BY_RIGHT
     assert result.request.chat == request.chat
 
