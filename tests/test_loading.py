@@ -17,6 +17,8 @@ from analysis.errors import BadRequest, ModelTooLarge, ModelUnavailable, Unknown
 from analysis.gguf_file import _unpackable, forget
 from analysis.loading import free_bytes, load, pick_device, plan
 from analysis.model_spec import ModelSpec, kind_of
+from app.bench.loading import measured_apart
+from app.bench.loading_models import make
 from tests.families import TEXT, VOCABULARY, build, language_model, word_tokenizer
 from tests.traces import PROMPT, REQUEST, same, trace, traced
 
@@ -399,6 +401,14 @@ def test_the_price_counts_what_is_made_on_the_way(saved, gguf_file, mine):
     config = json.loads((mine / "config.json").read_text())
     (mine / "config.json").write_text(json.dumps(config | {"dtype": "bfloat16"}))
     assert plan(ModelSpec(source=str(mine), device="cpu")).bytes_needed == weights + plain + weights // 2
+
+
+@pytest.mark.parametrize("source", ["safetensors", "gguf"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_price_is_what_loading_takes(tmp_path, source, dtype):
+    """Within 15 %, of a model large enough for its weights to count, in a process of its own."""
+    found = measured_apart(make("small", source, tmp_path), dtype)
+    assert 0.85 < max(found["load.peak"], found["hash.peak"]) / found["said"] < 1.15
 
 
 @pytest.mark.parametrize("asked", [None, "main", "v2"])

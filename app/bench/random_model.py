@@ -41,7 +41,7 @@ def random_model(
         model = transformers.Qwen3ForCausalLM(config)
     model = model.to(dtype).to_empty(device=device)
     model.tie_weights()
-    _fill(model, torch.Generator(device).manual_seed(seed))
+    fill(model, torch.Generator(device).manual_seed(seed))
     with torch.device(device):
         model.model.rotary_emb = type(model.model.rotary_emb)(config)
     lm = LanguageModel(model, _words(texts), name=f"{shape}, random weights")
@@ -49,7 +49,8 @@ def random_model(
     return lm
 
 
-def _fill(model: Any, generator: torch.Generator) -> None:
+def fill(model: Any, generator: torch.Generator) -> None:
+    """Draw weights so that states keep their size."""
     for name, parameter in model.named_parameters():
         with torch.no_grad():
             if parameter.dim() == 1:

@@ -9,6 +9,7 @@ from app.bench.evaluate import evaluate_bench
 from app.bench.exports import exports
 from app.bench.families import families
 from app.bench.form import Bench
+from app.bench.loading import loading
 from app.bench.neurons import neurons_bench
 from app.bench.tracing import tracing
 
@@ -21,4 +22,5 @@ BENCHES: dict[str, Callable[..., Bench]] = {
     "evaluate": evaluate_bench,
     "exports": exports,
     "families": families,
+    "loading": loading,
 }

@@ -11,7 +11,7 @@ import torch
 from analysis import LanguageModel, ModelSpec, read_facts
 from analysis.errors import BadRequest
 from analysis.loading import DTYPES, pick_device
-from app.bench import conflict, drift, evaluate, exports, neurons
+from app.bench import conflict, drift, evaluate, exports, loading, neurons
 from app.bench.conflict import ConflictOptions
 from app.bench.drift import DriftOptions
 from app.bench.editing import EditOptions
@@ -19,6 +19,7 @@ from app.bench.evaluate import EvaluateOptions
 from app.bench.exports import ExportOptions
 from app.bench.families import Options as FamilyOptions
 from app.bench.form import Bench, Figure
+from app.bench.loading import LoadingOptions
 from app.bench.neurons import NeuronOptions
 from app.bench.random_model import SHAPES, random_model
 from app.bench.registry import BENCHES
@@ -36,6 +37,7 @@ ALL_PARTS = {
     "neurons": neurons.PARTS,
     "evaluate": evaluate.PARTS,
     "exports": exports.PARTS,
+    "loading": loading.MEASURED,
 }
 SHAPE_CELLS = 24
 """Cells of the plain reference that a random model is compared on."""
@@ -96,7 +98,7 @@ def run(args: Namespace) -> int:
         torch.set_num_threads(args.threads)
     bar = Bar()
     try:
-        lm = None if args.name == "families" else _model(args, bar)
+        lm = None if args.name in ("families", "loading") else _model(args, bar)  # which make models of their own
         bench = BENCHES[args.name](lm, options, bar)
     finally:
         bar.close()
@@ -138,6 +140,8 @@ def _options(args: Namespace) -> Any:
         if unknown := sorted(set(names) - set(FAMILIES)):
             raise BadRequest(f"There is no family “{unknown[0]}”. There are: {'; '.join(FAMILIES)}.")
         return FamilyOptions(quick=args.quick, families=names)
+    if args.name == "loading":
+        return LoadingOptions(quick=args.quick, parts=parts)
     if args.name == "neurons":
         return NeuronOptions(quick=args.quick, chains=args.chains, parts=parts)
     kinds = tuple(part.strip() for part in args.kinds.split(",") if part.strip())
