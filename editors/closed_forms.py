@@ -74,7 +74,9 @@ def memit(inverse: Inverse, keys: Tensor, residuals: Tensor, weight: float) -> C
 def emmet(inverse: Inverse, keys: Tensor, residuals: Tensor, slack: float) -> Change:
     """The new values exactly, at least cost (EMMET, 2403.14236); `slack` in mean diagonals of KᵀC⁻¹K.
 
-    MEMIT with λ = slack · tr(KᵀC⁻¹K) / n; with no slack and one fact, ROME.
+    MEMIT with λ = slack · tr(KᵀC⁻¹K) / n; with no slack and one fact, ROME. A slack that is named holds for one fact
+    too, as in EasyEdit, so that the number a person sets does what it says; the official code adds its own, an absolute
+    number, from two facts on only, which is the default here.
     """
     size = keys.double().T @ inverse(keys)
     return memit(inverse, keys, residuals, slack * float(size.trace()) / len(size))

@@ -110,7 +110,12 @@ class EditRequest(Prompted):
         None, gt=0, description="SADR: added to weights of attention; 1e-8, in float16 1e-7, when left out"
     )
     moments_weight: float = Field(0.3, gt=0, description="MEMIT, PMET: weight of the text, in dimensions of a key")
-    slack: float | None = Field(None, ge=0, description="EMMET: how far the new values may be missed; 0 for one fact")
+    slack: float | None = Field(
+        None,
+        ge=0,
+        description="EMMET: how far the new values may be missed; 0 for one fact and 1e-6 for more when left out "
+        "(the official code takes none for one fact), and what is named holds for one fact too",
+    )
     norm: float | None = Field(None, gt=0, description="FT: furthest any weight may move")
     protect: float = Field(
         0.8, ge=0, lt=1, description="AlphaEdit: share of the text's energy to leave untouched; 0 is no projection"

@@ -265,6 +265,17 @@ def test_emmet_with_slack_is_memit():
     )
 
 
+def test_emmets_slack_for_one_fact_is_what_is_asked_for(tiny):
+    """None of itself, as in the official code; one that is named is applied, and leaves s / (1 + s) unwritten."""
+    moment, k, r = random_problem(1)
+    inverse = Inverse(moment)
+    assert settled(tiny, asked("emmet")).slack == 0
+    assert settled(tiny, asked("emmet", TOWER, CITY)).slack == 1e-6
+    assert settled(tiny, asked("emmet", slack=0.25)).slack == 0.25
+    written = closed_forms.emmet(inverse, k, r, 0.25).matrix @ k
+    assert torch.allclose(written, r / 1.25, atol=1e-10)
+
+
 def test_alphaedits_projection_and_its_leak():
     moment, k, r = random_problem()
     free = closed_forms.freedom(moment, 0.8)

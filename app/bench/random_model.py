@@ -16,6 +16,10 @@ from analysis.errors import BadRequest
 from analysis.model import LanguageModel
 
 SHAPES: dict[str, dict[str, Any]] = {
+    "qwen3-tiny": {
+        "vocab_size": 1024, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 4,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "tie_word_embeddings": True,
+    },
     "qwen3-0.6b": {
         "vocab_size": 151936, "hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 28,
         "num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128, "tie_word_embeddings": True,
@@ -47,6 +51,16 @@ def random_model(
     lm = LanguageModel(model, _words(texts), name=f"{shape}, random weights")
     lm.own_hash = f"random-{shape}-{seed}"  # hashing 8 billion numbers would take longer than the benchmark
     return lm
+
+
+def twin_of(lm: LanguageModel, shape: str, texts: tuple[str, ...]) -> LanguageModel:
+    """The same numbers in float32 on the processor: generators of two devices do not draw alike, so they are copied."""
+    twin = random_model(shape, torch.device("cpu"), torch.float32, texts)
+    with torch.no_grad():
+        for name, parameter in twin.parameters.items():
+            parameter.copy_(lm.parameters[name])
+    twin.own_hash = f"{lm.own_hash}-twin"
+    return twin
 
 
 def fill(model: Any, generator: torch.Generator) -> None:

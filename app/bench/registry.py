@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from app.bench.conflict import bench_conflict
+from app.bench.device import device
 from app.bench.drift import attention
 from app.bench.editing import editing
 from app.bench.evaluate import evaluate_bench
@@ -23,4 +24,5 @@ BENCHES: dict[str, Callable[..., Bench]] = {
     "exports": exports,
     "families": families,
     "loading": loading,
+    "device": device,
 }

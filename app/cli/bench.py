@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from analysis.errors import BadRequest
 from analysis.loading import DTYPES, pick_device
 from app.bench import conflict, drift, evaluate, exports, loading, neurons
 from app.bench.conflict import ConflictOptions
+from app.bench.device import CONFLICT, DeviceOptions
 from app.bench.drift import DriftOptions
 from app.bench.editing import EditOptions
 from app.bench.evaluate import EvaluateOptions
@@ -21,7 +23,7 @@ from app.bench.families import Options as FamilyOptions
 from app.bench.form import Bench, Figure
 from app.bench.loading import LoadingOptions
 from app.bench.neurons import NeuronOptions
-from app.bench.random_model import SHAPES, random_model
+from app.bench.random_model import SHAPES, random_model, twin_of
 from app.bench.registry import BENCHES
 from app.bench.tiny_families import FAMILIES
 from app.bench.tracing import FILLER, PROMPT, Options
@@ -84,6 +86,10 @@ def configure(parser: ArgumentParser, name: str) -> None:
     )
     parser.add_argument("--data", type=Path, default=None, metavar="FILE", help="evaluate: a file of cases, too")
     parser.add_argument("--ray", action="store_true", default=False, help="evaluate: also two workers of a Ray cluster")
+    parser.add_argument(
+        "--against", choices=["cpu"], help="device: hold every number against the same weights in float32 on the CPU"
+    )
+    parser.add_argument("--tokens", type=partial(_count, least=1), metavar="N", help="device: text of second moments")
     parser.add_argument("--shape", choices=list(SHAPES), help="random weights in this shape, instead of --model")
     add_outputs(parser, "json", bare=True)
     add_model_flags(parser)
@@ -99,6 +105,8 @@ def run(args: Namespace) -> int:
     bar = Bar()
     try:
         lm = None if args.name in ("families", "loading") else _model(args, bar)  # which make models of their own
+        if args.against and lm is not None:
+            options = replace(options, twin=partial(_twin, args, bar, lm))
         bench = BENCHES[args.name](lm, options, bar)
     finally:
         bar.close()
@@ -115,6 +123,8 @@ def _count(text: str, least: int) -> int:
 
 
 def _options(args: Namespace) -> Any:
+    if args.against and args.name != "device":
+        raise BadRequest("--against belongs to the benchmark device.")
     parts = tuple(part.strip() for part in args.parts.split(",") if part.strip())
     if set(parts) - set(ALL_PARTS.get(args.name, ())):
         named = ", ".join(ALL_PARTS.get(args.name, ())) or "nothing for this benchmark"
@@ -142,6 +152,8 @@ def _options(args: Namespace) -> Any:
         return FamilyOptions(quick=args.quick, families=names)
     if args.name == "loading":
         return LoadingOptions(quick=args.quick, parts=parts)
+    if args.name == "device":
+        return DeviceOptions(quick=args.quick, tokens=args.tokens, repeats=args.repeats)
     if args.name == "neurons":
         return NeuronOptions(quick=args.quick, chains=args.chains, parts=parts)
     kinds = tuple(part.strip() for part in args.kinds.split(",") if part.strip())
@@ -164,8 +176,19 @@ def _model(args: Namespace, bar: Bar) -> LanguageModel:
     if args.shape is None:
         return loaded(args, bar)
     spec = fields_of(args, ModelSpec)
-    texts = (PROMPT, FILLER, *(fact.subject for fact in read_facts()))
-    return random_model(args.shape, pick_device(spec.device), DTYPES[spec.dtype], texts)
+    return random_model(args.shape, pick_device(spec.device), DTYPES[spec.dtype], _texts())
+
+
+def _twin(args: Namespace, bar: Bar, lm: LanguageModel) -> LanguageModel:
+    """The same weights in float32 on the processor."""
+    if args.shape is not None:
+        return twin_of(lm, args.shape, _texts())
+    return loaded(Namespace(**vars(args) | {"device": "cpu", "dtype": "float32"}), bar)
+
+
+def _texts() -> tuple[str, ...]:
+    """Words a random model's tokenizer knows."""
+    return (PROMPT, FILLER, CONFLICT, *(fact.subject for fact in read_facts()))
 
 
 def _text(bench: Bench) -> str:
