@@ -1,32 +1,24 @@
 """Studies in a chat, on the embedded model: all they ask is the conversation, and what they find holds there."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 
 from analysis import (
-    AverageRequest,
-    ConflictRequest,
     HeadsRequest,
-    HopsRequest,
-    KnockoutRequest,
     KnownRequest,
     LensRequest,
     NeuronsRequest,
-    TraceRequest,
-    TransferRequest,
     logit_lens,
-    trace,
 )
 from analysis.framing import Chat, Prompted
 from analysis.model import LanguageModel
 from analysis.study import Request
-from analysis.tokens import answer_token
+from analysis.tokens import answer_token, subject_range
 from app.studies import STUDIES
 from editors.applying import written_over
-from editors.drift_result import DriftRequest, DriftsRequest, PatchRequest
+from editors.drift_result import DriftRequest, PatchRequest
 from editors.edit import Edit
 from editors.generate_result import GenerateRequest
 from editors.request import EditRequest, Rewrite
@@ -42,28 +34,16 @@ CAPITAL = Chat(prefix="The capital of this country is the city of")
 PROMPT, SUBJECT = "The Eiffel Tower is located in the city of", "The Eiffel Tower"
 TOWER = Rewrite(prompt="{} is located in the city of", subject=SUBJECT, target="Rome")
 STUDIED: dict[str, Callable[[], Request]] = {
-    "trace": lambda: TraceRequest(prompt=PROMPT, subject=SUBJECT, kinds=("state",), samples=1, chat=CHAT),
-    "average": lambda: AverageRequest(
-        facts=2, relations=("capital",), at_least=0, kinds=("state",), samples=1,
-        chat=CAPITAL,
-    ),
     "lens": lambda: LensRequest(prompt=PROMPT, chat=BRIEF),
     "neurons": lambda: NeuronsRequest(prompt=PROMPT, top=5, draws=1, mode="screened", chat=BRIEF),
-    "hops": lambda: HopsRequest(limit=1, chat=BRIEF),
     "facts": lambda: KnownRequest(relations=("capital",), chat=BRIEF),
     "heads": lambda: HeadsRequest(
         prompt="The capital of France is London. The capital of France is", subject="France", context="London", most=1,
         chat=BRIEF,
     ),
-    "conflict": lambda: ConflictRequest(
-        relations=("capital",), find=2, validation=1, test=1, at_least=0, ks=(1,), draws=1, chat=CAPITAL
-    ),
-    "transfer": lambda: TransferRequest(relations=("capital",), find=2, test=1, at_least=0, chat=CAPITAL),
-    "knockout": lambda: KnockoutRequest(n=1, at_least=0, modules=False, chat=CAPITAL),
     "edit": lambda: EditRequest(facts=(TOWER,), contexts=1, steps=2, chat=CHAT),
     "drift": lambda: DriftRequest(prompt=PROMPT, subject=SUBJECT, grids=(), chat=BRIEF),
     "patch": lambda: PatchRequest(prompt=PROMPT, subject=SUBJECT, heads=("3.4",), chat=BRIEF),
-    "drifts": lambda: DriftsRequest(chat=BRIEF),
     "generate": lambda: GenerateRequest(prompt=(PROMPT,), tokens=3, chat=BRIEF),
 }  # fmt: skip
 
@@ -85,20 +65,20 @@ def test_all_a_study_asks_is_the_conversation(smol, edit, monkeypatch, study):
     assert result.request.chat == request.chat
 
 
-def test_a_trace_in_a_chat_is_the_trace_of_the_text_the_template_gives(smol):
+def test_what_is_read_in_a_chat_is_the_text_the_template_gives(smol):
+    """Read through the lens, since a trace of so many words takes minutes; tiny models are traced in chats."""
     text = smol.tokenizer.apply_chat_template(
         [{"role": "system", "content": CHAT.system}, {"role": "user", "content": PROMPT}],
         tokenize=False, add_generation_prompt=True,
     ) + CHAT.prefix  # fmt: skip
-    fields: dict[str, Any] = {"subject": SUBJECT, "kinds": ("state", "mlp"), "samples": 2}
-    found = trace(smol, TraceRequest(prompt=PROMPT, chat=CHAT, **fields))
-    plain = trace(smol, TraceRequest(prompt=text, occurrence=1, **fields))
+    found = logit_lens(smol, LensRequest(prompt=PROMPT, chat=CHAT))
+    plain = logit_lens(smol, LensRequest(prompt=text))
     assert found.tokens == plain.tokens
-    assert found.subject == plain.subject
     assert found.answer == plain.answer == " Paris"
-    for kind in fields["kinds"]:
-        assert np.array_equal(found.grids[kind].probability, plain.grids[kind].probability)
-    assert {found.roles[at] for at in range(*found.subject)} == {"you"}
+    assert np.array_equal(found.lens.top_probabilities, plain.lens.top_probabilities)
+    with smol.framed(Prompted(chat=CHAT)):
+        tokens = smol.encode(PROMPT)
+    assert {found.roles[at] for at in range(*subject_range(tokens, SUBJECT))} == {"you"}
 
 
 def test_an_edit_in_a_chat_holds_in_it(smol, edit):
