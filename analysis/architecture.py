@@ -13,8 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
 from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_from_module
 from transformer_lens.model_bridge.transformer_bridge import TransformerBridge
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from analysis.errors import UnknownArchitecture
 
@@ -26,8 +28,20 @@ JOINED_BIAS, SHARED_BIAS = "alibi", "position_bias"
 
 FACTOR = r"scal(e|ing)|multiplier"
 """In the name of a number that a model multiplies by."""
+READS = (
+    "It reads decoder-only models whose every block is attention and an MLP: GPT-2, GPT-J, GPT-NeoX, Llama, Mistral, "
+    "Qwen, Gemma, Phi, OPT, BLOOM, Falcon, OLMo, Granite, Cohere and their like."
+)
 NEAR = 0.02
 """Of a factor, how far a measured one may lie from it: rounding of half-precision weights."""
+
+
+def refuse_unmapped(name: str, architecture: str) -> None:
+    """Raise `UnknownArchitecture` for a class that TransformerLens has no map of, before its weights are read."""
+    if architecture not in SUPPORTED_ARCHITECTURES:
+        raise UnknownArchitecture(
+            f"{name} is a {architecture}, of which TransformerLens has no map, so this workbench cannot read it. {READS}"
+        )
 
 
 def _reason(error: Exception, architecture: str) -> str:
@@ -41,13 +55,23 @@ def _reason(error: Exception, architecture: str) -> str:
 
 def refuse_by_config(name: str, config: Any) -> None:
     """Raise `UnknownArchitecture` for what a config alone shows to be no decoder of attention and MLPs."""
-    text = text_config(config)
     kind = f"{name} (type “{config.model_type}”)"
     if getattr(config, "is_encoder_decoder", False):
         raise UnknownArchitecture(
             f"{kind} is an encoder with a decoder, such as BART or T5; this workbench reads decoder-only models, which "
             "predict the next token from those before it. Choose one of these."
         )
+    if getattr(config, "is_decoder", None) is False and config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        raise UnknownArchitecture(
+            f"{kind} is an encoder, such as BERT, whose tokens see those behind them; this workbench reads "
+            "decoder-only models, which predict the next token from those before it. Choose one of these."
+        )
+    try:
+        text = text_config(config)
+    except ValueError as error:
+        raise UnknownArchitecture(
+            f"{kind} holds several language models, so none of them is the one to read. Choose a decoder-only one."
+        ) from error
     sizes = {"layers": "num_hidden_layers", "width": "hidden_size", "vocabulary": "vocab_size"}
     if absent := [what for what, field in sizes.items() if not isinstance(getattr(text, field, None), int)]:
         raise UnknownArchitecture(
@@ -74,9 +98,7 @@ def build_bridge(model: nn.Module) -> TransformerBridge:
             put_out(block, "mlp"), put_out(block, "attn")
     except (ValueError, KeyError, AttributeError, NotImplementedError, RuntimeError, TypeError) as error:
         raise UnknownArchitecture(
-            f"{architecture} is not a family this workbench can read ({_reason(error, architecture)}). It reads "
-            "decoder-only models whose every block is attention and an MLP: GPT-2, GPT-J, GPT-NeoX, Llama, Mistral, "
-            "Qwen, Gemma, Phi, OPT, OLMo, Granite, Cohere and their like."
+            f"{architecture} is not a family this workbench can read ({_reason(error, architecture)}). {READS}"
         ) from error
     return bridge
 

@@ -13,10 +13,11 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from analysis.architecture import refuse_by_config
+from analysis.architecture import refuse_by_config, refuse_unmapped
 from analysis.embedded import embedded_folder
 from analysis.errors import BadRequest, ModelTooLarge, ModelUnavailable, UnknownArchitecture
 from analysis.gguf_file import GgufFile, forget, gguf_file
+from analysis.load_check import FAILURES
 from analysis.loading_price import loading_bytes
 from analysis.memory import demand, free_bytes
 from analysis.model import LanguageModel
@@ -90,14 +91,15 @@ def plan(spec: ModelSpec, report: Report = silent) -> ModelPlan:
     Raises `ModelUnavailable`, `UnknownArchitecture` or `BadRequest`.
     """
     config = _config(spec, report)
-    refuse_by_config(spec.source, config)
+    refuse_by_config(f"“{spec.source}”", config)
     try:
         with torch.device("meta"):
             shell = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except ValueError as error:
+    except (*FAILURES, ImportError) as error:
         raise UnknownArchitecture(
             f"“{spec.source}” is of type “{config.model_type}”, not a decoder-only language model."
         ) from error
+    refuse_unmapped(f"“{spec.source}”", type(shell).__name__)
     text = config.get_text_config()
     parameters = sum(parameter.numel() for parameter in shell.parameters())
     device = pick_device(spec.device)

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from analysis import ModelSpec
+from analysis.capabilities import CAPABILITIES
 from analysis.embedded import embedded_place
+from app.bench.tiny_families import tiny_config
 from app.cli import main, models, serve
 from tests.commands import refused
 from tests.families import build, word_tokenizer
@@ -34,10 +36,43 @@ def test_model_info(folder, capsys):
     assert "It fits." in out
 
 
+REFUSED = {
+    "mamba": "no attention heads",
+    "rwkv": "no attention heads",
+    "xlstm": "no attention heads",
+    "bert": "is an encoder, such as BERT",
+    "roberta": "is an encoder, such as BERT",
+    "bart, encoder and decoder": "an encoder with a decoder",
+    "t5, encoder and decoder": "an encoder with a decoder",
+    "whisper": "an encoder with a decoder",
+    "ctrl": "a CTRLLMHeadModel, of which TransformerLens has no map",
+    "xlnet": "a XLNetLMHeadModel, of which TransformerLens has no map",
+    "musicgen": "musicgen",
+}
+
+
+@pytest.mark.parametrize("family", REFUSED)
+def test_model_info_of_what_is_no_such_model_says_why(family, tmp_path, capsys):
+    tiny_config(family).save_pretrained(tmp_path / "mine")
+    assert main(["model", "info", str(tmp_path / "mine")]) == 2
+    err = capsys.readouterr().err
+    assert REFUSED[family] in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("family", ["falcon, new decoder", "jamba", "gemma3", "llama4", "qwen3_5", "olmo2"])
+def test_model_info_of_decoders_is_their_price(family, tmp_path, capsys):
+    tiny_config(family).save_pretrained(tmp_path / "mine")
+    assert main(["model", "info", str(tmp_path / "mine")]) == 0
+    assert "million parameters" in capsys.readouterr().out
+
+
 def test_model_check(folder, capsys):
     assert main(["model", "check", str(folder), "--device", "cpu"]) == 0
     out, err = capsys.readouterr()
     assert "largest logit difference" in out
+    assert all(words in out for words in CAPABILITIES.values())
+    assert out.count("exact (largest difference") == len(CAPABILITIES)
     assert err == ""
 
 
