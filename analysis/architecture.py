@@ -40,7 +40,7 @@ def refuse_unmapped(name: str, architecture: str) -> None:
     """Raise `UnknownArchitecture` for a class that TransformerLens has no map of, before its weights are read."""
     if architecture not in SUPPORTED_ARCHITECTURES:
         raise UnknownArchitecture(
-            f"{name} is a {architecture}, of which TransformerLens has no map, so this workbench cannot read it. {READS}"
+            f"{name} is a {architecture}, of which TransformerLens has no map, so it cannot be read here. {READS}"
         )
 
 

@@ -178,6 +178,10 @@ UNREADABLE: dict[str, tuple[transformers.PreTrainedConfig, str]] = {
     ),
     "tokens that see those behind them": (
         transformers.BertConfig(**_SMALL, num_hidden_layers=2),
+        "is an encoder, such as BERT",
+    ),
+    "tokens that see those behind them, which no field says": (
+        transformers.XLNetConfig(vocab_size=VOCABULARY, d_model=32, n_layer=2, n_head=4, d_inner=32),
         "reads every token together with those behind it",
     ),
     "a readout with steps of its own": (
