@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
@@ -160,8 +161,17 @@ def load(source: str | ModelSpec = EMBEDDED, *, report: Report = silent, **optio
     if not getattr(model.config, "architectures", None):
         model.config.architectures = [type(model).__name__]
     lm = LanguageModel(model, tokenizer, name=priced.name, source=rooted(spec.source), revision=spec.revision)
+    lm.commit = commit_of(spec)
     report(1, 1, f"{priced.name} is ready")
     return lm
+
+
+def commit_of(spec: ModelSpec) -> str | None:
+    """The commit of the hub that a model was loaded from, which its branch leaves behind one day; None elsewhere."""
+    if kind_of(spec.source) != "hub":
+        return None
+    found = try_to_load_from_cache(spec.source, "config.json", revision=spec.revision)
+    return Path(found).parent.name if isinstance(found, str) else None
 
 
 def _read_files(spec: ModelSpec, report: Report) -> tuple[Any, Any, dict[str, Any]]:

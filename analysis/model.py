@@ -61,6 +61,7 @@ class LanguageModel:
 
     def __init__(self, model: nn.Module, tokenizer: Any, *, name: str, source: str = "", revision: str | None = None):
         self.name, self.source, self.revision = name, source or name, revision
+        self.commit: str | None = None  # of the hub, where it was fetched from there
         self.tokenizer = tokenizer
         self.edits: tuple[str, ...] = ()  # ids of the edits written over these weights now
         self.framing: Framing = PLAIN  # how prompts are put now
@@ -258,12 +259,11 @@ class LanguageModel:
 
     def card(self) -> dict[str, Any]:
         """What a result must say about the model it was made with; `commit` is the hub’s, where it is from there."""
-        commit = getattr(self.model.config, "_commit_hash", None)
         return {
             "name": self.name,
             "source": self.source,
             "revision": self.revision,
-            **({"commit": commit} if commit else {}),
+            **({"commit": self.commit} if self.commit else {}),
             "weights_hash": self.weights_hash,
             "edits": list(self.edits),
             "architecture": (getattr(self.model.config, "architectures", None) or ["?"])[0],

@@ -274,9 +274,22 @@ def test_diff(unloaded, recipe, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("form", "names"),
     [
-        ("bundle", {"recipe.json", "recipe.safetensors"}),
-        ("peft", {"adapter_config.json", "adapter_model.safetensors"}),
-        ("script", {"edited.py", "edit.safetensors", "recipe.json", "recipe.safetensors"}),
+        ("bundle", {"README.md", "recipe.json", "recipe.safetensors"}),
+        (
+            "peft",
+            {
+                "README.md",
+                "adapted.py",
+                "adapter_config.json",
+                "adapter_model.safetensors",
+                "base_model.py",
+                "edit.json",
+            },
+        ),
+        (
+            "script",
+            {"README.md", "base_model.py", "edit.json", "edited.py", "recipe.json", "recipe.safetensors"},
+        ),
     ],
 )
 def test_forms_that_need_no_model(unloaded, recipe, tmp_path, capsys, form, names):

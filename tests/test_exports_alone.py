@@ -49,7 +49,8 @@ class Sources:
             revision = BRANCH if kind == "branch" else None
             with hub_at(self.home):
                 lm = load(self.places[kind], revision=revision, device="cpu")
-            self.made[kind] = lm, write(lm, asked())
+            # the tokenizer of the GGUF file knows no words that a text of its own could begin with
+            self.made[kind] = lm, write(lm, asked("ft" if kind == "gguf" else "rome"))
         return self.made[kind]
 
     def taken(self, kind: str, form: str) -> Path:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from analysis import moments as measuring
 from analysis import steady
-from analysis.corpus import Corpus, read_text, rows_beside, written
+from analysis.corpus import Corpus, piece_length, read_text, rows_beside, written
 from analysis.errors import BadFile, BadRequest, Cancelled, ModelTooLarge
 from analysis.generation import continuations, continued
 from analysis.key_value import keys, output_matrix
@@ -354,8 +354,9 @@ def test_a_model_writes_the_same_text_for_the_same_seed(family, tmp_path):
     one, same, other = (written(family, 100, seed, tmp_path / str(i)) for i, seed in enumerate((1, 1, 2)))
     assert one == same
     assert one.id == same.id != other.id
-    assert 100 <= one.tokens < 100 + LENGTH
-    assert all(len(piece) == LENGTH for piece in one.pieces)
+    length = piece_length(family)
+    assert 100 <= one.tokens < 100 + length
+    assert all(len(piece) == length for piece in one.pieces)
 
 
 def test_text_is_written_once(tiny, tmp_path, monkeypatch):

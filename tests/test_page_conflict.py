@@ -88,5 +88,6 @@ def test_other_facts_are_asked_from_the_page(page, monkeypatch):
 def test_nonsense_gets_a_sentence(ready, tiny):
     with readable(tiny):
         at = fine(visit("conflict", **(LINK | {"subject": "w99"})))
-        at = run(at, "heads-go", "heads")
+        at = press(at, "heads-go")
         assert "is not in the prompt" in text(at)
+        assert "heads.job" not in at.session_state
