@@ -112,4 +112,4 @@ def test_stopped_it_shows_what_was_said(ready):
     until(lambda: job.over)
     job.partial, job.result, job.state = job.result, None, "stopped"
     fine(at.run())
-    assert "Stopped. What was said until then stands here." in text(at)
+    assert "Stopped. What was computed is shown." in text(at)

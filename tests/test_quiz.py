@@ -10,6 +10,7 @@ from analysis import LanguageModel, ModelSpec
 from analysis.errors import BadRequest
 from analysis.facts import another_object, read_facts
 from analysis.study import pack, unpack
+from analysis.tokens import Tokens
 from app.cli import flags, main
 from app.exports import to_json
 from app.tables import table
@@ -149,11 +150,11 @@ def test_the_embedded_model_answers_with_what_was_written(smol: LanguageModel) -
 def test_a_chat_model_is_asked_in_its_own_form(smol: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def texts(_: Any, prompts: list[str], tokens: int, **__: Any) -> Any:
-        asked.extend(prompts)
+    def texts(_: Any, prompts: list[Tokens], tokens: int, **__: Any) -> Any:
+        asked.extend(prompt.text for prompt in prompts)
         return ["Yes\nand more"] * len(prompts)
 
-    monkeypatch.setattr(quizzing, "texts_after", texts)
+    monkeypatch.setattr(quizzing, "texts_behind", texts)
     assert replies(smol, [["Is it?", "No", "Sure?"]], 4) == ["Yes"]
     assert asked[0].endswith("<|im_start|>assistant\n")
     assert asked[0].index("Is it?") < asked[0].index("assistant\nNo<|im_end|>") < asked[0].index("Sure?")
