@@ -221,7 +221,7 @@ def _stored_without(page: str, study: Study, request: Request, edits: tuple[Edit
 def _halted(page: str, study: Study, result: Any, unit: str | None, edits: tuple[Edit, ...] | None) -> None:
     """A result that was stopped: what there is, what is not, and the ways on."""
     job, key = job_of(page), services().key(result.request, spec(), on() if edits is None else edits)
-    just_now = job is not None and job.state == "stopped" and job.result is result
+    just_now = job is not None and job.state == "stopped" and (job.result is result or job.partial is result)
     if not just_now and not (key and services().store.stopped(key)) and getattr(result, "complete", True):
         return
     told = "Stopped. What was computed is shown"
@@ -334,9 +334,10 @@ def ended(page: str) -> None:
     job = job_of(page)
     if job is None or not job.over:
         return
+    shown = job.result is not None or (job.study is not None and isinstance(job.partial, job.study.result))
     if job.state == "failed":
         st.error(escape(job.error or ""), icon=":material/gpp_bad:")
-    elif job.state == "stopped" and job.result is None:
+    elif job.state == "stopped" and not shown:
         told = "Stopped before there was anything to show."
         if job.study is not None and job.study.parts:
             told = "Stopped. What was done until then is stored; asked again, it goes on from there."
