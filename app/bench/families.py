@@ -142,6 +142,7 @@ def _heads(lm: LanguageModel) -> float:
 
 
 def _silenced(lm: LanguageModel) -> float:
+    lm.require(("heads",))
     prompt, choice = lm.encode(PROMPT), ((0, 1), (2, 3))
     found = said_without(lm, [prompt], torch.tensor([[5, 6]]), [choice]).probability[0, 0]
     with Overlay(lm) as overlay, torch.no_grad():
@@ -154,6 +155,7 @@ def _silenced(lm: LanguageModel) -> float:
 
 
 def _knockout(lm: LanguageModel) -> float:
+    lm.require(("patterns",))
     ids, keys = lm.encode(PROMPT).tensor(), [2, 3, 4]
     frame = Frame.of(lm, ids)
     run = record(frame, first_hidden(lm, ids))
