@@ -9,10 +9,10 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +80,7 @@ def moments(
 ) -> dict[int, Moments]:
     """Second moments of the asked layers, from the cache where they are there.
 
-    A cancelled run keeps its text and its sums, and the next one goes on from there.
+    A run that was ended keeps its text, and the sums over a text of given length; the next one goes on from there.
     """
     layers = sorted(set(request.layers))
     width = max(output_matrix(lm, layer).weight.shape[1] for layer in layers)
@@ -131,9 +131,8 @@ def _grown(
     if missing := [layer for layer in layers if not places[layer].exists()]:
         _may_measure(lm, missing)
         phase = _at_most(report)
-        _grow(
-            lm, _portions(lm, source, request.seed, most, home / f"{name}.jsonl", phase), missing, places, source, phase
-        )
+        texts = _portions(lm, source, request.seed, most, home / f"{name}.jsonl", phase)
+        _grow(lm, texts, missing, places, source, partial(phase, total=most))
     return {layer: load(places[layer], lm) for layer in layers}
 
 
@@ -142,9 +141,10 @@ def _at_most(report: Report) -> Report:
     began = time.monotonic()
 
     def told(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
-        if note == WRITTEN and done:
-            left = (time.monotonic() - began) * (total - done) / done
-            note = f"{note}, at most {left:.0f} s; the {SHIPPED} text or a file as source needs none written"
+        left = (time.monotonic() - began) * (total - done) / max(done, 1)
+        note += f", {left:.0f} s more at most" if done else ""
+        if WRITTEN in note:
+            note += f"; with the {SHIPPED} text or a file as source nothing is written"
         report(done, total, note, partial, share)
 
     return told
@@ -175,7 +175,7 @@ def _grow(
     layers: Sequence[int],
     places: dict[int, Path],
     source: str,
-    report: Report,
+    report: Callable[..., None],
 ) -> None:
     """Read portion after portion, each layer until it is steady, and save what was found."""
     growing: dict[int, steady.Growing] = {}
@@ -184,7 +184,8 @@ def _grow(
     for number, (portion, last) in enumerate(texts, start=1):
         pieces += portion
         part = Corpus(source, tuple(portion))
-        sums, keep = _summed(lm, part, pending, None, report)
+        read = sum(map(len, pieces))
+        sums, keep = _summed(lm, part, pending, None, lambda *_, read=read: report(read, note="tokens of text read"))
         for layer in list(pending):
             excess = float("inf")
             if layer in growing:
@@ -197,8 +198,8 @@ def _grow(
                 pending.remove(layer)
                 whole = growing.pop(layer)
                 told = {"name": places[layer].stem.rpartition("-")[0], **steady.said(number, excess)}
-                read = Corpus(source, tuple(pieces))
-                made = Moments(layer, whole.total / whole.count, whole.count, source, read.id, lm.own_hash, told)
+                text = Corpus(source, tuple(pieces)).id
+                made = Moments(layer, whole.total / whole.count, whole.count, source, text, lm.own_hash, told)
                 save(made, places[layer])
         if not pending:
             return
