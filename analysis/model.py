@@ -105,7 +105,8 @@ class LanguageModel:
             with torch.no_grad():
                 bridged = self.logits(probe)
                 frame = Frame(self, probe.flip(1))  # a frame serves every prompt of its length
-                start, sites = first_hidden(self, probe), ("mlp", "attn")
+                sites: tuple[Site, ...] = ("mlp", "attn")
+                start = first_hidden(self, probe)
                 passage = record(frame, start, sites)
                 if len(factors_in(self.config)) > 1:
                     self.readout = self.readout.scaled(self.config, passage.hidden[-1], reference)

@@ -29,6 +29,7 @@ from analysis.path_patching import patched_heads
 from analysis.silencing import said_without
 from analysis.study import Report, silent
 from analysis.tokens import answer_token
+from analysis.trace_result import KINDS
 from app.bench.form import Bench
 from app.bench.machine import describe
 from app.bench.plain_drift import plain_cell
@@ -95,14 +96,13 @@ def same(one: Any, other: Any, within: float = EXACT) -> float:
 
 
 def _trace(lm: LanguageModel) -> float:
-    kinds = ("state", "mlp", "attn", "severed_mlp", "severed_attn")
-    request = TraceRequest(prompt=PROMPT, subject=SUBJECT, kinds=kinds, samples=2, sigma=0.2, window=2)
+    request = TraceRequest(prompt=PROMPT, subject=SUBJECT, kinds=KINDS, samples=2, sigma=0.2, window=2)
     found = trace(lm, request)
     plain = PlainTrace(lm, request, found.answer_id)
     places = [(0, 3), (LAYERS - 1, 7)]
     return max(
         same(found.grids[kind].probability[:, layer, token], plain.cell(kind, layer, token))
-        for kind in kinds
+        for kind in KINDS
         for layer, token in places
     )
 
@@ -189,7 +189,7 @@ def _as_plain(lm: LanguageModel, edit: Edit) -> float:
     ids = lm.encode(DRIFTED).tensor()
     with written_over(lm, [edit]), torch.no_grad():
         edited = lm.logits(ids)
-    plain = tiny_model(lm.name, VOCABULARY)
+    plain: Any = tiny_model(lm.name, VOCABULARY)
     weights = dict(plain.named_parameters())
     for change in edit.changes:
         delta = torch.from_numpy(change.left) @ torch.from_numpy(change.right)
@@ -213,7 +213,7 @@ def _drift(lm: LanguageModel) -> float:
     edit = _written(lm, "ft", norm=0.05, rate=0.05)
     request = DriftRequest(prompt=DRIFTED, subject=SUBJECT, answer="city", edited="river", window=2, patch_window=2)
     found = drift(lm, request, stack=[edit])
-    places: dict[str, tuple[int, ...]] = {"heads": (2, 1), "layers": (2,), "mlp": (1, 4), "attn": (2, 12)}
+    places: dict[str, tuple[Any, ...]] = {"heads": (2, 1), "layers": (2,), "mlp": (1, 4), "attn": (2, 12)}
     return max(
         same(found.grids[kind][(slice(None), *place)], plain_cell(lm, request, [edit], kind, place, found))
         for kind, place in places.items()
