@@ -131,8 +131,16 @@ def knocked_out(lm: "LanguageModel", edges: Edges, layers: range) -> Iterator[No
         yield
 
 
+ROUNDING = 1e-4
+"""How far shares that add up to one may be from it."""
+
+
 def without(pattern: Tensor, kept: Tensor) -> Tensor:
-    """A pattern with the weights where `kept` is 0 taken out and each changed row shared out anew."""
+    """A pattern with the weights where `kept` is 0 taken out and each changed row shared out anew.
+
+    What a row lacks to one is a sink's, which keeps its part: as a mask on the scores would have it.
+    """
     rest = pattern * kept
-    total = rest.sum(-1, keepdim=True)
+    sink = 1 - pattern.sum(-1, keepdim=True)
+    total = rest.sum(-1, keepdim=True) + torch.where(sink > ROUNDING, sink, 0.0)
     return torch.where(total > 0, rest / total.clamp_min(torch.finfo(rest.dtype).tiny), rest)

@@ -5,6 +5,7 @@ Otherwise the first visitor waits for pandas and Plotly. Torch is not among it: 
 
 import atexit
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -38,10 +39,21 @@ def end(code: int) -> NoReturn:
     os._exit(code)
 
 
+def end_when_asked() -> None:
+    """End as after any other run when a host or Ctrl-C asks for it.
+
+    The server shuts down first and then raises the signal once more: by default that kills the process, and what a
+    run had found so far would not be kept.
+    """
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(asked, lambda *_: sys.exit(0))
+
+
 if __name__ == "__main__":
     from streamlit.web.cli import main
 
     warm()
+    end_when_asked()
     try:
         main(prog_name="streamlit")
     except SystemExit as asked:
