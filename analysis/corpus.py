@@ -151,7 +151,7 @@ def _sampled(
     """So many pieces, sampled side by side; `before` others began with the words before theirs."""
     length = piece_length(lm)
     needed = 4 * rows * lm.config.vocab_size * 4
-    demand(needed, lm.device, f"Writing {rows} texts side by side", f"Take “{SHIPPED}” or a file as source.")
+    demand(needed, torch.device("cpu"), f"Writing {rows} texts side by side", f"Take “{SHIPPED}” or a file as source.")
     beginnings = [lm.encode_plain(word).ids for word in OPENINGS]
     shortest = min(map(len, beginnings))
     beginnings = [ids for ids in beginnings if len(ids) == shortest]
