@@ -63,7 +63,7 @@ def device(lm: LanguageModel, options: DeviceOptions, report: Report = silent) -
         "heads": _heads,
     }
     forget_peak_memory(lm.device)
-    peak = max(matmul_rates(lm.device, lm.dtype).values())
+    peak = max(matmul_rates(lm.device, lm.dtype, small=options.quick).values())
     for number, (name, study) in enumerate(studies.items()):
         report(number, len(studies) + len(options.methods), name)
         _study(bench, lm, twin, name, study, options)

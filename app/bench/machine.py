@@ -54,13 +54,17 @@ def wait(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-def matmul_rates(device: torch.device, dtype: torch.dtype, seconds: float = 0.4) -> dict[str, float]:
+def matmul_rates(
+    device: torch.device, dtype: torch.dtype, seconds: float = 0.4, *, small: bool = False
+) -> dict[str, float]:
     """Rate, FLOP/s, that each product of `SHAPES` keeps up for `seconds`: a burst is no peak a program can live at.
+
+    `small`: only those of the embedded model's blocks.
 
     On a CPU in float32 both of torch's products are tried, the plain one and the one of packed weights.
     """
     rates = {}
-    for m, k, n in SHAPES + (BIG_SHAPES if device.type == "cuda" else ()):
+    for m, k, n in SHAPES[:3] if small else SHAPES + (BIG_SHAPES if device.type == "cuda" else ()):
         left, right = torch.randn(m, k, device=device, dtype=dtype), torch.randn(k, n, device=device, dtype=dtype)
         products: dict[str, Callable[[], Any]] = {"": partial(torch.mm, left, right)}
         if device.type == "cpu" and dtype == torch.float32:
