@@ -338,7 +338,7 @@ def ended(page: str) -> None:
     if job.state == "failed":
         st.error(escape(job.error or ""), icon=":material/gpp_bad:")
     elif job.state == "stopped" and not shown:
-        told = "Stopped before there was anything to show."
+        told = "Stopped before anything was computed."
         if job.study is not None and job.study.parts:
             told = "Stopped. What was done until then is stored; asked again, it goes on from there."
         st.markdown(f":orange[:material/pause_circle:] {told}")
