@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.5, torch.bfloat16: 2.0}
-"""Largest logit difference that is accepted; a wrong forward differs by far more."""
+LOGITS = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
+"""Largest difference of logits, as a share of what lies between the largest and the least of them."""
 SHARE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 """Largest difference of other numbers, as a share of the largest of them."""
 FAILURES = (TypeError, AttributeError, LookupError, ValueError, RuntimeError, NotImplementedError, AssertionError)
@@ -48,6 +48,11 @@ LONG, SHORT, END = 8, 6, 4
 def prompt(vocabulary: int) -> Tensor:
     """Token ids (1, 8) from all over a vocabulary; its beginning, of 6, is the second prompt."""
     return (torch.arange(1, 1 + LONG) * vocabulary // (LONG + 3)).clamp_max(vocabulary - 1)[None]
+
+
+def rounding(logits: Tensor, dtype: torch.dtype) -> float:
+    """How far logits may lie from these, (1, tokens, vocabulary), and still be the same ones but for rounding."""
+    return LOGITS.get(dtype, 1e-4) * (logits.max() - logits.min()).item()
 
 
 def kinds_of_layers(lm: "LanguageModel") -> list[int]:
@@ -72,7 +77,7 @@ def why(error: Exception) -> str:
 def refuse_what_looks_ahead(lm: "LanguageModel", logits: Tensor, short: Tensor) -> None:
     """Raise `UnknownArchitecture` where a token is read with those behind it: `short` are logits of the beginning."""
     moved = (logits[:, :SHORT] - short).abs().max().item()
-    if not moved <= TOLERANCE.get(lm.dtype, 1e-3):
+    if not moved <= rounding(logits, lm.dtype):
         raise UnknownArchitecture(
             f"{lm.name} reads every token together with those behind it (an encoder, such as BERT); this workbench "
             "reads decoder-only models, which predict the next token from those before it. Choose one of these."
@@ -109,7 +114,7 @@ class Tried:
     def apart(self, one: Tensor, other: Tensor) -> float:
         """Largest difference of two tensors of logits; refused where it is more than rounding."""
         apart = (one.float().to(other.device) - other.float()).abs().max().item()
-        if not apart <= TOLERANCE.get(self.lm.dtype, 1e-3):
+        if not apart <= rounding(other.float(), self.lm.dtype):
             raise UnknownArchitecture(f"its logits then differ by {apart:.2g}.")
         return apart
 

@@ -31,7 +31,7 @@ from analysis.chat import in_chat
 from analysis.errors import PromptTooLong, UnknownArchitecture
 from analysis.framing import PLAIN, Chat, Framing
 from analysis.labels import joins_with_spaces
-from analysis.load_check import FAILURES, SHORT, TOLERANCE, prompt, refuse_what_looks_ahead, tried, why, written_factors
+from analysis.load_check import FAILURES, SHORT, prompt, refuse_what_looks_ahead, rounding, tried, why, written_factors
 from analysis.study import edited_hash
 from analysis.tokens import Tokens, encode, label
 
@@ -129,7 +129,7 @@ class LanguageModel:
             ) from error
         blocks = max((whole - reference).abs().max(), (resumed - reference[:, middle:]).abs().max())
         check = SelfCheck(bridge=(bridged - reference).abs().max().item(), blocks=blocks.item())
-        if not check.largest <= TOLERANCE.get(self.dtype, 1e-3):
+        if not check.largest <= rounding(reference, self.dtype):
             raise UnknownArchitecture(
                 f"{self.name} ({type(self.model).__name__}) cannot be read exactly: its logits differ from Hugging "
                 f"Face's by {check.bridge:.2g} through the bridge and {check.blocks:.2g} block by block. "

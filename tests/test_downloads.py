@@ -3,6 +3,7 @@
 import asyncio
 import io
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -44,7 +45,8 @@ def asked(path: str) -> tuple[int, dict[str, str], bytes]:
         "http_version": "1.1",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
     }
-    asyncio.run(Starlette(routes=routes())(scope, receive, send))
+    with ThreadPoolExecutor(1) as thread:  # a browser driven by this one keeps a loop in it
+        thread.submit(asyncio.run, Starlette(routes=routes())(scope, receive, send)).result()
     headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:])
 

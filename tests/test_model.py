@@ -199,7 +199,9 @@ def random(config: transformers.PreTrainedConfig) -> Any:
     for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
         setattr(config, name, 0)
     kind = transformers.AutoModelForSeq2SeqLM if config.is_encoder_decoder else transformers.AutoModelForCausalLM
-    return kind.from_config(config, attn_implementation="eager")
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(0)
+        return kind.from_config(config, attn_implementation="eager")
 
 
 @pytest.mark.parametrize("why", UNREADABLE)
