@@ -10,6 +10,8 @@ NO_BROWSER ?=
 BIN := $(VENV)/bin
 # pip shows its bars to a person and keeps quiet in a log.
 QUIET := $(shell test -t 2 || echo -qq)
+# Files of tests side by side, one thread each; a worker may take 3 GB. WORKERS= runs them one after another.
+WORKERS ?= --numprocesses logical --maxprocesses 4 --dist loadfile
 # Compiling every file of every package takes longer than fetching them; Python compiles what is imported, once.
 PIP := $(BIN)/python -m pip install --no-input --disable-pip-version-check --no-compile $(QUIET)
 export PIP_ROOT_USER_ACTION := ignore
@@ -41,7 +43,7 @@ test: setup-dev model $(if $(NO_BROWSER),,browser)
 	@echo "== Types: mypy"
 	@$(BIN)/mypy
 	@echo "== Tests: pytest"
-	@$(BIN)/python -m pytest $(if $(NO_BROWSER),-m "not browser") $(ARGS)
+	@$(BIN)/python -m pytest $(WORKERS) $(if $(NO_BROWSER),-m "not browser") $(ARGS)
 
 setup: $(VENV)/.installed
 	@echo "== The Python environment in $(VENV) is ready"

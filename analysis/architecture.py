@@ -85,6 +85,13 @@ def refuse_by_config(name: str, config: Any) -> None:
         )
 
 
+def _keep_precision(attention: Any, dtype: torch.dtype) -> None:
+    """Turn queries and keys back into the weights' type where rotating them made them longer (OLMo), as its code does."""
+    for name in ("hook_rot_q", "hook_rot_k"):
+        if dtype.itemsize < 4 and hasattr(attention, name):
+            getattr(attention, name).register_forward_hook(lambda _, __, rotated: rotated.to(dtype))
+
+
 def build_bridge(model: nn.Module) -> TransformerBridge:
     """Wrap a Hugging Face causal language model, in place, in TransformerLens's bridge.
 
@@ -96,6 +103,7 @@ def build_bridge(model: nn.Module) -> TransformerBridge:
         bridge.blocks, bridge.embed, bridge.unembed  # noqa: B018 - absent parts raise here
         for block in bridge.blocks:
             put_out(block, "mlp"), put_out(block, "attn")
+            _keep_precision(block.attn, model.dtype)
     except (ValueError, KeyError, AttributeError, NotImplementedError, RuntimeError, TypeError) as error:
         raise UnknownArchitecture(
             f"{architecture} is not a family this workbench can read ({_reason(error, architecture)}). {READS}"

@@ -24,6 +24,7 @@ from analysis.hub_text import PREFIX, paragraphs
 from analysis.memory import demand
 from analysis.moments_request import OWN, SHIPPED
 from analysis.study import Report, silent
+from analysis.tokens import refuse_beyond
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -178,6 +179,7 @@ def read_text(lm: "LanguageModel", source: str, tokens: int) -> Corpus:
     for paragraph in paragraphs(source) if source.startswith(PREFIX) else _of_file(Path(source)):
         if paragraph.strip():
             ids = lm.tokenizer(paragraph.strip())["input_ids"]
+            refuse_beyond(lm.tokenizer, ids, lm.n_ids, f"“{source}”")
             pieces += [tuple(ids[start : start + length]) for start in range(0, len(ids), length)]
         if sum(map(len, pieces)) >= tokens:
             break

@@ -14,7 +14,7 @@ from torch import Tensor
 from analysis.blocks import first_hidden
 from analysis.errors import BadRequest, ReplacementMismatch
 from analysis.facts import read_facts
-from analysis.tokens import Tokens, find_own
+from analysis.tokens import Tokens, find_own, refuse_beyond
 
 if TYPE_CHECKING:
     from analysis.model import LanguageModel
@@ -41,6 +41,7 @@ def subject_scale(lm: "LanguageModel") -> float:
     if known is not None:
         return known
     ids = [token for text in subjects for token in lm.tokenizer(text, add_special_tokens=False)["input_ids"]]
+    refuse_beyond(lm.tokenizer, ids, lm.n_ids, "A subject of the known facts")
     with torch.no_grad():
         scale = lm.bridge.embed(torch.tensor([ids], device=lm.device)).float().std().item()
     lm.memo["subject_scale", subjects] = scale

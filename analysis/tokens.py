@@ -92,7 +92,7 @@ def as_it_stands(tokenizer: Any, text: str, boundary: Boundary, rows: int | None
     else:
         spans = _spans_from_prefixes(tokenizer, text, ids, front)
     found = Tokens(text, ids, labels(tokenizer, ids), tuple(spans), boundary, rows)
-    _held(tokenizer, found, ids, "The prompt")
+    refuse_beyond(tokenizer, ids, rows, "The prompt")
     return found
 
 
@@ -110,12 +110,12 @@ def _read(tokenizer: Any, text: str) -> tuple[tuple[int, ...], int, int]:
     return ids[twice : front + len(own)], front - twice, twice
 
 
-def _held(tokenizer: Any, tokens: Tokens, ids: Iterable[int], where: str) -> None:
-    """Refuse ids the model has no rows for."""
-    if tokens.rows is not None and (beyond := [token for token in ids if token >= tokens.rows]):
+def refuse_beyond(tokenizer: Any, ids: Iterable[int], rows: int | None, where: str) -> None:
+    """Raise `BadRequest` for ids of a text, `where`, that a model with embeddings for so many has none for."""
+    if rows is not None and (beyond := [token for token in ids if token >= rows]):
         raise BadRequest(
             f"{where} holds “{label(tokenizer, beyond[0]).strip()}”, which the tokenizer reads as id {beyond[0]}; the "
-            f"model has ids 0 to {tokens.rows - 1} only. Write it otherwise, or load the model with its own tokenizer."
+            f"model has ids 0 to {rows - 1} only. Write it otherwise, or load the model with its own tokenizer."
         )
 
 
@@ -178,7 +178,7 @@ def answer_tokens(tokenizer: Any, prompt: Tokens, answer: str) -> tuple[int, ...
     """
     if named := _ID.fullmatch(answer.strip()):
         ids: tuple[int, ...] = (int(named[1]),)
-        _held(tokenizer, prompt, ids, "The answer")
+        refuse_beyond(tokenizer, ids, prompt.rows, "The answer")
         return ids
     text = continuation(prompt.text, answer, prompt.boundary)
     if not text:
@@ -190,7 +190,7 @@ def answer_tokens(tokenizer: Any, prompt: Tokens, answer: str) -> tuple[int, ...
     ids = whole[len(prompt) :] if goes_on else _alone(tokenizer, prompt, text, whole)
     if not ids or not _spelt(tokenizer, ids):
         raise EmptyAnswer(f"The tokenizer has no token for the answer “{answer.strip()}”.")
-    _held(tokenizer, prompt, ids, "The answer")
+    refuse_beyond(tokenizer, ids, prompt.rows, "The answer")
     return ids
 
 

@@ -27,6 +27,7 @@ MARKS = {1.0: ("right", "✓"), 0.0: ("wrong", "✕")}
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 RULES = """
 * { box-sizing: border-box }
+p, li, th, td { unicode-bidi: plaintext }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 var(--text) }
 main { max-width: 60rem; margin: 0 auto; padding: 2rem 1rem 4rem }
 h1, h2, h3 { font-family: var(--head); font-weight: 500; line-height: 1.2; margin: 2.2rem 0 .5rem }

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from analysis.architecture import put_out
 from analysis.key_value import output_matrix
+from analysis.memory import demand
 from analysis.packed import packed
 from analysis.study import Report, silent
 from editors.request import EditRequest, Rewrite
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 Site = Literal["value", "hidden", "attn"]
 """Where a change is added: the output matrix's output, the block's output, the attention's output."""
 FACTS_AT_ONCE = {"cpu": 8, "cuda": 64, "mps": 16}
+LOGITS_KEPT = 3
+"""Rows of the vocabulary that a prediction takes at once: logits, their log-probabilities, and the way back."""
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 STILL = 0.01
 """Nats what is said of a subject may have moved by when a search ends because its answer is said (PMET)."""
@@ -162,6 +165,20 @@ class _Search:
         if sites == ("hidden",):
             for part in self.parts:
                 self.base["hidden"][part.facts[part.bare]] = part.hidden[part.bare, 0].to(self.device).float()
+        self._demand_room(logits)
+
+    def _demand_room(self, device: torch.device) -> None:
+        """Raise `ModelTooLarge` where what a step keeps on its way back would not fit: logits, and each block's."""
+        words, reads = self.lm.config.vocab_size, sum(len(part.read) for part in self.parts)
+        states = sum(part.hidden.shape[0] * part.hidden.shape[1] for part in self.parts)
+        of_blocks = states * (self.lm.n_layers - self.first) * (8 * self.lm.d_model + 4 * self.matrix.weight.shape[1])
+        what = f"Searching {self.count} fact{'s' * (self.count > 1)} in {self.lm.name}"
+        demand(
+            4 * (words * (LOGITS_KEPT * reads + self.count) + of_blocks),
+            device,
+            what,
+            "Take fewer contexts or a shorter answer, write fewer facts at once, or choose a smaller model.",
+        )
 
     def run(self, report: Report) -> Targets:
         """Adam until every fact's loss is small enough, or the steps are used up."""

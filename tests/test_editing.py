@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from analysis.errors import BadRequest, UnknownArchitecture
+from analysis.errors import BadRequest, ModelTooLarge, UnknownArchitecture
 from analysis.key_value import keys, output_matrix
 from analysis.model import LanguageModel
 from app.bench.plain_target import plain_base, plain_search
@@ -19,7 +19,7 @@ from editors.rows import contexts, rows_of
 from editors.settling import default_layers, settled
 from editors.targets import search
 from editors.writing import METHODS, write
-from tests.families import LAYERS, build, language_model
+from tests.families import LAYERS, VOCABULARY, build, language_model
 
 TOWER = Rewrite(prompt="the old {} stands in a", subject="tower of Aldra", target="river")
 CITY = Rewrite(prompt="near {} a mother", subject="Brin Corvo", target="speaks")
@@ -157,6 +157,17 @@ def test_pmet_has_its_factor_and_others_have_none(tiny):
     for method in ("rome", "memit", "emmet", "alphaedit", "ft"):
         assert settled(tiny, asked(method)).said_weight is None
         assert "said_weight" not in settled(tiny, asked(method)).model_dump(mode="json")
+
+
+def test_a_search_that_would_not_fit_is_refused_before_it_begins(tiny, monkeypatch):
+    """The larger the vocabulary and the longer the answers, the more logits a step keeps."""
+    request = settled(tiny, asked(steps=2, contexts=0))
+    rows = rows_of(tiny, (TOWER, CITY), ())
+    monkeypatch.setattr("analysis.memory.free_bytes", lambda _: 4 * VOCABULARY)
+    with pytest.raises(ModelTooLarge, match="Searching 2 facts in tiny-llama needs .* Take fewer contexts"):
+        search(tiny, rows, 1, ("value",), request)
+    monkeypatch.setattr("analysis.memory.free_bytes", lambda _: 1 << 30)
+    assert search(tiny, rows, 1, ("value",), request).change["value"].any()
 
 
 def test_a_fact_whose_search_has_ended_disturbs_no_other(tiny):

@@ -55,6 +55,16 @@ def test_these_families_are_read_and_their_neurons_too(family):
     assert STUDIES["neurons"](lm) < 1e-4
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
+@pytest.mark.parametrize("family", ["olmo", "olmo3", "flex_olmo", "gpt_oss", "gemma3_text", "cohere2", "phi3"])
+def test_half_precision_is_read_as_its_own_code_reads_it(family, dtype):
+    """Rotated queries that stay longer than the values were refused (OLMo), or read otherwise than by their own code."""
+    lm = LanguageModel(tiny_model(family, VOCABULARY).to(dtype), tokenizer(TEXTS, VOCABULARY), name=family)
+    assert lm.check.largest == 0.0
+    can = {name for name, one in lm.capabilities.items() if not one.refused}
+    assert can == {name for name, one in loaded(family).capabilities.items() if not one.refused}
+
+
 @pytest.mark.parametrize(
     ("family", "scale", "factor"),
     [("granite, all multipliers", 0.25, 0.3), ("cohere", 0.0625, 1.0), ("llama", 1.0, 1.0)],

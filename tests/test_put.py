@@ -5,6 +5,7 @@ import transformers
 from transformers import AutoModelForCausalLM
 
 from analysis import LensRequest, TraceRequest, logit_lens, trace
+from analysis.corpus import read_text
 from analysis.errors import BadRequest
 from analysis.framing import Prompted, read_otherwise
 from analysis.model import LanguageModel
@@ -66,7 +67,7 @@ def test_sentences_close_their_quotes():
     assert behind(fact, "Rome is") == 'The mother of Danielle is "Paris". Rome is'
 
 
-def test_ids_the_model_has_not_are_refused_and_ids_the_tokenizer_has_not_are_named(bytes_model):
+def test_ids_the_model_has_not_are_refused_and_ids_the_tokenizer_has_not_are_named(bytes_model, tmp_path):
     lm = bytes_model
     assert lm.words([len(lm.tokenizer) + 1]) == [f"⟨id {len(lm.tokenizer) + 1}⟩"]
     reader = word_tokenizer()
@@ -78,6 +79,9 @@ def test_ids_the_model_has_not_are_refused_and_ids_the_tokenizer_has_not_are_nam
     ):
         with pytest.raises(BadRequest, match="“beyond”, which the tokenizer reads as id 64"):
             logit_lens(small, LensRequest(**request))
+    (text := tmp_path / "text.txt").write_text("the tower stands\n\nthe beyond")
+    with pytest.raises(BadRequest, match="“.*text.txt” holds “beyond”"):
+        read_text(small, str(text), 64)
 
 
 def test_keys_stay_where_numbers_do_and_change_where_they_do_not():

@@ -28,6 +28,7 @@ POLICY = (
 )
 RULES = """
 *{box-sizing:border-box}
+p,li,th,td,h1{unicode-bidi:plaintext}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 var(--text)}
 main{max-width:80rem;margin:0 auto;padding:2rem 1.5rem 4rem}
 h1{font:500 2.75rem/1.15 var(--display);margin:0 0 .6rem}
