@@ -85,8 +85,8 @@ def refuse_by_config(name: str, config: Any) -> None:
         )
 
 
-def _keep_precision(attention: Any, dtype: torch.dtype) -> None:
-    """Turn queries and keys back into the weights' type where rotating them made them longer (OLMo), as its code does."""
+def _keep_precision(attention: Any, dtype: Any) -> None:
+    """Bring rotated queries and keys back to the weights' type where rotating made them longer, as OLMo's code does."""
     for name in ("hook_rot_q", "hook_rot_k"):
         if dtype.itemsize < 4 and hasattr(attention, name):
             getattr(attention, name).register_forward_hook(lambda _, __, rotated: rotated.to(dtype))

@@ -164,7 +164,7 @@ def test_a_search_that_would_not_fit_is_refused_before_it_begins(tiny, monkeypat
     request = settled(tiny, asked(steps=2, contexts=0))
     rows = rows_of(tiny, (TOWER, CITY), ())
     monkeypatch.setattr("analysis.memory.free_bytes", lambda _: 4 * VOCABULARY)
-    with pytest.raises(ModelTooLarge, match="Searching 2 facts in tiny-llama needs .* Take fewer contexts"):
+    with pytest.raises(ModelTooLarge, match=r"Searching 2 facts in tiny-llama needs .* Take fewer contexts"):
         search(tiny, rows, 1, ("value",), request)
     monkeypatch.setattr("analysis.memory.free_bytes", lambda _: 1 << 30)
     assert search(tiny, rows, 1, ("value",), request).change["value"].any()

@@ -58,7 +58,7 @@ def test_these_families_are_read_and_their_neurons_too(family):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
 @pytest.mark.parametrize("family", ["olmo", "olmo3", "flex_olmo", "gpt_oss", "gemma3_text", "cohere2", "phi3"])
 def test_half_precision_is_read_as_its_own_code_reads_it(family, dtype):
-    """Rotated queries that stay longer than the values were refused (OLMo), or read otherwise than by their own code."""
+    """Rotated queries that stayed longer than the values (OLMo) were refused."""
     lm = LanguageModel(tiny_model(family, VOCABULARY).to(dtype), tokenizer(TEXTS, VOCABULARY), name=family)
     assert lm.check.largest == 0.0
     can = {name for name, one in lm.capabilities.items() if not one.refused}

@@ -80,7 +80,7 @@ def test_ids_the_model_has_not_are_refused_and_ids_the_tokenizer_has_not_are_nam
         with pytest.raises(BadRequest, match="“beyond”, which the tokenizer reads as id 64"):
             logit_lens(small, LensRequest(**request))
     (text := tmp_path / "text.txt").write_text("the tower stands\n\nthe beyond")
-    with pytest.raises(BadRequest, match="“.*text.txt” holds “beyond”"):
+    with pytest.raises(BadRequest, match=r"“.*text\.txt” holds “beyond”"):
         read_text(small, str(text), 64)
 
 
