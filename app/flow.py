@@ -58,7 +58,11 @@ def _within_limits(request: Request) -> None:
         raise BadRequest(f"This server measures on at most {PUBLIC_TOKENS:,} tokens.")
     prompt = getattr(request, "prompt", "")
     written = [prompt] if isinstance(prompt, str) else [*prompt]
-    written += [fact.text for fact in request.facts] if isinstance(request, EditRequest) else []
+    written += (
+        [text for fact in request.facts for text in (fact.text, fact.target)]
+        if isinstance(request, EditRequest)
+        else []
+    )
     chat = getattr(request, "chat", None)
     written += [chat.system, chat.prefix] if chat is not None else []
     if any(len(text) > PUBLIC_CHARACTERS for text in written):

@@ -52,6 +52,13 @@ def test_a_public_server_writes_too_and_keeps_its_limits(ready, monkeypatch):
     monkeypatch.setenv("PALIMPSEST_PUBLIC", "1")
     at = wrote(fine(visit("edit", **FACT)))
     assert "1 of 1 on" in text(at)
-    long = fine(visit("edit", **FACT | {"prompt": PROMPT + " a" * 300}))
-    press(long, "edit-go")
-    assert "at most 400 characters" in text(long)
+    for more, said in (
+        ({"prompt": PROMPT + " a" * 300}, "at most 400 characters"),
+        ({"target": "a" * 500}, "at most 400 characters"),
+        ({"source": "/etc/hostname"}, "reads no files of its own"),
+        ({"tokens": "50000"}, "at most 20,000 tokens"),
+    ):
+        asked = fine(visit("edit", **FACT | more))
+        press(asked, "edit-go")
+        assert said in text(asked), more
+        assert "edit.job" not in asked.session_state
