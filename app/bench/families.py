@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM
 from analysis import LensRequest, NeuronsRequest, TraceRequest, WorkbenchError, logit_lens, neurons, trace
 from analysis.attention import Edges, knocked_out
 from analysis.blocks import Frame, first_hidden, record
+from analysis.errors import UnknownArchitecture
 from analysis.generation import together
 from analysis.heads import endings
 from analysis.key_value import attention_matrix, output_matrix
@@ -130,6 +131,7 @@ def _neurons(lm: LanguageModel) -> float:
 
 
 def _heads(lm: LanguageModel) -> float:
+    lm.require(("heads",))
     prompts = [lm.encode(PROMPT), lm.encode("near the old of Brin mother stands in")]
     clean, corrupted = endings(lm, prompts[:1]), endings(lm, prompts[1:]).z
     answers = torch.tensor([[5, 6]])
@@ -240,6 +242,14 @@ def _checkpoint(lm: LanguageModel) -> float:
     with tempfile.TemporaryDirectory() as folder:
         save_checkpoint(lm, edit, Path(folder))
         fresh = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
+        again = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
+    drawn = [
+        name
+        for (name, one), other in zip(fresh.named_parameters(), again.parameters(), strict=True)
+        if not one.equal(other)
+    ]
+    if drawn:
+        raise UnknownArchitecture(f"transformers draws {drawn[0]} of this family anew each time it loads a checkpoint.")
     with written_over(lm, [edit]), torch.no_grad():
         return same(fresh(input_ids=ids, use_cache=False).logits.float(), lm.logits(ids))
 
