@@ -46,8 +46,6 @@ class Example:
     """Studies its page shows with it, and what they are asked."""
 
 
-STORED = tuple(method for method in METHODS if method != "pmet")
-"""Methods whose evaluation is stored: PMET's was made before its old value was noted once, and waits for a new one."""
 KINDS = ("state", "mlp", "attn")
 EIFFEL = TraceRequest(prompt="The Eiffel Tower is located in the city of", subject="The Eiffel Tower", kinds=KINDS)
 COLOSSEUM = NeuronsRequest(
@@ -149,10 +147,10 @@ def _of_many(evaluated: tuple[Case, ...], stream: tuple[Case, ...]) -> tuple[Exa
         Example(
             "evaluate",
             "Evaluate",
-            "Seven methods side by side",
+            "Eight methods side by side",
             f"Each writes the same {len(evaluated)} facts, one at a time",
             "evaluate",
-            EvaluateRequest(cases=evaluated, methods=STORED),
+            EvaluateRequest(cases=evaluated, methods=METHODS),
         ),
         Example(
             "lifelong",
