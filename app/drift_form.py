@@ -9,7 +9,7 @@ from app import chat_form, flow, written
 from app.boundary_field import boundary_field
 from app.links import validated
 from app.prompt_field import prompt_field
-from app.session import adopt, field, seed, slot
+from app.session import adopt, arriving, field, seed, slot
 from app.studies import STUDIES
 from editors.drift_result import DriftRequest
 from editors.edit import Edit
@@ -23,8 +23,7 @@ TASK_WORDS = {"relation": "same subject", "distracting": "neighbour after the ed
 def prepare() -> None:
     """Fill the form's fields before any of them is drawn: from a link, else with what tests the uppermost edit."""
     state = st.session_state
-    query = {name: value for name, value in st.query_params.to_dict().items() if name in DriftRequest.model_fields}
-    asked = bool(state.get(f"{PAGE}.fill")) or (bool(query) and query != state.get(f"{PAGE}.address"))
+    asked = bool(state.get(f"{PAGE}.fill")) or bool(arriving(PAGE, DriftRequest))
     adopt(PAGE)
     seed(PAGE, dict.fromkeys(FIELDS, "") | {"answer": None, "boundary": "auto", "chat": None}, DriftRequest)
     edits = written.on()
