@@ -72,6 +72,8 @@ class Line(BaseModel):
         """The fact with a slot for its subject; `BadRequest` where the sentence does not hold it."""
         if "{}" in self.prompt or "{}" in self.subject:
             raise BadRequest("The sentence holds “{}”. Write the subject itself.")
+        if not self.prompt.strip():
+            raise BadRequest("The fact is empty. Write a sentence that ends just before its answer.")
         start, end = find_text(self.prompt, self.subject, occurrence=0)
         if not self.target.strip():
             raise BadRequest("The new answer is empty. Write the word that shall stand there.")
@@ -271,8 +273,10 @@ def _pick() -> None:
         "placeholder": "Type to search",
     }
     st.selectbox("Write over this one", index=None, key=f"{PAGE}-pick", on_change=_take_pick, **options)
-    st.multiselect("Write over these as well", key=f"{PAGE}-pick-more", **options)
-    st.button("Add them to the list", icon=":material/add:", key="edit-add-stored", on_click=_add_stored)
+    more = st.multiselect("Write over these as well", key=f"{PAGE}-pick-more", **options)
+    st.button(
+        "Add them to the list", icon=":material/add:", key="edit-add-stored", on_click=_add_stored, disabled=not more
+    )
 
 
 def _forget() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from analysis import WorkbenchError
+from analysis.errors import BadRequest
 from analysis.study import Request
 from app import cases_form, chat_form, evaluate_view, flow, lifelong_view, quiz_view
 from app.evaluate_words import METHODS
@@ -73,6 +74,8 @@ def settings(kind: str, cases: tuple[Case, ...], number: int, place: Any) -> Req
     chosen = place.pills(
         "Methods", METHODS, format_func=name, selection_mode="multi", **field(kind, "methods"), wrap=True
     )
+    if not chosen:
+        raise BadRequest("Choose at least one method.")
     values: dict[str, Any] = {"cases": cases[:number], "methods": tuple(chosen), "chat": chat_form.value(PAGE)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if kind == "quiz":

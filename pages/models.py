@@ -20,8 +20,8 @@ st.title("Which model?")
 st.markdown(":gray[One model is in memory at a time. Its price is told before it is paid.]")
 
 
-def chosen() -> ModelSpec | None:
-    """The model described in the form."""
+def chosen() -> ModelSpec:
+    """The model described in the form; one whose field is empty is refused when it is asked for."""
     if public():
         specs = allowed_specs()
         return st.selectbox("Model", specs, format_func=lambda one: one.source, key="model-allowed")
@@ -36,11 +36,9 @@ def chosen() -> ModelSpec | None:
             "Precision", ["float32", "bfloat16", "float16"], default=spec().dtype, required=True, key="model-dtype"
         )
         spread = st.toggle("Spread over all GPUs", value=spec().device_map is not None, key="model-map")
-    if not text:
-        return None
     return ModelSpec(
-        source=text.strip(),
-        revision=kept or None,
+        source=(text or "").strip(),
+        revision=(kept or "").strip() or None,
         device=device or "auto",
         dtype=dtype,
         device_map="auto" if spread else None,
@@ -52,7 +50,7 @@ with st.container(border=True, key="model-form"):
     with st.container(horizontal=True):
         asked = st.button("What would it take?", icon=":material/scale:", key="model-plan")
         load = st.button("Load it", type="primary", icon=":material/download:", key="model-load")
-    if wanted is not None and (asked or load):
+    if asked or load:
         try:
             with st.spinner("Reading the config"):
                 priced = analysis.plan(wanted)

@@ -97,7 +97,7 @@ def test_nothing_to_go_on_from_is_told(ready, monkeypatch):
     at = fine(visit("generate"))
     fine(at.text_area(key="generate.prompt").set_value(" \n ").run())
     press(at, "generate-go")
-    assert "prompt: choose at least one." in text(at)
+    assert "Write at least one beginning." in text(at)
     assert "generate.job" not in at.session_state
     monkeypatch.setenv("PALIMPSEST_PUBLIC", "1")
     fine(at.text_area(key="generate.prompt").set_value("tower " * 80).run())

@@ -213,7 +213,7 @@ def test_a_trace_of_nothing_is_refused(ready):
     at.session_state["trace.kinds"] = []
     fine(at.run())
     press(at, "trace-go")
-    assert "kinds: choose at least one." in text(at)
+    assert "kinds: choose at least one (what to repair" in text(at)
     assert "trace.job" not in at.session_state
 
 
