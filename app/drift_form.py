@@ -79,7 +79,7 @@ def draw() -> bool:
     """Draw the form; True when Look was pressed."""
     with st.container(border=True, key="drift-form"):
         prompt_field(st, PAGE, "Prompt", "subject", placeholder="A sentence that names the edited subject")
-        subject, answer, button = st.columns([3, 3, 2], vertical_alignment="bottom")
+        subject, answer, button = st.columns([3, 3, 2.8], vertical_alignment="bottom")
         subject.text_input("Edited subject", **field(PAGE, "subject"))
         answer.text_input("Answer that should stand", **field(PAGE, "answer"), placeholder="the model’s own, before")
         pressed = flow.go(

@@ -184,8 +184,8 @@ def _range(part: str) -> list[int]:
 def draw() -> bool:
     """Draw the form; True when Write was pressed."""
     with st.container(border=True, key="edit-form"):
-        prompt, subject, target, button = st.columns([3.9, 2.3, 2.0, 2.5], vertical_alignment="bottom")
-        prompt_field(prompt, PAGE, "Fact", "subject", placeholder="A sentence that ends just before its answer")
+        prompt_field(st, PAGE, "Fact", "subject", placeholder="A sentence that ends just before its answer")
+        subject, target, button = st.columns([3, 3, 2.8], vertical_alignment="bottom")
         subject.text_input("Subject", **field(PAGE, "subject"))
         target.text_input("New answer", **field(PAGE, "target"), placeholder="the word to write")
         pressed = flow.go(

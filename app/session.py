@@ -51,7 +51,12 @@ class Field(TypedDict):
 
 def field(page: str, name: str) -> Field:
     """A form field's widget: its value stays when it is not drawn, however the run that left it out ended."""
-    return {"key": slot(page, name), "persist_state": "session"}
+    return lasting(slot(page, name))
+
+
+def lasting(key: str) -> Field:
+    """The same of a widget that no request names."""
+    return {"key": key, "persist_state": "session"}
 
 
 def seed(page: str, defaults: dict[str, Any], kind: type[Request]) -> None:

@@ -21,7 +21,6 @@ EMPTY = [
     ("edit", "edit.prompt", "edit-go", "The fact is empty."),
     ("edit", "edit.subject", "edit-go", "The subject is empty."),
     ("edit", "edit.target", "edit-go", "The new answer is empty."),
-    ("evaluate", "evaluate.methods", "evaluate-go", "Choose at least one method."),
     ("generate", "generate.prompt", "generate-go", "Write at least one beginning."),
     ("models", "model-source", "model-plan", "No model is named."),
     ("models", "model-source", "model-load", "No model is named."),

@@ -110,6 +110,30 @@ def test_back_leads_to_the_page_before_at_once_and_its_form_is_as_it_was_left(pa
     expect(page).to_have_url(re.compile("Colosseum"))
 
 
+CUT = """() => [...document.querySelectorAll('button p')].filter((label) => {
+    if (!label.getClientRects().length) return false
+    if (label.parentElement.scrollWidth > label.parentElement.clientWidth + 1) return true
+    const walk = document.createTreeWalker(label, NodeFilter.SHOW_TEXT), range = document.createRange()
+    for (let node; (node = walk.nextNode());) for (const word of node.data.matchAll(/\\S+/g)) {
+        range.setStart(node, word.index)
+        range.setEnd(node, word.index + word[0].length)
+        if (range.getClientRects().length > 1) return true
+    }
+    return false
+}).map((label) => label.innerText)"""
+
+
+@pytest.mark.parametrize("width", [390, 720])
+def test_every_button_can_be_read_on_a_phone_and_enlarged(browser: Browser, server: Server, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900}, device_scale_factor=2)
+    for path in PAGES:
+        page.goto(f"{server.url}/{path}")
+        expect(page.get_by_role("heading", level=1).or_(page.get_by_role("heading", level=2)).first).to_be_visible()
+        page.wait_for_timeout(1500)
+        assert page.evaluate(CUT) == [], path
+    page.close()
+
+
 def test_nothing_scrolls_sideways_on_a_phone(browser: Browser, server: Server) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
 
