@@ -1,7 +1,10 @@
-"""The document a browser is given for each page: Streamlit's own, told where its server is.
+"""The document a browser is given for each page: Streamlit's own, told where its server is, with a ring for the focus.
 
 By itself it looks for its server under the address of the page first, so that each page but the first began with two
 requests for what is not there. All pages lie in one folder with their server, behind whatever proxy.
+
+Its own rings are a faint shade on links, fields and switches. This one can be seen in both lights, in lists and
+popovers too, which lie outside the app's element and know nothing of its light.
 """
 
 from functools import cache
@@ -14,10 +17,11 @@ from starlette.routing import Route
 
 HERE = Path(__file__).resolve().parent
 HEAD = "<head>"
-TOLD = (
-    f"{HEAD}<script>window.__streamlit = "
-    "{BACKEND_BASE_URL: location.origin + location.pathname.replace(/[^/]*$/, '')}</script>"
-)
+SERVER = "window.__streamlit = {BACKEND_BASE_URL: location.origin + location.pathname.replace(/[^/]*$/, '')}"
+RING = """
+:focus-visible, label:has(input:focus-visible) { outline: 2px solid #6c69d8 !important; outline-offset: 1px !important }
+input:focus-visible, textarea:focus-visible, main:focus-visible { outline-offset: -2px !important }
+"""
 
 
 def routes() -> list[Route]:
@@ -28,8 +32,9 @@ def routes() -> list[Route]:
 
 @cache
 def _html() -> str:
+    told = f"{HEAD}<script>{SERVER}</script><style>{RING}</style>"
     index = Path(streamlit.__file__).parent / "static" / "index.html"
-    return index.read_text(encoding="utf-8").replace(HEAD, TOLD, 1)
+    return index.read_text(encoding="utf-8").replace(HEAD, told, 1)
 
 
 async def _page(request: Request) -> Response:

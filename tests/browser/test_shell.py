@@ -134,6 +134,38 @@ def test_every_button_can_be_read_on_a_phone_and_enlarged(browser: Browser, serv
     page.close()
 
 
+RING = """() => {
+    let at = document.activeElement
+    while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement
+    if (at === document.body) return null
+    const ringed = [at, at.closest('label')].some((one) => {
+        if (!one) return false
+        const { outlineStyle, outlineWidth } = getComputedStyle(one), { width, height } = one.getBoundingClientRect()
+        return outlineStyle === 'solid' && parseFloat(outlineWidth) >= 2 && width > 8 && height > 8
+    })
+    return [`${at.tagName} ${at.role ?? ''} ${at.ariaLabel ?? at.innerText}`, ringed]
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_focus_is_seen_wherever_the_keyboard_leads(browser: Browser, server: Server, scheme: str) -> None:
+    page = browser.new_page(viewport={"width": 1440, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
+    seen = 0
+    for path in ("trace", "evaluate", "models"):
+        page.goto(f"{server.url}/{path}")
+        expect(page.get_by_role("heading", name="Written over")).to_be_visible()
+        page.wait_for_timeout(2000)
+        for _ in range(50):
+            page.keyboard.press("Tab")
+            at = page.evaluate(RING)
+            if at is None:
+                break
+            seen += 1
+            assert at[1], (path, at[0])
+    assert seen > 60
+    page.close()
+
+
 def test_nothing_scrolls_sideways_on_a_phone(browser: Browser, server: Server) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
 
