@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
@@ -157,7 +158,9 @@ def test_a_stream_of_edits_on_our_facts(ready, monkeypatch):
     result = at.session_state["lifelong.job"].result
     assert result.milestones == [0, 1, 2]
     assert run_of(STUDIES["lifelong"], "key", result).title == "2 facts in a row"
-    assert "After **2** edits with Fine" in text(at)
+    alone = replace(result, request=result.request.model_copy(update={"cases": result.request.cases[:1]}))
+    assert run_of(STUDIES["lifelong"], "key", alone).title == "1 fact in a row"
+    assert "After **2 edits** with Fine" in text(at)
     assert [chart.alt.split(":")[0] for chart in charts(at)] == ["What is left", "Facts still said at the end, by age"]
     assert list(at.dataframe[0].value["Edits"]) == [0, 1, 2]
     assert "Perplexity" in at.dataframe[0].value
