@@ -96,19 +96,29 @@ class _Run:
     """One attribution under way."""
 
     def __init__(self, lm: "LanguageModel", request: NeuronsRequest, report: Report):
-        self.lm, self.request, self.report = lm, request, report
+        self.lm, self.request = lm, request
+        self._report, self._told = report, (0, 1, "")
         self.tokens = lm.encode(request.prompt)
         self.total = lm.n_layers + 4
-        report(0, self.total, "reading the prompt")
+        self.report(0, self.total, "reading the prompt")
         self.stream = read_stream(lm, self.tokens.tensor(lm.device))
         with torch.no_grad():
             logits = lm.readout(self.stream.passage.last)[0]
         self.said = int(logits.argmax())
         self.answer = answer_token(lm.tokenizer, self.tokens, request.answer) if request.answer else self.said
         self.probability = logits.softmax(-1)[self.answer].item()
-        self.lens = FrozenLens(lm, self.stream.passage.last[0], self.answer)
+        self.lens = FrozenLens(lm, self.stream.passage.last[0], self.answer, look=self.look)
         self.notes: list[str] = []
         self.exact = request.mode == "exact"
+
+    def report(self, done: int, total: int, note: str) -> None:
+        """Say how far it is."""
+        self._told = done, total, note
+        self._report(done, total, note)
+
+    def look(self) -> None:
+        """Say it once more: whoever listens may end the run, and a long prompt has much between two steps."""
+        self._report(*self._told)
 
     def layers(self) -> tuple[float, float, np.ndarray, np.ndarray, np.ndarray]:
         """The lp of first and last state, and the gains of attentions, MLPs and heads."""
@@ -247,7 +257,7 @@ def _attributed(lm: "LanguageModel", request: NeuronsRequest, report: Report) ->
     stream, total = run.stream, run.total
     start, end, attn_layer, ffn_layer, heads = run.layers()
     ffn, attn, rest = run.neurons()
-    report(lm.n_layers + 1, total, "attention by source")
+    run.report(lm.n_layers + 1, total, "attention by source")
     best = ffn.nan_to_num(-math.inf).flatten().topk(min(request.top, ffn.numel()))
     last = len(run.tokens) - 1
     values = [
@@ -255,11 +265,11 @@ def _attributed(lm: "LanguageModel", request: NeuronsRequest, report: Report) ->
         for gain, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)
     ] + run.attention_values(attn)
     places, gains = [place for place, _ in values], [gain for _, gain in values]
-    report(lm.n_layers + 2, total, "query neurons")
-    asked: Queries = queries(stream, places, torch.tensor(gains), request.top, request.form)
+    run.report(lm.n_layers + 2, total, "query neurons")
+    asked: Queries = queries(stream, places, torch.tensor(gains), request.top, request.form, run.look)
     second = integrated(stream, run.answer, report) if request.second_opinion else torch.zeros(0, 0)
     ranked = asked.share if request.form == "share" else asked.dot
-    report(lm.n_layers + 3, total, "switching neurons off")
+    run.report(lm.n_layers + 3, total, "switching neurons off")
     top_scores = [float(ranked[place.layer, place.index]) for place in asked.top]
     result = NeuronsResult(
         request=request,

@@ -138,6 +138,8 @@ def conflict_in(
             )
         clean = text[ends[-1] :]
     for what, part in (("page’s answer", context), ("subject", subject)):
+        if not part.strip():
+            raise BadRequest(f"The {what} is empty. Name the words of the prompt that say it.")
         if not whole_words(text, part.strip()):
             raise BadRequest(f"The {what} “{part}” is not in the prompt. Write it as it stands there.")
     return Conflict(

@@ -5,6 +5,7 @@ bias is left out, the head's own bias kept. Reading is then linear, so many vect
 product with the unembedding.
 """
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,8 +28,9 @@ LARGE = 60.0
 class FrozenLens:
     """Reads vectors of the residual stream at the last position; `answer` is the token scored."""
 
-    def __init__(self, lm: "LanguageModel", final: Tensor, answer: int):
-        """`final` (d_model,) is the last block's output at the position scored."""
+    def __init__(self, lm: "LanguageModel", final: Tensor, answer: int, *, look: Callable[[], None] = lambda: None):
+        """`final` (d_model,) is the last block's output at the position scored; `look` is called between products."""
+        self._look = look
         steps = list(lm.readout.steps)
         plain = [getattr(step, "original_component", step) for step in steps]
         matrices = [module for module in plain if isinstance(module, nn.Linear | Conv1D)]
@@ -74,21 +76,27 @@ class FrozenLens:
         inner = self.norm(vectors.to(self.device, torch.float32))
         if self.cap:
             before = self._capped(logits).log_softmax(-1)[self.answer]
-            parts = [(self._capped(logits + rows @ self.unembedding.T)).log_softmax(-1) for rows in inner.split(ROWS)]
-            return torch.cat([part[:, self.answer] for part in parts]) - before
+            read = [self._capped(logits + rows @ self.unembedding.T).log_softmax(-1) for rows in self._parts(inner)]
+            return torch.cat([part[:, self.answer] for part in read]) - before
         p = logits.softmax(-1)
         own = inner @ self.unembedding[self.answer]
         bound = inner.norm(dim=1).max() * self.unembedding.norm(dim=1).max() if len(inner) else own.new_zeros(())
         if bound > LARGE and self._largest(inner) > LARGE:
             logs = logits.log_softmax(-1)
-            parts = [torch.logsumexp(logs + rows @ self.unembedding.T, -1) for rows in inner.split(ROWS)]
+            parts = [torch.logsumexp(logs + rows @ self.unembedding.T, -1) for rows in self._parts(inner)]
             return own - torch.cat(parts)
         sums = torch.zeros_like(own)
         for first in range(0, len(p), WORDS):
+            self._look()
             block, share = self.unembedding[first : first + WORDS].T, p[first : first + WORDS]
             for begin in range(0, len(inner), ROWS):
                 sums[begin : begin + ROWS] += (inner[begin : begin + ROWS] @ block).exp_() @ share
         return own - sums.log()
+
+    def _parts(self, rows: Tensor) -> Iterator[Tensor]:
+        for part in rows.split(ROWS):
+            self._look()
+            yield part
 
     def _largest(self, inner: Tensor) -> float:
         return max(float((rows @ self.unembedding.T).max()) for rows in inner.split(ROWS))

@@ -18,6 +18,7 @@ from analysis.architecture import refuse_by_config, refuse_unmapped
 from analysis.embedded import embedded_folder
 from analysis.errors import BadRequest, ModelTooLarge, ModelUnavailable, UnknownArchitecture
 from analysis.gguf_file import GgufFile, forget, gguf_file
+from analysis.hub_reach import refuse_unreached
 from analysis.load_check import FAILURES
 from analysis.loading_price import loading_bytes
 from analysis.memory import demand, free_bytes
@@ -81,6 +82,8 @@ def _config(spec: ModelSpec, report: Report) -> Any:
         return file.config
     where, extra = _where(spec, report)
     try:
+        if extra and not isinstance(try_to_load_from_cache(where, "config.json", revision=spec.revision), str):
+            refuse_unreached(where, "give a local folder with config.json and safetensors")
         return AutoConfig.from_pretrained(where, trust_remote_code=False, **extra)
     except (OSError, ValueError, KeyError) as error:
         raise _unavailable(spec, error) from error

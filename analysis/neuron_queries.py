@@ -6,7 +6,7 @@ value neurons (the papers' form); `share`, the product over that of the whole st
 (the published code's form). Both keep the norm's centring, which the code leaves out; its scale cancels in a share.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,7 +30,7 @@ class Place:
     token: int
 
 
-def subkeys(stream: Stream, values: Sequence[Place]) -> tuple[Tensor, Tensor]:
+def subkeys(stream: Stream, values: Sequence[Place], look: Callable[[], None] = lambda: None) -> tuple[Tensor, Tensor]:
     """Subkey of every value neuron, pulled in front of its norm, and the state it reads; each (n, d_model).
 
     The subkey is the gradient of the neuron's coefficient by the norm's output: the row of the input matrix for an
@@ -40,6 +40,7 @@ def subkeys(stream: Stream, values: Sequence[Place]) -> tuple[Tensor, Tensor]:
     width = stream.frame.lm.d_model
     found, states = torch.zeros(len(values), width), torch.zeros(len(values), width)
     for layer in sorted({value.layer for value in values}):
+        look()
         chosen = [number for number, value in enumerate(values) if value.layer == layer]
         for number, (key, state) in zip(chosen, _of_layer(stream, layer, [values[i] for i in chosen]), strict=True):
             found[number], states[number] = key.cpu(), state.cpu()
@@ -114,10 +115,20 @@ class Queries:
 
 
 @torch.no_grad()
-def queries(stream: Stream, values: Sequence[Place], scores: Tensor, count: int, form: str) -> Queries:
-    """Score every MLP neuron below the value neurons; `scores` (n,) are theirs, `form` is share or dot."""
+def queries(
+    stream: Stream,
+    values: Sequence[Place],
+    scores: Tensor,
+    count: int,
+    form: str,
+    look: Callable[[], None] = lambda: None,
+) -> Queries:
+    """Score every MLP neuron below the value neurons; `scores` (n,) are theirs, `form` is share or dot.
+
+    `look` is called between layers.
+    """
     lm = stream.frame.lm
-    keys, states = subkeys(stream, values)
+    keys, states = subkeys(stream, values, look)
     whole = (keys * states).sum(1)
     sure = whole.abs() > SURE * keys.norm(dim=1) * states.norm(dim=1)
     tokens = sorted({value.token for value in values})
@@ -127,6 +138,7 @@ def queries(stream: Stream, values: Sequence[Place], scores: Tensor, count: int,
     factor = torch.where(sure, scores / whole, 0.0)
     dots, shares, products = [], [], []
     for layer in range(lm.n_layers):
+        look()
         vectors = stream.vectors("ffn", layer)
         weights = stream.weights("ffn", layer).to(vectors)
         product = (vectors @ keys.to(vectors).T).T * weights[at]  # n, N

@@ -2,6 +2,6 @@
 
 from streamlit.starlette import App
 
-from app.downloads import routes
+from app import downloads, page_html
 
-app = App("main.py", routes=routes())
+app = App("main.py", routes=[*page_html.routes(), *downloads.routes()])

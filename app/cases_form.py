@@ -12,7 +12,7 @@ from app.case_words import held_words, kept_words, read_words
 from app.charts.evaluate_dots import KIND_WORDS
 from app.flow import escape
 from app.services import public, services
-from app.session import spec
+from app.session import lasting, spec
 from app.studies import STUDIES
 from editors.case import Case, counted, own_cases
 from editors.case_files import COLUMNS, NEEDED, CaseFile, case_file, columns_of, usable
@@ -32,7 +32,7 @@ ASKED = (
 
 def draw(page: str) -> tuple[Case, ...]:
     """The choice and, for a file, what is in it; raises `BadRequest` where there are no cases."""
-    chosen = st.segmented_control("Cases from", (OWN, FILE), key=f"{page}-source", default=OWN, required=True)
+    chosen = st.segmented_control("Cases from", (OWN, FILE), **lasting(f"{page}-source"), default=OWN, required=True)
     if chosen != FILE:
         return _own(page)
     file = st.file_uploader(
@@ -65,7 +65,7 @@ def _read(page: str, name: str, data: bytes, mapping: dict[str, str], answer: st
 def _new_answer(page: str) -> str:
     """What is written where a record says nothing new and has no other of its relation."""
     return st.text_input(
-        "New answer for records that say none and have no other of their relation", key=f"{page}-new-answer"
+        "New answer for records that say none and have no other of their relation", **lasting(f"{page}-new-answer")
     ).strip()
 
 
@@ -85,8 +85,10 @@ def _mapping(page: str, name: str, data: bytes) -> dict[str, str]:
     mapping: dict[str, str] = {}
     for start in range(0, len(COLUMNS), 4):
         for place, column in zip(st.columns(4), COLUMNS[start : start + 4], strict=False):
-            at = header.index(column) if column in header else None
-            picked = place.selectbox(column, header, index=at, key=f"{page}-map-{column}", placeholder="none")
+            at, key = header.index(column) if column in header else None, f"{page}-map-{column}"
+            if st.session_state.get(key) not in header:  # chosen for another file
+                st.session_state.pop(key, None)
+            picked = place.selectbox(column, header, index=at, **lasting(key), placeholder="none")
             if picked is not None:
                 mapping[column] = picked
     if missing := [column for column in NEEDED if column not in mapping]:

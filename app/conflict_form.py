@@ -56,7 +56,7 @@ def draw() -> bool:
         prompt_field(
             st, PAGE, "Prompt", "subject", "context", placeholder="A sentence that contradicts, then a beginning"
         )
-        subject, context, memory, button = st.columns([2.0, 1.9, 2.0, 3.0], vertical_alignment="bottom")
+        subject, context, memory, button = st.columns([2.0, 2.0, 2.2, 3.2], vertical_alignment="bottom")
         subject.text_input("Subject", **field(PAGE, "subject"))
         context.text_input("The page says", **field(PAGE, "context"))
         memory.text_input("The model remembers", **field(PAGE, "memory"), placeholder="what it says itself")

@@ -19,6 +19,7 @@ from app.charts.words import percent, word
 from app.components import theme_seen, verse
 from app.flow import escape
 from app.take_away import take_away
+from editors.case import counted
 from editors.edit import Edit
 from editors.request import EditRequest, Rewrite
 
@@ -64,7 +65,7 @@ def the_map(result: HeadsResult, many: ConflictResult | None) -> None:
         choice = st.segmented_control(
             "Heads as they act",
             ["prompt", "many"],
-            format_func={"prompt": "on this prompt", "many": f"on average over {count} facts"}.__getitem__,
+            format_func={"prompt": "on this prompt", "many": f"on average over {counted(count, 'fact')}"}.__getitem__,
             default="prompt",
             required=True,
             key="heads-of",

@@ -9,7 +9,7 @@ from app import chat_form, flow, written
 from app.boundary_field import boundary_field
 from app.links import validated
 from app.prompt_field import prompt_field
-from app.session import adopt, field, seed, slot
+from app.session import adopt, arriving, field, seed, slot
 from app.studies import STUDIES
 from editors.drift_result import DriftRequest
 from editors.edit import Edit
@@ -23,8 +23,7 @@ TASK_WORDS = {"relation": "same subject", "distracting": "neighbour after the ed
 def prepare() -> None:
     """Fill the form's fields before any of them is drawn: from a link, else with what tests the uppermost edit."""
     state = st.session_state
-    query = {name: value for name, value in st.query_params.to_dict().items() if name in DriftRequest.model_fields}
-    asked = bool(state.get(f"{PAGE}.fill")) or (bool(query) and query != state.get(f"{PAGE}.address"))
+    asked = bool(state.get(f"{PAGE}.fill")) or bool(arriving(PAGE, DriftRequest))
     adopt(PAGE)
     seed(PAGE, dict.fromkeys(FIELDS, "") | {"answer": None, "boundary": "auto", "chat": None}, DriftRequest)
     edits = written.on()
@@ -80,7 +79,7 @@ def draw() -> bool:
     """Draw the form; True when Look was pressed."""
     with st.container(border=True, key="drift-form"):
         prompt_field(st, PAGE, "Prompt", "subject", placeholder="A sentence that names the edited subject")
-        subject, answer, button = st.columns([3, 3, 2], vertical_alignment="bottom")
+        subject, answer, button = st.columns([3, 3, 2.8], vertical_alignment="bottom")
         subject.text_input("Edited subject", **field(PAGE, "subject"))
         answer.text_input("Answer that should stand", **field(PAGE, "answer"), placeholder="the model’s own, before")
         pressed = flow.go(

@@ -11,6 +11,7 @@ from app.charts.words import percent, signed, word
 from app.components import answer, theme_seen, verse
 from app.flow import escape
 from app.take_away import take_away
+from editors.case import counted
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
 
 STILL = {"displayModeBar": False}
@@ -237,7 +238,7 @@ def over_all(result: DriftsResult) -> None:
     failing = result.failing
     st.plotly_chart(
         maps.mean_drift_map(result, None, palette), key=f"drift-mean-{light}", config=STILL,
-        alt=f"Mean drift of every head over {len(result.prompt)} prompts.",
+        alt=f"Mean drift of every head over {counted(len(result.prompt), 'prompt')}.",
     )  # fmt: skip
     left, right = st.columns(2, gap="large")
     with left:

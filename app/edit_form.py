@@ -72,6 +72,8 @@ class Line(BaseModel):
         """The fact with a slot for its subject; `BadRequest` where the sentence does not hold it."""
         if "{}" in self.prompt or "{}" in self.subject:
             raise BadRequest("The sentence holds “{}”. Write the subject itself.")
+        if not self.prompt.strip():
+            raise BadRequest("The fact is empty. Write a sentence that ends just before its answer.")
         start, end = find_text(self.prompt, self.subject, occurrence=0)
         if not self.target.strip():
             raise BadRequest("The new answer is empty. Write the word that shall stand there.")
@@ -182,8 +184,8 @@ def _range(part: str) -> list[int]:
 def draw() -> bool:
     """Draw the form; True when Write was pressed."""
     with st.container(border=True, key="edit-form"):
-        prompt, subject, target, button = st.columns([3.9, 2.3, 2.0, 2.5], vertical_alignment="bottom")
-        prompt_field(prompt, PAGE, "Fact", "subject", placeholder="A sentence that ends just before its answer")
+        prompt_field(st, PAGE, "Fact", "subject", placeholder="A sentence that ends just before its answer")
+        subject, target, button = st.columns([3, 3, 2.8], vertical_alignment="bottom")
         subject.text_input("Subject", **field(PAGE, "subject"))
         target.text_input("New answer", **field(PAGE, "target"), placeholder="the word to write")
         pressed = flow.go(
@@ -271,8 +273,10 @@ def _pick() -> None:
         "placeholder": "Type to search",
     }
     st.selectbox("Write over this one", index=None, key=f"{PAGE}-pick", on_change=_take_pick, **options)
-    st.multiselect("Write over these as well", key=f"{PAGE}-pick-more", **options)
-    st.button("Add them to the list", icon=":material/add:", key="edit-add-stored", on_click=_add_stored)
+    more = st.multiselect("Write over these as well", key=f"{PAGE}-pick-more", **options)
+    st.button(
+        "Add them to the list", icon=":material/add:", key="edit-add-stored", on_click=_add_stored, disabled=not more
+    )
 
 
 def _forget() -> None:

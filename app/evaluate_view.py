@@ -10,6 +10,7 @@ from app.evaluate_words import KIND_WORDS, NAMES, PROTOCOL_WORDS
 from app.flow import escape
 from app.gate_words import gate_said, verdict_said
 from app.take_away import take_away
+from editors.case import counted
 from editors.evaluate_result import PROTOCOLS, EvaluateResult
 from editors.gates import DEFAULT
 from editors.verdicts import Decision, verdicts
@@ -49,7 +50,9 @@ def show(result: EvaluateResult) -> None:
     if len(result.faults) > 5:
         st.markdown(f":gray[… and {len(result.faults) - 5} more, in the JSON.]")
     if result.left_out:
-        st.markdown(f":gray[{len(result.left_out)} prompts this tokenizer cannot read were left out.]")
+        st.markdown(
+            f":gray[{counted(len(result.left_out), 'prompt')} left out: this tokenizer cannot read all of their words.]"
+        )
     if len(result.versions) > 1:
         _worst(result)
 

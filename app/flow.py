@@ -13,7 +13,7 @@ from analysis.errors import BadRequest
 from analysis.framing import PLAIN, Prompted
 from analysis.moments_request import OWN, SHIPPED
 from analysis.study import Request, Study
-from analysis.tokens import Tokens, encode
+from analysis.tokens import Tokens, encode, find_text
 from app.charts.marked import escape as escape
 from app.charts.words import duration
 from app.components.pulse import pulse
@@ -69,10 +69,18 @@ def _within_limits(request: Request) -> None:
         raise BadRequest(f"This server takes prompts of at most {PUBLIC_CHARACTERS} characters.")
 
 
+def _refuse_absent(request: Request) -> None:
+    """Raise `SubjectNotFound` where a prompt does not hold its subject, which no tokenizer need say."""
+    prompt, subject = getattr(request, "prompt", None), getattr(request, "subject", None)
+    if isinstance(prompt, str) and isinstance(subject, str):
+        find_text(prompt, subject, occurrence=getattr(request, "occurrence", 0))
+
+
 def _refuse(request: Request) -> None:
-    """Raise `BadRequest` for what is wrong with a request, before it waits in line: once the tokenizer is here."""
+    """Raise `BadRequest` for what is wrong with a request, before it waits in line: all once the tokenizer is here."""
     tokenizer = services().models.tokenizers.get(spec())
     if tokenizer is None:
+        _refuse_absent(request)
         return
     put = request if isinstance(request, Prompted) else PLAIN
 
@@ -117,7 +125,7 @@ def lacked(needs: tuple[str, ...]) -> str | None:
 def go(where: Any, page: str, study: Study, label: str, *, disabled: bool = False, **options: Any) -> bool:
     """The button that starts a study, drawn in `where`; greyed, with the reason, where the model cannot run it."""
     reason = barred(page, study)
-    pressed = where.button(label, disabled=disabled or reason is not None, **options)
+    pressed = where.button(label, disabled=disabled or reason is not None, wrap=True, **options)
     if reason is not None:
         st.markdown(f":orange[:material/block: {escape(reason)}]")
     return bool(pressed)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis.boundary import ended, goes_on
-from analysis.errors import WorkbenchError
+from analysis.errors import BadRequest, WorkbenchError
 from app import chat_form, flow, thoughts
 from app.components import verse
 from app.flow import escape
@@ -61,6 +61,8 @@ def request() -> GenerateRequest:
     state = st.session_state
     lines = [ended(line.lstrip()) for line in (state[slot(PAGE, "prompt")] or "").splitlines()]
     drawn = state[slot(PAGE, "how")] == "drawn"
+    if not any(lines):
+        raise BadRequest("There is nothing to go on from. Write at least one beginning.")
     return validated(
         GenerateRequest,
         {

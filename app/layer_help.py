@@ -14,6 +14,7 @@ from app.session import spec
 from app.studies import STUDIES
 from app.tables import table
 from app.take_away import take_away
+from editors.case import counted
 from editors.layers_result import LayersRequest, LayersResult
 from editors.request import Rewrite
 
@@ -33,7 +34,9 @@ def draw() -> None:
     except WorkbenchError as error:
         flow.refusal(error)
         return
-    if flow.go(st, PAGE, STUDY, f"Try it on {len(request.facts)} facts", icon=":material/stacks:", key="layers-go"):
+    if flow.go(
+        st, PAGE, STUDY, f"Try it on {counted(len(request.facts), 'fact')}", icon=":material/stacks:", key="layers-go"
+    ):
         flow.start(PAGE, STUDY, request, ())
     result = flow.follow(PAGE, STUDY, request, "edits", edits=())
     if result is not None:

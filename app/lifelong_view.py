@@ -12,6 +12,7 @@ from app.components import theme_seen
 from app.evaluate_words import NAMES
 from app.flow import escape
 from app.take_away import take_away
+from editors.case import counted
 from editors.lifelong_result import LifelongResult
 
 STILL = {"displayModeBar": False}
@@ -49,8 +50,8 @@ def _finding(result: LifelongResult) -> str:
     if first is None or last is None:
         return f"{escape(name)} wrote none of the facts."
     lost = result.drawdown()[-1]
-    told = f"After **{last.n}** edits with {escape(name)}, **{percent(last.value)}** of the facts are still said"
-    told += f"; right after its own edit it was {percent(first.value)}."
+    told = f"After **{counted(last.n, 'edit')}** with {escape(name)}, **{percent(last.value)}** of the facts are still "
+    told += f"said; right after its own edit it was {percent(first.value)}."
     return told if np.isnan(lost) else f"{told} Of what should have stayed, up to **{percent(float(lost))}** is lost."
 
 

@@ -80,6 +80,12 @@ def validated(kind: type[BaseModel], values: dict[str, Any]) -> Any:
         faults = []
         for fault in error.errors():
             place = ".".join(map(str, fault["loc"])) or kind.__name__
-            said = "choose at least one" if fault["type"] == "too_short" else fault["msg"]
+            said = _too_short(kind, place) if fault["type"] == "too_short" else fault["msg"]
             faults.append(f"{place}: {said.removeprefix('Value error, ')}")
         raise BadRequest("; ".join(faults) + ".") from error
+
+
+def _too_short(kind: type[BaseModel], name: str) -> str:
+    """What is wanted in a list that is empty, in words where its field is one of the request's own."""
+    field = kind.model_fields.get(name)
+    return f"choose at least one ({field.description})" if field and field.description else "choose at least one"

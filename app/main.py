@@ -35,6 +35,7 @@ page = st.navigation(
     ],
     position="top",
 )
+st.session_state["page"] = page.url_path
 follow()
 margin()
 with st.sidebar:

@@ -9,6 +9,7 @@ from app.components import theme_seen
 from app.evaluate_words import NAMES, form_words
 from app.flow import escape
 from app.take_away import take_away
+from editors.case import counted
 from editors.quiz_result import QuizResult
 
 STILL = {"displayModeBar": False}
@@ -31,7 +32,7 @@ def show(result: QuizResult) -> None:
     st.markdown(captions.quiz(result))
     take_away(result, by="form" if by_form else "dimension")
     if result.skipped:
-        with st.expander(f":gray[{len(result.skipped)} facts were not asked]"):
+        with st.expander(f":gray[{counted(len(result.skipped), 'fact')} not asked]"):
             st.markdown("\n".join(f"- {escape(one)}" for one in result.skipped))
     for fault in result.faults[:5]:
         st.markdown(f":orange[:material/info:] {escape(fault)}")

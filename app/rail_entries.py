@@ -67,7 +67,7 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
             kinds = ", ".join(SHORT_KIND[kind] for kind in result.grids)
             return result.request.subject, kinds if result.complete else f"{kinds}, stopped", thumbnail(result)
         case AverageResult():
-            return f"{len(result.ids)} facts", "average", average_thumbnail(result)
+            return f"{counted(len(result.ids), 'fact')}", "average", average_thumbnail(result)
         case LensResult():
             return result.request.prompt, "lens", lens_thumbnail(result)
         case HeadsResult():
@@ -81,7 +81,7 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
         case DriftResult():
             return result.request.prompt, "drift", drift_thumbnail(result.drift)
         case DriftsResult():
-            return f"Drift over {len(result.prompt)} prompts", "drift", drift_thumbnail(result.mean())
+            return f"Drift over {counted(len(result.prompt), 'prompt')}", "drift", drift_thumbnail(result.mean())
         case NeuronsResult():
             strongest = np.nan_to_num(result.ffn, nan=0.0).max(1).clip(min=0)
             bars = np.stack([strongest, result.attn_layer.clip(min=0)])
@@ -95,7 +95,7 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
         case QuizResult():
             return _compared(result), "quiz", None
         case LifelongResult():
-            title, note = f"{len(result.request.cases)} facts in a row", f"lifelong, {result.request.method}"
+            title, note = f"{counted(len(result.request.cases), 'fact')} in a row", f"lifelong, {result.request.method}"
             return title, note, lifelong_thumbnail(result)
         case AbilitiesResult():
             return f"{int(result.right.sum())} of {len(result.right)} right", "abilities", None
@@ -104,7 +104,11 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
             title = several if len(result.request.cases) > 1 else result.request.cases[0].rewrites[0].text
             return title, "how far edits reach", None
         case LayersResult():
-            return f"{len(result.request.facts)} facts at {len(result.layers)} layers", "layers", None
+            return (
+                f"{counted(len(result.request.facts), 'fact')} at {counted(len(result.layers), 'layer')}",
+                "layers",
+                None,
+            )
         case Generated():
             return result.request.prompt[0], "goes on", None
         case Edit():

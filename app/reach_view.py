@@ -9,6 +9,7 @@ from analysis.chains import Chain
 from analysis.errors import WorkbenchError
 from app import flow
 from app.flow import escape
+from app.session import lasting
 from app.studies import STUDIES
 from app.tables import table
 from app.take_away import take_away
@@ -40,7 +41,12 @@ def draw(chain: Chain, framing: dict[str, Any]) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="bottom", key="reach-form"):
         which = st.segmented_control(
-            "Write over", list(WHICH), format_func=WHICH.__getitem__, key="reach-which", default="first", required=True
+            "Write over",
+            list(WHICH),
+            format_func=WHICH.__getitem__,
+            **lasting("reach-which"),
+            default="first",
+            required=True,
         )
         methods = st.pills(
             "With",
@@ -48,9 +54,11 @@ def draw(chain: Chain, framing: dict[str, Any]) -> None:
             format_func=METHODS.__getitem__,
             selection_mode="multi",
             default=("rome", "memit", "ace"),
-            key="reach-methods",
+            **lasting("reach-methods"),
         )
-        thoughts = st.toggle("Also let it think first", key="reach-thoughts", help="Chain of thought: five examples.")
+        thoughts = st.toggle(
+            "Also let it think first", **lasting("reach-thoughts"), help="Chain of thought: five examples."
+        )
         pressed = flow.go(st, PAGE, STUDY, "Compare", icon=":material/compare_arrows:", key="reach-go")
     try:
         case = case_of_chain(chain, "second" if which == "second" else "first")

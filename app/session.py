@@ -13,6 +13,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from analysis import ModelSpec
 from analysis.errors import BadRequest
 from analysis.study import Request
+from app.components import say_address
 from app.links import from_query, to_query
 from app.services import default_spec, services
 
@@ -50,7 +51,12 @@ class Field(TypedDict):
 
 def field(page: str, name: str) -> Field:
     """A form field's widget: its value stays when it is not drawn, however the run that left it out ended."""
-    return {"key": slot(page, name), "persist_state": "session"}
+    return lasting(slot(page, name))
+
+
+def lasting(key: str) -> Field:
+    """The same of a widget that no request names."""
+    return {"key": key, "persist_state": "session"}
 
 
 def seed(page: str, defaults: dict[str, Any], kind: type[Request]) -> None:
@@ -59,15 +65,13 @@ def seed(page: str, defaults: dict[str, Any], kind: type[Request]) -> None:
     An address need not say everything: what a request cannot do without comes from `defaults`. One that cannot be
     read is forgotten, and told of until a field changes. Call before any widget of the page is made.
     """
-    query = {name: value for name, value in st.query_params.to_dict().items() if name in kind.model_fields}
-    arrived = bool(query) and query != st.session_state.get(f"{page}.address")
-    fault = None
+    query = arriving(page, kind)
+    arrived, fault = bool(query), None
     needed = {name: defaults[name] for name, info in kind.model_fields.items() if info.is_required()}
     try:
         linked = loose(from_query(kind, {**needed, **query})) if arrived else {}
     except BadRequest as error:
         fault, arrived, linked = str(error), False, {}
-        st.query_params.clear()
     if arrived:
         values = {**defaults, **linked}
     else:
@@ -81,8 +85,14 @@ def seed(page: str, defaults: dict[str, Any], kind: type[Request]) -> None:
             st.session_state.pop(f"{page}.misread", None)
     for name, value in values.items():
         st.session_state[slot(page, name)] = value
-    if arrived:
-        st.session_state[f"{page}.address"] = query
+    if query:
+        st.session_state[f"{page}.link"] = query
+
+
+def arriving(page: str, kind: type[Request]) -> dict[str, str]:
+    """What the address says of the form; empty where a link said it before, or the form did."""
+    query = {name: value for name, value in st.query_params.to_dict().items() if name in kind.model_fields}
+    return {} if query in (st.session_state.get(f"{page}.link"), st.session_state.get(f"{page}.address")) else query
 
 
 def loose(request: Request) -> dict[str, Any]:
@@ -112,7 +122,5 @@ def take_fill(page: str) -> dict[str, Any] | None:
 
 def say(page: str, request: Request) -> None:
     """Let the address of the page say the request."""
-    query = to_query(request)
-    st.session_state[f"{page}.address"] = query
-    if st.query_params.to_dict() != query:
-        st.query_params.from_dict(query)
+    query = st.session_state[f"{page}.address"] = to_query(request)
+    say_address(st.session_state["page"], query)

@@ -77,8 +77,8 @@ def request() -> TraceRequest:
 def draw() -> bool:
     """Draw the form; True when Trace was pressed."""
     with st.container(border=True, key="trace-form"):
-        prompt, subject, answer, button = st.columns([4.4, 2.5, 2.1, 2.8], vertical_alignment="bottom")
-        prompt_field(prompt, PAGE, "Prompt", "subject", placeholder="A sentence that ends just before its answer")
+        prompt_field(st, PAGE, "Prompt", "subject", placeholder="A sentence that ends just before its answer")
+        subject, answer, button = st.columns([3, 3, 2.8], vertical_alignment="bottom")
         subject.text_input("Subject", **field(PAGE, "subject"), on_change=_any_occurrence)
         answer.text_input(
             "Answer",

@@ -15,6 +15,7 @@ from app.session import adopt, field, say, seed, slot
 from app.studies import STUDIES
 from app.take_away import table_twin, take_away
 from app.trace_form import KIND_WORDS
+from editors.case import counted
 
 PAGE, STUDY = "average", STUDIES["average"]
 FIELDS = ("facts", "relations", "at_least", "kinds", "window", "samples", "noise", "seed", "chat")
@@ -89,7 +90,9 @@ def outcome() -> None:
     st.markdown(captions.average(result))
     take_away(result)
     if result.skipped:
-        st.markdown(f":gray[:small[{len(result.skipped)} facts were skipped: their tokens cannot be told apart.]]")
+        st.markdown(
+            f":gray[:small[{counted(len(result.skipped), 'fact')} skipped: their tokens cannot be told apart.]]"
+        )
     table_twin(result)
 
 

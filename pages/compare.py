@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import compare_view
+from app.components import say_address
 
 PAGE = "compare"
 
@@ -27,7 +28,7 @@ for name, result in zip(names, results, strict=True):
     if name and result is None:
         st.error("The link leads to a result that is not on this server.", icon=":material/link_off:")
 if results[0] is not None and results[1] is not None:
-    st.query_params.from_dict({"one": str(names[0]), "other": str(names[1])})
+    say_address(PAGE, {"one": str(names[0]), "other": str(names[1])})
     compare_view.show(*results)
 else:
     st.markdown("Choose two, or tick two earlier runs in the margin.")

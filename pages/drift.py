@@ -5,7 +5,7 @@ import streamlit as st
 from analysis import WorkbenchError
 from app import drift_form, drift_view, flow, written
 from app.services import services
-from app.session import say
+from app.session import lasting, say
 from app.studies import STUDIES
 from app.take_away import table_twin, take_away
 from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest
@@ -123,7 +123,7 @@ def cure(request: DriftRequest, result: DriftResult) -> None:
     *others, top = written.on()
     weight, button = st.columns([1, 2], vertical_alignment="bottom")
     gamma = weight.number_input(
-        "Weight γ (SADR)", 0.001, 100.0, GAMMA, format="%.3f", key="drift-gamma",
+        "Weight γ (SADR)", 0.001, 100.0, GAMMA, format="%.3f", **lasting("drift-gamma"),
         help="Heads that look at the subject more than any did before pay for it in the search for the new value.",
     )  # fmt: skip
     again = top.request.model_copy(update={"sadr": float(gamma)})

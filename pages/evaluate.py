@@ -61,15 +61,15 @@ def seed() -> None:
             state.pop(f"{PAGE}-file", None)
 
 
-def settings(kind: str, cases: tuple[Case, ...], number: int, place: Any) -> Request:
-    """The request that the form says; the methods stand in `place`, the rest under it."""
+def settings(kind: str, cases: tuple[Case, ...], number: int, place: Any) -> Request | None:
+    """The request that the form says, None without cases; the methods stand in `place`, the rest under it."""
     name = evaluate_view.NAMES.__getitem__
     if kind == "lifelong":
         method = place.pills(
             "Method", IN_A_ROW, format_func=name, **field("lifelong", "method"), required=True, wrap=True
         )
         asked = {"cases": cases[:number], "method": method, "chat": chat_form.value(PAGE)}
-        return validated(STUDIES[kind].request, asked)
+        return validated(STUDIES[kind].request, asked) if cases else None
     chosen = place.pills(
         "Methods", METHODS, format_func=name, selection_mode="multi", **field(kind, "methods"), wrap=True
     )
@@ -82,7 +82,7 @@ def settings(kind: str, cases: tuple[Case, ...], number: int, place: Any) -> Req
                 "Write", list(MODES), format_func=MODES.__getitem__, **field(PAGE, "mode"), required=True
             )
             values["free"] = st.toggle("Also let it go on freely", **field(PAGE, "free"))
-    return validated(STUDIES[kind].request, values)
+    return validated(STUDIES[kind].request, values) if cases else None
 
 
 st.title("How good is an edit?")
@@ -114,7 +114,7 @@ with st.container(border=True, key="evaluate-form"):
         disabled=not cases,
     )
     try:
-        request = settings(kind, cases, number, methods) if cases else None
+        request = settings(kind, cases, number, methods)
     except WorkbenchError as error:
         flow.refusal(error)
 if pressed and request is not None:

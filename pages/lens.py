@@ -25,7 +25,7 @@ seed(
 st.title("What would each state say?")
 st.markdown(":gray[Every hidden state, read as if the model stopped there and answered (logit lens).]")
 with st.container(border=True):
-    prompt, answer, button = st.columns([5, 2, 2], vertical_alignment="bottom")
+    prompt, answer, button = st.columns([4, 2, 2.8], vertical_alignment="bottom")
     prompt.text_input("Prompt", **field(PAGE, "prompt"))
     answer.text_input("Answer", **field(PAGE, "answer"), placeholder="the model’s own")
     pressed = flow.go(

@@ -7,7 +7,7 @@ from analysis import KnownRequest, ModelSpec, WorkbenchError
 from analysis.capabilities import CAPABILITIES
 from app import chat_form, flow
 from app.services import allowed_specs, public, services
-from app.session import adopt, choose_spec, session_id, spec
+from app.session import adopt, choose_spec, lasting, session_id, spec
 from app.shell import logit_difference
 from app.studies import STUDIES
 from app.tables import table
@@ -20,27 +20,32 @@ st.title("Which model?")
 st.markdown(":gray[One model is in memory at a time. Its price is told before it is paid.]")
 
 
-def chosen() -> ModelSpec | None:
-    """The model described in the form."""
+def chosen() -> ModelSpec:
+    """The model described in the form; one whose field is empty is refused when it is asked for."""
     if public():
         specs = allowed_specs()
-        return st.selectbox("Model", specs, format_func=lambda one: one.source, key="model-allowed")
+        return st.selectbox("Model", specs, format_func=lambda one: one.source, **lasting("model-allowed"))
     source, revision = st.columns([4, 2])
     text = source.text_input(
-        "Model", key="model-source", placeholder="embedded, owner/name, ./folder or file.gguf", value=spec().source
+        "Model",
+        **lasting("model-source"),
+        placeholder="embedded, owner/name, ./folder or file.gguf",
+        value=spec().source,
     )
-    kept = revision.text_input("Revision", key="model-revision", placeholder="latest", value=spec().revision)
+    kept = revision.text_input("Revision", **lasting("model-revision"), placeholder="latest", value=spec().revision)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        device = st.text_input("Device", value=spec().device, key="model-device", width=150)
+        device = st.text_input("Device", value=spec().device, **lasting("model-device"), width=150)
         dtype = st.segmented_control(
-            "Precision", ["float32", "bfloat16", "float16"], default=spec().dtype, required=True, key="model-dtype"
+            "Precision",
+            ["float32", "bfloat16", "float16"],
+            default=spec().dtype,
+            required=True,
+            **lasting("model-dtype"),
         )
-        spread = st.toggle("Spread over all GPUs", value=spec().device_map is not None, key="model-map")
-    if not text:
-        return None
+        spread = st.toggle("Spread over all GPUs", value=spec().device_map is not None, **lasting("model-map"))
     return ModelSpec(
-        source=text.strip(),
-        revision=kept or None,
+        source=(text or "").strip(),
+        revision=(kept or "").strip() or None,
         device=device or "auto",
         dtype=dtype,
         device_map="auto" if spread else None,
@@ -52,7 +57,7 @@ with st.container(border=True, key="model-form"):
     with st.container(horizontal=True):
         asked = st.button("What would it take?", icon=":material/scale:", key="model-plan")
         load = st.button("Load it", type="primary", icon=":material/download:", key="model-load")
-    if wanted is not None and (asked or load):
+    if asked or load:
         try:
             with st.spinner("Reading the config"):
                 priced = analysis.plan(wanted)

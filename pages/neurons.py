@@ -43,7 +43,7 @@ def pick() -> None:
 
 
 with st.container(border=True, key="neurons-form"):
-    prompt, answer, button = st.columns([5.4, 2, 2.2], vertical_alignment="bottom")
+    prompt, answer, button = st.columns([4, 2, 2.8], vertical_alignment="bottom")
     prompt.text_input("Prompt", **field(PAGE, "prompt"), placeholder="A sentence that ends just before its answer")
     answer.text_input("Answer", **field(PAGE, "answer"), placeholder="the model’s own")
     pressed = flow.go(

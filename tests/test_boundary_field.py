@@ -7,7 +7,7 @@ import pytest
 from app.cli import main
 from app.session import loose
 from editors import EditRequest, Rewrite
-from tests.visiting import FACT, LINK, fine, visit
+from tests.visiting import FACT, LINK, address, fine, visit
 
 FORMS = {
     "trace": ("trace", LINK),
@@ -23,8 +23,8 @@ def test_a_link_sets_it_and_the_address_keeps_it(ready, page):
     name, query = FORMS[page]
     at = fine(visit(page, **query, boundary="none"))
     assert at.session_state[f"{name}.boundary"] == "none"
-    assert at.query_params["boundary"] == "none"
-    assert "boundary" not in fine(visit(page, **query)).query_params
+    assert address(at)["boundary"] == "none"
+    assert "boundary" not in address(fine(visit(page, **query)))
 
 
 def test_a_request_filled_in_says_the_default_too():

@@ -19,7 +19,7 @@ from app.trace_form import _named
 from editors.generate_result import Generated, GenerateRequest
 from tests.chats import CHATML
 from tests.traces import PROMPT, SUBJECT, asked
-from tests.visiting import FACT, LINK, charts, fine, press, run, text, visit
+from tests.visiting import FACT, LINK, address, charts, fine, press, run, text, visit
 
 SYSTEM = Chat(system="the tower of Aldra", prefix="the city")
 PAGES = {
@@ -81,7 +81,7 @@ def test_a_link_opens_in_its_conversation_and_the_trace_is_asked_there(talking, 
     at = fine(visit("trace", **query))
     assert switch(at, "trace").value
     assert at.text_area(key="trace.chat_system").value == SYSTEM.system
-    assert dict(at.query_params) == query
+    assert address(at) == query
     result = run(at).session_state["trace.job"].result
     assert result.request == wanted
     with tiny.framed(wanted):
@@ -91,7 +91,7 @@ def test_a_link_opens_in_its_conversation_and_the_trace_is_asked_there(talking, 
     assert [tick.split("</i>")[0] for tick in ticks if "<i>" in tick] == ["<i>system", "<i>you", "<i>answer"]
     assert sum("★" in tick for tick in ticks) == 3
     fine(switch(at, "trace").set_value(False).run())
-    assert "chat" not in dict(at.query_params)
+    assert "chat" not in address(at)
 
 
 def test_a_run_in_a_chat_opens_again_from_the_rail(talking):

@@ -15,7 +15,7 @@ from editors.edit import Edit
 from editors.request import EditRequest
 from editors.targets import SoFar
 from editors.writing import write
-from tests.visiting import FACT, LINK, charts, fine, offered, press, run, text, until, visit, wrote
+from tests.visiting import FACT, LINK, address, charts, fine, offered, press, run, text, until, visit, wrote
 
 SECOND = Line(prompt="the old city of Corvo stands near", subject="city of Corvo", target="tower")
 THIRD = Line(prompt="Brin wrote, speaks and plays in", subject="Brin", target="river")
@@ -97,7 +97,7 @@ def test_several_facts_are_written_together_and_shown(ready):
     assert [fact.subject for fact in edit.request.facts][1:] == [SECOND.subject, THIRD.subject]
     assert "All that was written" in text(at)
     assert " of 3 follow" in text(at)
-    assert dict(at.query_params) == several()
+    assert address(at) == several()
     (entry,) = ready.history.recent("local")
     assert entry.title.endswith(" and 2 more")
 

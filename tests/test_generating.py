@@ -13,7 +13,7 @@ from editors.generating import generate
 from editors.writing import write
 from tests.families import LENGTH
 from tests.test_editing import asked, parameters, unchanged
-from tests.visiting import FACT, fine, offered, press, run, text, until, visit, wrote
+from tests.visiting import FACT, address, fine, offered, press, run, text, until, visit, wrote
 
 PROMPTS = ("the old tower of Aldra stands in", "Brin wrote")
 
@@ -84,7 +84,7 @@ def test_a_link_leads_to_own_prompts(ready):
     link = {"prompt": '["the tower, old", "Brin wrote"]', "tokens": "4", "seed": "7"}
     at = fine(visit("generate", **link))
     assert at.session_state[slot("generate", "prompt")] == "the tower, old\nBrin wrote"
-    assert dict(at.query_params) == link
+    assert address(at) == link
     run(at, "generate-go", "generate")
     assert at.session_state["generate.job"].result.request == GenerateRequest(
         prompt=("the tower, old", "Brin wrote"), tokens=4, seed=7
@@ -97,7 +97,7 @@ def test_nothing_to_go_on_from_is_told(ready, monkeypatch):
     at = fine(visit("generate"))
     fine(at.text_area(key="generate.prompt").set_value(" \n ").run())
     press(at, "generate-go")
-    assert "prompt: choose at least one." in text(at)
+    assert "Write at least one beginning." in text(at)
     assert "generate.job" not in at.session_state
     monkeypatch.setenv("PALIMPSEST_PUBLIC", "1")
     fine(at.text_area(key="generate.prompt").set_value("tower " * 80).run())

@@ -4,6 +4,7 @@ import json
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gguf
@@ -167,9 +168,29 @@ def test_other_kinds_of_models_are_refused_before_their_weights_are_read(tmp_pat
         plan(ModelSpec(source=str(tmp_path / "t5"), device="cpu"))
 
 
-def test_a_hub_id_without_a_network_says_what_to_do():
-    with pytest.raises(ModelUnavailable, match=r"“nobody/no-such-model” could not be read.*Check the name"):
+@pytest.mark.parametrize("answer", [None, 503])
+def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch, answer):
+    asked: list[tuple[str, float]] = []
+
+    def head(address: str, *, timeout: float, **_: Any) -> Any:
+        asked.append((address, timeout))
+        if answer is None:
+            raise ConnectionError("Name or service not known")
+        return SimpleNamespace(status_code=answer)
+
+    monkeypatch.setattr("analysis.hub_reach.get_session", lambda: SimpleNamespace(head=head))
+    monkeypatch.setattr("analysis.loading.AutoConfig.from_pretrained", None)  # never got to
+    with pytest.raises(ModelUnavailable, match=r"“nobody/no-such-model” is not on this machine.*cannot be reached.*or"):
         load("nobody/no-such-model")
+    assert len(asked) == 1
+    assert asked[0][1] <= 5
+
+
+@pytest.mark.parametrize("name", ["bad id", "a..b", "x/", "a/b--c", "Ünï/cöde", "x" * 200])
+def test_what_is_no_hub_id_is_refused_without_asking(monkeypatch, name):
+    monkeypatch.setattr("analysis.hub_reach.get_session", None)
+    with pytest.raises(ModelUnavailable, match=r"could not be read: .*Check the name"):
+        load(name)
 
 
 @pytest.mark.parametrize("device", ["toaster", "cuda:99", "cpu:3", "xla", ""])
@@ -431,6 +452,7 @@ def test_all_of_a_hub_id_is_read_at_one_revision(saved, monkeypatch, asked):
 
         monkeypatch.setattr(f"analysis.loading.{kind.__name__}.from_pretrained", read)
 
+    monkeypatch.setattr("analysis.loading.refuse_unreached", lambda *_: None)
     reading("config", transformers.AutoConfig)
     reading("tokenizer", transformers.AutoTokenizer)
     reading("weights", transformers.AutoModelForCausalLM)

@@ -215,3 +215,25 @@ def neurons_again(result: NeuronsResult) -> NeuronsResult:
 
     data, arrays = pack(result)
     return unpack(NeuronsResult, data, arrays)
+
+
+def test_a_run_may_be_ended_between_any_two_products(tiny: LanguageModel, monkeypatch) -> None:
+    """With a long prompt there are many between two steps that are told."""
+    monkeypatch.setattr("analysis.frozen_lens.WORDS", 8)
+    products, heard, most = 0, 0, 0
+    inside = torch.Tensor.exp_
+
+    def counted(numbers: torch.Tensor) -> torch.Tensor:
+        nonlocal products, most
+        products += 1
+        most = max(most, products - heard)
+        return inside(numbers)
+
+    def report(*_: object) -> None:
+        nonlocal heard
+        heard = products
+
+    monkeypatch.setattr(torch.Tensor, "exp_", counted)
+    neurons(tiny, NeuronsRequest(prompt=PROMPT, draws=1), report)
+    assert products > 50
+    assert most == 1

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
@@ -97,6 +98,33 @@ def test_a_table_asks_which_column_is_which(ready, monkeypatch):
     assert "1 of 1 record read as table." in text(at)
 
 
+def test_the_form_stays_while_there_are_no_cases(ready, monkeypatch):
+    upload(monkeypatch, "cases.csv", TABLE)
+    at = fine(visit("evaluate"))
+    at.session_state["evaluate-source"] = "A file of mine"
+    fine(at.run())
+    fine(at.selectbox(key="evaluate-map-prompt").set_value("question").run())
+    fine(at.pills(key="evaluate.methods").set_value(["ft"]).run())
+    fine(at.toggle(key="evaluate.free").set_value(False).run())
+    monkeypatch.setattr(st, "file_uploader", lambda *args, **kwargs: None)
+    assert "Drop a file of cases here" in text(fine(at.run()))
+    assert at.pills(key="evaluate.methods").value == ["ft"]
+    assert at.button(key="evaluate-go").disabled
+    fine(fine(at.switch_page("../pages/lens.py").run()).switch_page("../pages/evaluate.py").run())
+    upload(monkeypatch, "cases.csv", TABLE)
+    assert "1 of 1 record read as table." in text(fine(at.run()))
+    assert (at.pills(key="evaluate.methods").value, at.toggle(key="evaluate.free").value) == (["ft"], False)
+    upload(monkeypatch, "other.csv", TABLE.replace("question", "asked"))
+    assert "Say which column is the prompt" in text(fine(at.run()))
+
+
+def test_what_was_said_of_a_model_stays_while_another_page_is_looked_at(ready):
+    at = fine(visit("models"))
+    fine(at.text_input(key="model-source").set_value("owner/name").run())
+    fine(at.switch_page("../pages/lens.py").run())
+    assert fine(at.switch_page("../pages/models.py").run()).text_input(key="model-source").value == "owner/name"
+
+
 def test_no_method_is_no_edit_alone(ready):
     at = fine(visit("evaluate"))
     at.session_state["evaluate.methods"] = []
@@ -130,7 +158,9 @@ def test_a_stream_of_edits_on_our_facts(ready, monkeypatch):
     result = at.session_state["lifelong.job"].result
     assert result.milestones == [0, 1, 2]
     assert run_of(STUDIES["lifelong"], "key", result).title == "2 facts in a row"
-    assert "After **2** edits with Fine" in text(at)
+    alone = replace(result, request=result.request.model_copy(update={"cases": result.request.cases[:1]}))
+    assert run_of(STUDIES["lifelong"], "key", alone).title == "1 fact in a row"
+    assert "After **2 edits** with Fine" in text(at)
     assert [chart.alt.split(":")[0] for chart in charts(at)] == ["What is left", "Facts still said at the end, by age"]
     assert list(at.dataframe[0].value["Edits"]) == [0, 1, 2]
     assert "Perplexity" in at.dataframe[0].value

@@ -21,6 +21,7 @@ from tests.visiting import (
     LINK,
     MAIN,
     WAIT,
+    address,
     charts,
     fine,
     forget_services,
@@ -90,7 +91,7 @@ def test_a_link_fills_the_form(ready):
     assert held == {
         "prompt": PROMPT, "subject": SUBJECT, "answer": "river", "kinds": ["state", "mlp"], "samples": 3, "sigma": 0.2,
     }  # fmt: skip
-    assert dict(at.query_params) == {**LINK, "answer": "river"}
+    assert address(at) == {**LINK, "answer": "river"}
 
 
 def test_a_link_may_leave_the_prompt_to_the_form(ready):
@@ -145,7 +146,7 @@ def test_a_page_switch_keeps_form_and_figure(ready):
     assert at.session_state["trace.prompt"] == PROMPT
     assert at.session_state["trace.kinds"] == ["state", "mlp"]
     assert [chart.alt for chart in charts(at)] == before
-    assert dict(at.query_params) == LINK
+    assert address(at) == LINK
 
 
 def test_another_layer_of_the_same_row(ready):
@@ -212,7 +213,7 @@ def test_a_trace_of_nothing_is_refused(ready):
     at.session_state["trace.kinds"] = []
     fine(at.run())
     press(at, "trace-go")
-    assert "kinds: choose at least one." in text(at)
+    assert "kinds: choose at least one (what to repair" in text(at)
     assert "trace.job" not in at.session_state
 
 
@@ -264,7 +265,7 @@ def test_a_link_with_rare_values_keeps_them(ready, page, query):
     at = fine(visit(page, **(LINK if page == "trace" else {}) | query))
     assert not at.error
     for name, value in query.items():
-        assert as_number(at.query_params[name]) == as_number(value)
+        assert as_number(address(at)[name]) == as_number(value)
 
 
 def as_number(value: str | list[str]) -> float | str:
@@ -319,7 +320,7 @@ def test_a_run_and_an_example_of_another_study_side_by_side(ready, monkeypatch):
     at = fine(visit("compare", one=f"{one.study}:{one.key}", other=f"{other.study}:{other.key}"))
     assert len(charts(at)) == 3
     assert {"Where is the fact kept?", "What would each state say?"} <= set(re.findall(r"### (.*)", text(at)))
-    assert lens.session_state["lens.job"].key in str(dict(at.query_params))
+    assert lens.session_state["lens.job"].key in str(address(at))
     names = at.selectbox(key="compare.0").options
     assert any("example" in name for name in names)
     gone = fine(visit("compare", one="trace:0123abc", other=f"{other.study}:{other.key}"))

@@ -11,7 +11,7 @@ from editors.drift_result import DriftRequest
 from editors.stack import EditStack, Layer
 from tests.test_cli_drift import PROBES
 from tests.test_drift import PROMPT, SUBJECT, edit_of
-from tests.visiting import charts, fine, numbers, offered, press, text, until, visit
+from tests.visiting import address, charts, fine, numbers, offered, press, text, until, visit
 
 LINK = {"prompt": PROMPT, "subject": SUBJECT, "answer": "city"}
 
@@ -50,7 +50,7 @@ def test_the_form_takes_what_tests_the_edit(ready, tiny):
 def test_a_link_is_not_overwritten(ready, tiny):
     at = with_edit(tiny, **LINK)
     assert at.session_state[slot("drift", "prompt")] == PROMPT
-    assert dict(at.query_params) == LINK
+    assert address(at) == LINK
 
 
 def test_the_map_shows_the_numbers(ready, tiny):

@@ -1,10 +1,12 @@
 """Visitors of the pages, in process: follow a link, press, wait, read what stands there."""
 
 import base64
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -103,6 +105,12 @@ def numbers(data: Any) -> np.ndarray:
 def offered(at: AppTest, study: str) -> list[str]:
     """What the export row of a study offers to download."""
     return [one.label for one in at.get("download_button") if f"{study}-export-" in one.proto.id]
+
+
+def address(at: AppTest) -> dict[str, str]:
+    """What the address of the page is made to say of its form."""
+    bar = next(one.proto for one in at.get("bidi_component") if one.proto.component_name.endswith("address_bar"))
+    return dict(parse_qsl(json.loads(bar.json)["query"], keep_blank_values=True))
 
 
 def wrote(at: AppTest) -> AppTest:

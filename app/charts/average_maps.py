@@ -10,6 +10,7 @@ from app.charts.palette import Palette
 from app.charts.token_map import token_map
 from app.charts.trace_maps import TITLES
 from app.charts.words import percent
+from editors.case import counted
 
 SUBJECT_ROWS = (0, 1, 2)
 CURVES = (("first subject token", 2, "dot"), ("last subject token", 0, "solid"), ("last token", 1, "solid"))
@@ -62,8 +63,8 @@ def average_alt(result: AverageResult, kind: str) -> str:
     """What a map of averages shows, in a sentence."""
     early, late = result.peak(kind, "last subject token"), result.peak(kind, "last token")
     return (
-        f"{TITLES[kind]}, mean over {len(result.ids)} facts: the last subject token peaks at layer {early[0]} with "
-        f"{percent(early[1])}, the last token at layer {late[0]} with {percent(late[1])}."
+        f"{TITLES[kind]}, mean over {counted(len(result.ids), 'fact')}: the last subject token peaks at layer "
+        f"{early[0]} with {percent(early[1])}, the last token at layer {late[0]} with {percent(late[1])}."
     )
 
 

@@ -44,7 +44,7 @@ def average(result: AverageResult) -> str:
     """Under the averages."""
     effect, width = result.total_effect
     return (
-        f":gray[:small[★ subject. Ink: points of probability regained. Mean over {len(result.ids)} facts, "
+        f":gray[:small[★ subject. Ink: points of probability regained. Mean over {counted(len(result.ids), 'fact')}, "
         f"{result.request.samples} noise samples each; blurring "
         f"takes {100 * effect:.0f} ± {100 * width:.0f} points away (total effect).]]"
     )
@@ -99,8 +99,8 @@ def knockout(result: KnockoutResult) -> str:
     return (
         ":gray[:small[Relative change of the answer’s probability when the last word may not look at the subject, the "
         f"page’s answer or the words behind it, in {result.window} layers around each; mean and 95 % interval over "
-        f"{len(result.examples)} facts (attention knock-out). The scale ends at +200{THIN}%; a small probability can "
-        "grow many times over.]]"
+        f"{counted(len(result.examples), 'fact')} (attention knock-out). The scale ends at +200{THIN}%; a small "
+        "probability can grow many times over.]]"
     )
 
 
@@ -131,9 +131,9 @@ def drift_correlation(result: DriftsResult) -> str:
     """How drift goes with what is lost."""
     found = result.correlation()
     return (
-        f"Correlation {found.r:.2f} (95 % interval {found.low:.2f} to {found.high:.2f}), {found.n} prompts."
+        f"Correlation {found.r:.2f} (95 % interval {found.low:.2f} to {found.high:.2f}), {counted(found.n, 'prompt')}."
         if found.r == found.r
-        else f"{found.n} prompts: too few for a correlation."
+        else f"{counted(found.n, 'prompt')}: too few for a correlation."
     )
 
 

@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 from app.charts.frame import HALVES, axes, framed, name_ends, thumbnail_of
 from app.charts.palette import Palette
 from app.charts.words import percent
+from editors.case import counted
 from editors.lifelong_result import LifelongResult
 
 LINES = (("rewrite", "the facts", 3), ("paraphrase", "in other words", 4), ("neighbour", "neighbours", 5))
@@ -66,7 +67,7 @@ def age_bars(result: LifelongResult, palette: Palette) -> go.Figure:
             textangle=0, constraintext="none",
             textfont={"color": palette.paper, "size": 13},
             hovertext=[
-                f"{title} edits ago: {percent(mean.value)} of {mean.n} facts"
+                f"{title} edits ago: {percent(mean.value)} of {counted(mean.n, 'fact')}"
                 for title, (_, _, mean) in zip(titles, ages, strict=True)
             ],
             hovertemplate="%{hovertext}<extra></extra>",
@@ -94,7 +95,7 @@ def retention_alt(result: LifelongResult) -> str:
         kept = [(name, result.kept(at, kind)) for kind, name, _ in LINES if at or kind == "neighbour"]
         told = [f"{name} {percent(mean.value)}" for name, mean in kept if mean]
         told += [f"{ABLE} {percent(float(result.abilities[at].mean()))}"] if result.groups else []
-        parts.append(f"after {count} edits {', '.join(told)}")
+        parts.append(f"after {counted(count, 'edit')} {', '.join(told)}")
     return f"What is left: {'; '.join(parts)}."
 
 

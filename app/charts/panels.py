@@ -40,6 +40,7 @@ from app.charts.marked import escape
 from app.charts.palette import Palette
 from app.charts.words import percent, word
 from app.evaluate_words import NAMES, PROTOCOL_WORDS
+from editors.case import counted
 from editors.drift_result import DriftResult, DriftsResult
 from editors.edit import Edit
 from editors.evaluate_result import EvaluateResult, Protocol
@@ -216,7 +217,7 @@ def _(result: DriftResult, palette: Palette) -> list[Panel]:
 
 @panels.register
 def _(result: DriftsResult, palette: Palette) -> list[Panel]:
-    more = f"Mean over {len(result.prompt)} prompts."
+    more = f"Mean over {counted(len(result.prompt), 'prompt')}."
     said = f"{captions.drift_correlation(result)} ● same subject, ◇ neighbour after the edit."
     return [
         Panel("Attention to the subject", drift_maps.mean_drift_map(result, None, palette), f"{captions.DRIFT} {more}"),

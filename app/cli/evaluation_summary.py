@@ -45,7 +45,7 @@ def evaluate_summary(result: EvaluateResult) -> str:
         if told:
             parts.append(f"{name}: {meaning}\n{columns(told, ('method', 'texts', 'cases'))}")
     if result.left_out:
-        parts.append(f"{len(result.left_out)} prompts this tokenizer cannot read are left out.")
+        parts.append(f"{counted(len(result.left_out), 'prompt')} this tokenizer cannot read left out.")
     return "\n\n".join([*parts, *result.faults])
 
 
@@ -58,7 +58,7 @@ def abilities_summary(result: AbilitiesResult) -> str:
     title = f"{model_line(result.model)}, right by likelihood; chance is {100 * CHANCE:.0f} %"
     parts = [f"{title}\n{columns(rows, ('group', 'right %', 'questions'))}"]
     if result.left_out:
-        parts.append(f"{len(result.left_out)} questions this tokenizer cannot read were left out.")
+        parts.append(f"{counted(len(result.left_out), 'question')} this tokenizer cannot read left out.")
     return "\n\n".join(parts)
 
 
@@ -77,7 +77,7 @@ def quiz_summary(result: QuizResult) -> str:
     parts = [f"{title}\n{columns(dimensions, ('method', *(f'{name} %' for name in DIMENSIONS)))}"]
     parts.append(f"Form by form, %\n{columns(forms, ('form', *result.versions))}")
     if result.skipped:
-        parts.append(f"{len(result.skipped)} cases were not asked: " + "; ".join(result.skipped[:3]) + ".")
+        parts.append(f"{counted(len(result.skipped))} not asked: " + "; ".join(result.skipped[:3]) + ".")
     return "\n\n".join([*parts, *result.faults])
 
 
@@ -120,4 +120,6 @@ def reach_summary(result: ReachResult) -> str:
         for mean in [next(iter(means.values()))]
     ]
     said = columns(rows, ("method", *(f"{name} %" for name in scores), "cases"))
-    return "\n\n".join([f"{model_line(result.model)}, {len(result.request.cases)} chains\n{said}", *result.faults])
+    return "\n\n".join(
+        [f"{model_line(result.model)}, {counted(len(result.request.cases), 'chain')}\n{said}", *result.faults]
+    )

@@ -11,6 +11,7 @@ from app.cli.editing import stacked
 from app.cli.files import add_outputs, check_outputs, write_outputs
 from app.cli.flags import add_model_flags, follow, loaded
 from app.cli.terminal import Bar, columns
+from editors.case import counted
 from editors.harness import EXTRA, Opinion
 
 
@@ -50,7 +51,7 @@ def run(args: Namespace) -> int:
          one.n)
         for one in found
     ]  # fmt: skip
-    print(f"{lm.name}, {len(edits)} edits, by lm-eval {version}")
+    print(f"{lm.name}, {counted(len(edits), 'edit')}, by lm-eval {version}")
     print(columns(rows, ("task", "metric", "value", "standard error", "n")))
     return 0
 

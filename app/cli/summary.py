@@ -23,6 +23,7 @@ from app.cli import conflict_summary, evaluation_summary
 from app.cli.terminal import columns, model_line, shades, word
 from app.tables import table
 from editors.abilities_result import AbilitiesResult
+from editors.case import counted
 from editors.drift_result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
 from editors.evaluate_result import EvaluateResult
 from editors.layers_result import LayersResult
@@ -89,7 +90,7 @@ def _average(result: AverageResult) -> str:
         f"({result.high.mean():.3f} to {result.low.mean():.3f})."
     ]
     if result.skipped:
-        parts.append(f"{len(result.skipped)} facts were left out; the JSON file says why.")
+        parts.append(f"{counted(len(result.skipped), 'fact')} left out; the JSON file says why.")
     for kind, mean in result.mean.items():
         top = float(np.nanmax(mean)) if not np.isnan(mean).all() else 0.0
         rows = []
@@ -194,7 +195,7 @@ def _hops(result: HopsResult) -> str:
         lines.append((name, f"│{shades(mean, low, high)}│", f"{low:.1f} to {high:.1f}"))
     parts.append(f"mean log-probability by layer (lens)\n{columns(lines)}")
     if result.skipped:
-        parts.append(f"{len(result.skipped)} chains could not be asked; the JSON file says why.")
+        parts.append(f"{counted(len(result.skipped), 'chain')} that could not be asked; the JSON file says why.")
     return "\n\n".join(parts)
 
 
@@ -283,7 +284,7 @@ def _drifts(result: DriftsResult) -> str:
         backs = [(run, float(mean)) for run, mean in zip(PATCHED, means, strict=True)]
         parts.append(columns(backs, (f"the {int(failing.sum())} that fail", "P(right answer)")))
     if result.skipped:
-        parts.append(f"{len(result.skipped)} prompts were left out; the JSON file says why.")
+        parts.append(f"{counted(len(result.skipped), 'prompt')} left out; the JSON file says why.")
     return "\n\n".join(parts)
 
 

@@ -4,6 +4,7 @@ Each is a components v2 element whose style lives in its own shadow root, so not
 Text reaches the page by `textContent` alone and colours come from the theme, so both lights work unasked.
 """
 
+from app.components.address_bar import say_address
 from app.components.answer import answer
 from app.components.copy_link import copy_button
 from app.components.picture import picture_buttons
@@ -23,6 +24,7 @@ __all__ = [
     "plates",
     "rail",
     "remember",
+    "say_address",
     "theme_light",
     "theme_seen",
     "token_strip",

@@ -8,11 +8,24 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Server, start_server
-from tests.browser.visits import EIFFEL, SLOW, figure, follow, no_fault, press_trace, progress
+from tests.browser.visits import COLOSSEUM, EIFFEL, SLOW, WALL, figure, follow, no_fault, press_trace, progress
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("", "trace", "average", "lens", "models")
+PAGES = (
+    "",
+    "trace",
+    "average",
+    "lens",
+    "drift",
+    "conflict",
+    "neurons",
+    "edit",
+    "evaluate",
+    "generate",
+    "compare",
+    "models",
+)
 
 
 def test_a_first_hit_beside_the_start_page_keeps_the_shell(browser: Browser, tmp_path: Path) -> None:
@@ -65,24 +78,92 @@ def test_the_other_light_recolours_the_figures(page: Page, server: Server) -> No
     no_fault(page)
 
 
-def test_the_console_stays_quiet(page: Page, server: Server) -> None:
+def test_the_console_stays_quiet_and_everything_asked_for_is_there(page: Page, server: Server) -> None:
     said: list[str] = []
     page.on("pageerror", lambda error: said.append(str(error)))
-    page.on(
-        "console",
-        lambda message: (
-            said.append(f"{message.text} {message.location.get('url')}")
-            # Streamlit looks for itself under the page's own path before it looks at the root.
-            if message.type == "error" and "/_stcore/" not in (message.location.get("url") or "")
-            else None
-        ),
-    )
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("response", lambda answer: said.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
     for path in PAGES:
         page.goto(f"{server.url}/{path}")
         expect(page.get_by_role("heading", name="Written over")).to_be_visible()
         page.wait_for_timeout(500)
         no_fault(page)
     assert said == []
+
+
+def test_back_leads_to_the_page_before_at_once_and_its_form_is_as_it_was_left(page: Page, server: Server) -> None:
+    follow(page, server, **WALL)
+    prompt = page.get_by_role("textbox", name="Prompt")
+    prompt.fill(COLOSSEUM["prompt"])
+    prompt.press("Enter")
+    expect(page).to_have_url(re.compile("Colosseum"))
+    page.get_by_role("link", name="Lens", exact=True).click()
+    expect(page.get_by_role("heading", name="What would each state say?")).to_be_visible()
+    expect(page).to_have_url(re.compile("lens.*Eiffel"))
+    page.get_by_role("link", name="Models", exact=True).click()
+    expect(page.get_by_role("heading", name="Which model?")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="What would each state say?")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Where is the fact kept?")).to_be_visible()
+    expect(prompt).to_have_value(COLOSSEUM["prompt"])
+    expect(page).to_have_url(re.compile("Colosseum"))
+
+
+CUT = """() => [...document.querySelectorAll('button p')].filter((label) => {
+    if (!label.getClientRects().length) return false
+    if (label.parentElement.scrollWidth > label.parentElement.clientWidth + 1) return true
+    const walk = document.createTreeWalker(label, NodeFilter.SHOW_TEXT), range = document.createRange()
+    for (let node; (node = walk.nextNode());) for (const word of node.data.matchAll(/\\S+/g)) {
+        range.setStart(node, word.index)
+        range.setEnd(node, word.index + word[0].length)
+        if (range.getClientRects().length > 1) return true
+    }
+    return false
+}).map((label) => label.innerText)"""
+
+
+@pytest.mark.parametrize("width", [390, 720])
+def test_every_button_can_be_read_on_a_phone_and_enlarged(browser: Browser, server: Server, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900}, device_scale_factor=2)
+    for path in PAGES:
+        page.goto(f"{server.url}/{path}")
+        expect(page.get_by_role("heading", level=1).or_(page.get_by_role("heading", level=2)).first).to_be_visible()
+        page.wait_for_timeout(1500)
+        assert page.evaluate(CUT) == [], path
+    page.close()
+
+
+RING = """() => {
+    let at = document.activeElement
+    while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement
+    if (at === document.body) return null
+    const ringed = [at, at.closest('label')].some((one) => {
+        if (!one) return false
+        const { outlineStyle, outlineWidth } = getComputedStyle(one), { width, height } = one.getBoundingClientRect()
+        return outlineStyle === 'solid' && parseFloat(outlineWidth) >= 2 && width > 8 && height > 8
+    })
+    return [`${at.tagName} ${at.role ?? ''} ${at.ariaLabel ?? at.innerText}`, ringed]
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_focus_is_seen_wherever_the_keyboard_leads(browser: Browser, server: Server, scheme: str) -> None:
+    page = browser.new_page(viewport={"width": 1440, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
+    seen = 0
+    for path in ("trace", "evaluate", "models"):
+        page.goto(f"{server.url}/{path}")
+        expect(page.get_by_role("heading", name="Written over")).to_be_visible()
+        page.wait_for_timeout(2000)
+        for _ in range(50):
+            page.keyboard.press("Tab")
+            at = page.evaluate(RING)
+            if at is None:
+                break
+            seen += 1
+            assert at[1], (path, at[0])
+    assert seen > 60
+    page.close()
 
 
 def test_nothing_scrolls_sideways_on_a_phone(browser: Browser, server: Server) -> None:
