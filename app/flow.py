@@ -265,8 +265,10 @@ def watch(page: str, outcome: Callable[[], None], also: tuple[str, ...] = ()) ->
     def drawn() -> None:
         begun = time.thread_time()
         outcome()
-        if open_jobs():
-            pulse(pause(session_id(), time.thread_time() - begun), key=f"{page}-pulse")
+        if going := open_jobs():
+            job = job_of(going[0])
+            left = job.seconds_left if job is not None else None
+            pulse(pause(session_id(), time.thread_time() - begun, left=left), key=f"{page}-pulse")
 
     for name in open_jobs():
         st.session_state[f"{name}.watching"] = True
