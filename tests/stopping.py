@@ -40,7 +40,7 @@ def goes_on_to_the_same_end(study: Study, lm: Any, request: Any) -> list[Any]:
     assert study.resumable
     unfinished = [part for part in parts if not part.complete]
     assert unfinished
-    assert [part.cells[0] for part in unfinished] == sorted({part.cells[0] for part in unfinished})
+    assert [part.cells[0] for part in unfinished] == sorted(part.cells[0] for part in unfinished)
     for part in unfinished:
         stored = unpack(study.result, *pack(part))
         first: list[Any] = []

@@ -90,11 +90,13 @@ DRAWN: dict[str, tuple[str, Callable[[Any], list[Any]]]] = {
     "drift": ("drift", lambda lm: parts_of(STUDIES["drift"], lm, DRIFT)),
     "generate": ("generate", lambda lm: parts_of(STUDIES["generate"], lm, REQUESTS["generate"])),
     "average": ("average", lambda lm: [averaged(lm.card())]),
+    "quiz": ("evaluate", lambda lm: parts_of(STUDIES["quiz"], lm, REQUESTS["quiz"])),
+    "lifelong": ("evaluate", lambda lm: parts_of(STUDIES["lifelong"], lm, REQUESTS["lifelong"])),
 }
 
 
 @pytest.mark.parametrize("name", list(DRAWN))
-def test_every_partial_is_drawn_by_its_page(ready, tiny, name):
+def test_every_partial_is_drawn_by_its_page(ready, tiny, short, name):
     page, parts = DRAWN[name]
     seen = parts(tiny)
     assert seen
