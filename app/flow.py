@@ -204,6 +204,12 @@ def follow(
     return result
 
 
+def nothing_yet(page: str, text: str) -> None:
+    """What to press, where there is nothing to show; not while a run of the page waits or goes on."""
+    if (job := job_of(page)) is None or job.over:
+        st.markdown(text)
+
+
 def _stored_without(page: str, study: Study, request: Request, edits: tuple[Edit, ...]) -> None:
     """A word on the result that lies in the store for the model without the edits that are on."""
     if not edits or study.on_edits or (key := services().key(request, spec())) is None:
@@ -267,7 +273,7 @@ def watch(page: str, outcome: Callable[[], None], also: tuple[str, ...] = ()) ->
         outcome()
         if going := open_jobs():
             job = job_of(going[0])
-            left = job.seconds_left if job is not None else None
+            left = None if job is None else 0.0 if job.cancelled.is_set() else job.seconds_left
             pulse(pause(session_id(), time.thread_time() - begun, left=left), key=f"{page}-pulse")
 
     for name in open_jobs():
@@ -289,6 +295,9 @@ def progress(page: str, unit: str | None, *, preview: bool = False) -> None:
     if job is None or job.over:
         return
     with st.container(horizontal=True, vertical_alignment="center", key=f"{page}-progress"):
+        if job.cancelled.is_set():
+            st.progress(min(1.0, job.share), text="It is being stopped.")
+            return
         ahead = services().worker.ahead(job)
         loading = [other for other in ahead if other.study is None]
         if loading and len(ahead) == 1:

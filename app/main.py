@@ -36,9 +36,10 @@ page = st.navigation(
     position="top",
 )
 follow()
-margin()
+runs = margin()
 with st.sidebar:
     theme_light()
 with st.container(horizontal_alignment="center"), st.container(width=980):
     page.run()
+runs()
 services().begin()

@@ -40,7 +40,7 @@ def outcome() -> None:
     """Progress, then map, answers and card."""
     result = flow.follow(PAGE, STUDY, request, "steps", edits=edits)
     if result is None:
-        st.markdown("No heads found yet. Press **Find the heads**.")
+        flow.nothing_yet(PAGE, "No heads found yet. Press **Find the heads**.")
         return
     many = flow.result_for("conflict", MANY, conflict_form.many_request(), edits)
     many = many if many is not None and many.scored else None

@@ -122,7 +122,7 @@ def outcome() -> None:
         neurons_view.show(result)
         table_twin(result)
     elif found is None:
-        st.markdown("Nothing found yet. Press **Find**.")
+        flow.nothing_yet(PAGE, "Nothing found yet. Press **Find**.")
 
 
 flow.watch(PAGE, outcome, also=(HOPS_NOW, HOPS_BEFORE))
