@@ -57,7 +57,7 @@ model: setup
 
 browser: setup-dev
 	@echo "== A browser for the tests"
-	@$(BIN)/python -m tests.browser.chromium --install
+	@$(BIN)/python -m app.bench.chromium --install
 
 $(VENV)/.made:
 	@echo "== Making a Python environment in $(VENV)"

@@ -83,8 +83,11 @@ class Source:
         seed: int,
         wording: int = 0,
         file: str | None = None,
+        known: dict[str, bool] | None = None,
     ):
+        """`known`: of prompts that were asked before, whether they are answered from memory; it grows."""
         self.lm, self.at_least = lm, at_least
+        self.known = {} if known is None else known
         self.skipped: list[str] = []
         if file:
             made = self._of_file(file, form, seed)
@@ -118,7 +121,9 @@ class Source:
             step(len(found))
             try:
                 item = item_of(self.lm, conflict)
-                if not knows(self.lm, item, self.at_least):
+                if conflict.text not in self.known:
+                    self.known[conflict.text] = knows(self.lm, item, self.at_least)
+                if not self.known[conflict.text]:
                     continue
             except WorkbenchError as error:
                 self.skipped.append(f"{conflict.id}: {error}")

@@ -15,6 +15,7 @@ from analysis.boundary import ended
 from analysis.conflict_prompts import Corruption, Format, conflict_in
 from analysis.errors import BadRequest
 from analysis.framing import Prompted
+from analysis.stepwise import Stepwise
 
 Side = Literal["memory", "context"]
 SIDES: tuple[Side, ...] = ("memory", "context")
@@ -123,6 +124,12 @@ class Scores:
     logit_half: np.ndarray
     attribution: np.ndarray | None  # (L, H) attribution patching's guess of that; None for paths to inputs
     direct: np.ndarray | None  # (L, H) direct logit attribution of it; None where parts do not add up
+
+    @classmethod
+    def blank(cls, layers: int, heads: int) -> "Scores":
+        """Of no prompts."""
+        nothing = np.full((layers, heads), np.nan)
+        return cls(nothing, nothing, nothing, nothing, nothing, nothing, attribution=None, direct=None)
 
     def balance(self, rank_by: Rank = "probability") -> np.ndarray:
         """(L, H): above zero where the head speaks for memory, below where it speaks for the page."""
@@ -235,8 +242,11 @@ class Example:
 
 
 @dataclass(frozen=True)
-class ConflictResult:
-    """Heads over many conflicts, and what silencing them does to others."""
+class ConflictResult(Stepwise):
+    """Heads over many conflicts, and what silencing them does to others.
+
+    Stopped: blank scores until heads were found, the outcomes that were counted, and what the run goes on from.
+    """
 
     request: ConflictRequest
     model: dict[str, Any]
@@ -248,6 +258,13 @@ class ConflictResult:
     chosen: dict[str, int]  # k of each side, chosen on validation; empty without validation
     skipped: list[str]
     provenance: dict[str, Any] = field(default_factory=dict)
+    known: dict[str, bool] = field(default_factory=dict)  # prompts asked without the page; none at the end
+    paths: list[np.ndarray] = field(default_factory=list)  # what heads found are scored by; none once they are
+
+    @property
+    def scored(self) -> bool:
+        """Whether heads were found."""
+        return bool(np.isfinite(self.scores.memory).any())
 
     def outcome(self, treatment: str, side: str = "", k: int = 0) -> Outcome | None:
         """The outcome of a treatment, if there is one."""

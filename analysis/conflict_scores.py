@@ -38,8 +38,15 @@ class Finding:
     scores: Scores
 
 
-def find(lm: "LanguageModel", items: Sequence[Item], option: Corruption, seed: int, report: Report = silent) -> Finding:
-    """Path-patch all heads of some conflicts, and rank them cheaply beside it.
+def find(
+    lm: "LanguageModel",
+    items: Sequence[Item],
+    option: Corruption,
+    seed: int,
+    report: Report = silent,
+    parts: list[tuple[Tensor, ...]] | None = None,
+) -> Finding:
+    """Path-patch all heads of some conflicts, and rank them cheaply beside it. `parts`: see `patched_heads`.
 
     `mean`: a head is given the mean of what it gives at the last token of the other prompts of the relation; of
     `MEANS` corrupted ones where there are none.
@@ -47,7 +54,7 @@ def find(lm: "LanguageModel", items: Sequence[Item], option: Corruption, seed: i
     clean = endings(lm, [item.tokens for item in items])
     twins, corrupted = _corrupted(lm, items, clean, option, seed)
     ids = answer_ids(items)
-    patched = patched_heads(lm, clean, corrupted, ids, report)
+    patched = patched_heads(lm, clean, corrupted, ids, report, parts)
     relative, logits = patched.relative, patched.logit_difference
     direct = direct_effects(lm, clean, corrupted, ids)
     scores = Scores(

@@ -7,8 +7,9 @@ whose two scores lie farthest apart are silenced at all tokens. k is chosen on c
 those the heads were found on nor those they are tested on.
 """
 
+import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from analysis.conflict_result import (
     HeadsRequest,
     HeadsResult,
     Outcome,
+    Scores,
     Side,
     Writes,
     head_name,
@@ -49,6 +51,11 @@ INSTRUCTIONS: dict[Side, str] = {
     "memory": "Answer from the text, whatever you know yourself.\n",
 }
 """By the side that an instruction is to keep out, as silencing that side's heads would."""
+KINDS: tuple[tuple[str, Side | None], ...] = (
+    ("none", None), ("ranked", "memory"), ("random", "memory"), ("ranked", "context"), ("random", "context"),
+    ("weakest", None),
+)  # fmt: skip
+"""Treatments, a step each."""
 
 
 @framed
@@ -147,50 +154,166 @@ def what_heads_write(lm: "LanguageModel", clean: Endings) -> Writes:
 
 
 @framed
-def conflict(lm: "LanguageModel", request: ConflictRequest, report: Report = silent) -> ConflictResult:
-    """Find heads on some conflicts, choose k on others, and test on others again."""
-    started = time.perf_counter()
-    wanted = (request.find, request.validation, request.test)
-    parts, skipped = _parts(lm, request, report)
-    total = sum(wanted)
-    finding = find(
-        lm, parts[0], request.corruption, request.seed, _within(report, total, len(parts[0]), "finding heads")
-    )
-    scores = finding.scores
-    orders = {side: scores.ranked(side, request.rank_by) for side in SIDES}
-    chosen = _chosen(lm, parts[1], orders, max(request.ks)) if parts[1] else {}
-    report(request.find + request.validation, total, "silencing heads")
-    found = _tested(lm, parts, request, orders, scores.memory, scores.context, chosen)
-    report(total, total, "done")
-    twins = {item.conflict.id: made.text for item, made in zip(finding.items, finding.twins, strict=True)}
-    examples = [
-        item.example(name, twins.get(item.conflict.id, "") if name == "find" else "")
-        for name, items in zip(("find", "validation", "test"), parts, strict=True)
-        for item in items
-    ]
-    return ConflictResult(
-        request=request,
-        model=lm.card(),
-        examples=examples,
-        scores=scores,
-        memory_heads=[head_name(head) for head in orders["memory"]],
-        context_heads=[head_name(head) for head in orders["context"]],
-        outcomes=found,
-        chosen=chosen,
-        skipped=skipped,
-        provenance=provenance(time.perf_counter() - started),
-    )
+def conflict(
+    lm: "LanguageModel", request: ConflictRequest, report: Report = silent, *, resume_from: ConflictResult | None = None
+) -> ConflictResult:
+    """Find heads on some conflicts, choose k on others, and test on others again.
+
+    Steps: the conflicts, asked one by one; the scores of all heads, in batches of prompts; k of either side; the
+    outcomes, one kind of treatment after another. A batch, a choice of k and a kind of treatment are not taken apart.
+    `resume_from`, a stopped result of the same request, has some.
+    """
+    return _Study(lm, request, report, resume_from).run()
 
 
-def _parts(lm: "LanguageModel", request: ConflictRequest, report: Report) -> tuple[list[list[Item]], list[str]]:
+class _Study:
+    """The steps, and what was found so far."""
+
+    def __init__(self, lm: "LanguageModel", request: ConflictRequest, report: Report, begun: ConflictResult | None):
+        self.lm, self.request, self.report, self.begun = lm, request, report, begun
+        self.started = time.perf_counter()
+        self.known = dict(begun.known) if begun else {}
+        flat = [torch.from_numpy(part) for part in begun.paths] if begun else []
+        self.paths = [tuple(flat[at : at + 4]) for at in range(0, len(flat), 4)]
+        self.scores = begun.scores if begun else Scores.blank(lm.n_layers, lm.n_heads)
+        self.examples = list(begun.examples) if begun else []
+        self.outcomes = list(begun.outcomes) if begun else []
+        self.chosen = dict(begun.chosen) if begun else {}
+        self.skipped: list[str] = []
+        self.parts: list[list[Item]] = []
+        self.steps: list[tuple[str, Callable[[], None]]] = [
+            ("asking what is known", self.take),
+            ("finding heads", self.find),
+            *((f"choosing k of {side} heads", functools.partial(self.choose, side)) for side in SIDES),
+            *(("silencing heads", functools.partial(self.test, kind)) for kind in KINDS),
+            ("silencing heads", self.hold),
+            ("asking otherwise", self.ask_otherwise),
+        ]
+        self.done = begun.steps[0] if begun else 0
+
+    def run(self) -> ConflictResult:
+        """All steps that are left."""
+        if self.done:
+            self.take()  # known already, so nothing is asked
+        while self.done < len(self.steps):
+            self.tell()
+            self.steps[self.done][1]()
+            self.done += 1
+        self.tell()
+        return self.result()
+
+    def tell(self, share: float = 0.0) -> None:
+        """How far it is, with what there is; `share` of the step under way."""
+        total = len(self.steps)
+        note = f"steps, {self.steps[self.done][0]}" if self.done < total else "done"
+        self.report(self.done, total, note, self.result(), (self.done + share) / total)
+
+    def within(self, done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
+        """The progress inside a step."""
+        self.tell(done / max(total, 1))
+
+    def take(self) -> None:
+        """The conflicts of all three parts."""
+        self.parts, self.skipped = _parts(self.lm, self.request, self.within, self.known)
+
+    def find(self) -> None:
+        """The scores of all heads."""
+        asked = self.request
+        finding = find(self.lm, self.parts[0], asked.corruption, asked.seed, self.within, self.paths)
+        twins = {item.conflict.id: made.text for item, made in zip(finding.items, finding.twins, strict=True)}
+        self.scores = finding.scores
+        self.examples = [
+            item.example(name, twins.get(item.conflict.id, "") if name == "find" else "")
+            for name, items in zip(("find", "validation", "test"), self.parts, strict=True)
+            for item in items
+        ]
+
+    def heads(self, side: Side) -> list[tuple[int, int]]:
+        """Of a side, strongest first."""
+        return self.scores.ranked(side, self.request.rank_by)
+
+    def choose(self, side: Side) -> None:
+        """K of a side, on validation."""
+        if self.parts[1] and (order := self.heads(side)):
+            self.chosen[side] = _chosen(self.lm, self.parts[1], side, order, max(self.request.ks))
+
+    def test(self, kind: tuple[str, Side | None]) -> None:
+        """Outcomes of one kind of treatment."""
+        if treatments := self.treatments(*kind):
+            self.outcomes += outcomes(self.lm, self.parts[2], treatments)
+
+    def treatments(self, name: str, side: Side | None) -> list[Treatment]:
+        """Nothing silenced; 1 … k of a side; at the asked k random heads of the same layers; the weakest heads."""
+        ks, heads = self.request.ks, self.heads(side) if side else []
+        if name == "none":
+            return [Treatment("none", "", 0, [()])]
+        if name == "weakest":
+            order = np.argsort(np.abs(self.scores.memory) + np.abs(self.scores.context), axis=None, kind="stable")
+            weakest = [(int(i) // self.lm.n_heads, int(i) % self.lm.n_heads) for i in order]
+            return [Treatment(name, "", k, [tuple(weakest[:k])]) for k in ks if k <= len(weakest)]
+        assert side is not None
+        if name == "ranked":
+            most = min(max(ks), len(heads))
+            return [Treatment(name, side, k, [tuple(heads[:k])]) for k in range(1, most + 1)]
+        return [
+            Treatment(name, side, k, random_heads(heads[:k], self.request.draws, self.lm.n_heads, self.request.seed))
+            for k in ks
+            if k <= len(heads)
+        ]
+
+    def hold(self) -> None:
+        """Outcomes with heads held at their mean."""
+        held = [
+            Treatment("mean", side, k, [tuple(heads[:k])])
+            for side in SIDES
+            for heads in (self.heads(side),)
+            for k in sorted({*self.request.ks, self.chosen.get(side, 1)})
+            if k <= len(heads)
+        ]
+        if held:
+            mean = mean_of_heads(self.lm, [item.tokens for item in self.parts[0]])
+            self.outcomes += outcomes(self.lm, self.parts[2], held, mean=mean)
+
+    def ask_otherwise(self) -> None:
+        """Outcomes of what silences no head."""
+        self.outcomes += baselines(self.lm, self.parts[2], self.request.contrast)
+
+    def result(self) -> ConflictResult:
+        """What there is."""
+        before = self.begun.provenance["seconds"] if self.begun else 0.0
+        whole, found = self.done == len(self.steps), bool(self.examples)
+        return ConflictResult(
+            request=self.request,
+            model=self.lm.card(),
+            examples=list(self.examples),
+            scores=self.scores,
+            memory_heads=[head_name(head) for head in self.heads("memory")],
+            context_heads=[head_name(head) for head in self.heads("context")],
+            outcomes=list(self.outcomes),
+            chosen=dict(self.chosen),
+            skipped=list(self.skipped),
+            provenance=provenance(before + time.perf_counter() - self.started),
+            known={} if whole else dict(self.known),
+            paths=[] if found else [part.numpy() for batch in self.paths for part in batch],
+            steps=(self.done, len(self.steps)),
+        )
+
+
+def _parts(
+    lm: "LanguageModel", request: ConflictRequest, report: Report, known: dict[str, bool]
+) -> tuple[list[list[Item]], list[str]]:
     used: set[tuple[str, str]] = set()
     wanted = (request.find, request.validation, request.test)
-    common = (request.at_least, request.seed, request.wording, request.file)
+    common = (request.at_least, request.seed, request.wording, request.file, known)
     first = Source(lm, request.relations, request.form, *common)
     second = Source(lm, request.test_relations or request.relations, request.test_form or request.form, *common)
-    found = [first.take(wanted[0], used, lambda done: report(done, sum(wanted), "asking what is known"))]
+
+    def step(_: int) -> None:
+        report(len(used), sum(wanted))
+
+    found = [first.take(wanted[0], used, step)]
     for count in (wanted[2], wanted[1]):  # the test is filled before the validation
-        found.insert(1, second.take(count, used, lambda done: report(done, sum(wanted), "asking what is known")))
+        found.insert(1, second.take(count, used, step))
     if len(found[0]) < 2 or not found[2]:
         raise BadRequest(
             f"{lm.name} knows {len(used)} of these facts with a probability of at least {request.at_least:.0%}, too "
@@ -200,63 +323,15 @@ def _parts(lm: "LanguageModel", request: ConflictRequest, report: Report) -> tup
     return found, list(dict.fromkeys([*first.skipped, *second.skipped]))
 
 
-def _within(report: Report, all_steps: int, own: int, title: str) -> Report:
-    """The progress of one phase, as the first `own` of `all_steps`."""
+def _chosen(lm: "LanguageModel", items: list[Item], side: Side, order: list[tuple[int, int]], most: int) -> int:
+    """K of a side whose silencing lets the other win most often; the more probable, then the smaller, in a tie."""
+    treatments = [Treatment("ranked", side, k, [tuple(order[:k])]) for k in range(1, min(most, len(order)) + 1)]
 
-    def told(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
-        report(int(own * done / max(total, 1)), all_steps, title)
+    def merit(one: Outcome) -> tuple[float, float, int]:
+        share, probability = (one.context, one.p_context) if side == "memory" else (one.memory, one.p_memory)
+        return float(share[0]), float(probability[0]), -one.k
 
-    return told
-
-
-def _chosen(
-    lm: "LanguageModel", items: list[Item], orders: dict[Side, list[tuple[int, int]]], most: int
-) -> dict[str, int]:
-    """K of each side whose silencing lets the other win most often; the more probable, then the smaller, in a tie."""
-    best: dict[str, int] = {}
-    for side, order in orders.items():
-        treatments = [Treatment("ranked", side, k, [tuple(order[:k])]) for k in range(1, min(most, len(order)) + 1)]
-        if not treatments:
-            continue
-        found = outcomes(lm, items, treatments, clean=False)
-
-        def merit(one: Outcome, side: Side = side) -> tuple[float, float, int]:
-            share, probability = (one.context, one.p_context) if side == "memory" else (one.memory, one.p_memory)
-            return float(share[0]), float(probability[0]), -one.k
-
-        best[side] = max(found, key=merit).k
-    return best
-
-
-def _tested(
-    lm: "LanguageModel",
-    parts: list[list[Item]],
-    request: ConflictRequest,
-    orders: dict[Side, list[tuple[int, int]]],
-    memory: np.ndarray,
-    context: np.ndarray,
-    chosen: dict[str, int],
-) -> list[Outcome]:
-    """Nothing silenced; 1 … k of each side; at the asked k random heads of the same layers and the weakest heads."""
-    test, most = parts[2], max(request.ks)
-    treatments = [Treatment("none", "", 0, [()])]
-    order = np.argsort(np.abs(memory) + np.abs(context), axis=None, kind="stable")
-    weakest = [(int(i) // lm.n_heads, int(i) % lm.n_heads) for i in order]
-    for side, heads in orders.items():
-        treatments += [Treatment("ranked", side, k, [tuple(heads[:k])]) for k in range(1, min(most, len(heads)) + 1)]
-        for k in (k for k in request.ks if k <= len(heads)):
-            draws = random_heads(heads[:k], request.draws, lm.n_heads, request.seed)
-            treatments.append(Treatment("random", side, k, draws))
-    treatments += [Treatment("weakest", "", k, [tuple(weakest[:k])]) for k in request.ks if k <= len(weakest)]
-    found = outcomes(lm, test, treatments)
-    mean = mean_of_heads(lm, [item.tokens for item in parts[0]])
-    held = [
-        Treatment("mean", side, k, [tuple(heads[:k])])
-        for side, heads in orders.items()
-        for k in sorted({*request.ks, chosen.get(side, 1)})
-        if k <= len(heads)
-    ]
-    return [*found, *(outcomes(lm, test, held, mean=mean) if held else []), *baselines(lm, test, request.contrast)]
+    return max(outcomes(lm, items, treatments, clean=False), key=merit).k
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from analysis.chains import Chain
 from analysis.framing import Prompted
+from analysis.stepwise import Stepwise
 
 Ask = Literal["first", "second", "whole", "without_subject", "without_first_hop"]
 ASKED: tuple[Ask, ...] = ("first", "second", "whole", "without_subject", "without_first_hop")
@@ -34,8 +35,8 @@ class HopsRequest(Prompted):
 
 
 @dataclass(frozen=True)
-class HopsResult:
-    """n chains, each asked five ways; Q wordings of the second hop; L layers."""
+class HopsResult(Stepwise):
+    """n chains, each asked five ways; Q wordings of the second hop; L layers. NaN where nothing was cut or put yet."""
 
     request: HopsRequest
     model: dict[str, Any]
@@ -53,6 +54,10 @@ class HopsResult:
     patched_layers: list[int]
     skipped: list[str]  # chains this tokenizer cannot place, with the reason
     provenance: dict[str, Any]
+
+    def was_cut(self, chain: int) -> bool:
+        """Whether there is anything to show of a chain's cuts."""
+        return bool(self.cut.size) and not np.isnan(self.cut[chain]).all()
 
     def genuine(self) -> np.ndarray:
         """Chains whose hops and whole are right and that no shortcut answers, (n,) bool (2406.12775's filter)."""

@@ -6,6 +6,7 @@ model's own norm and head, bias included); knock-out after Geva et al., 2304.147
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,61 +52,119 @@ def chosen(request: HopsRequest) -> list[Chain]:
 
 
 @framed
-def hops(lm: "LanguageModel", request: HopsRequest, report: Report = silent) -> HopsResult:
+def hops(
+    lm: "LanguageModel", request: HopsRequest, report: Report = silent, *, resume_from: HopsResult | None = None
+) -> HopsResult:
     """Ask every chain hop by hop and whole, and read bridge and answer at every layer of the whole.
 
-    An answer counts as right when its first token is the likeliest next one. Raises `BadRequest` for unknown chains
-    and relations, or when none of the chains can be asked.
+    An answer counts as right when its first token is the likeliest next one. A step is a chain's questions, which
+    are not taken apart, a window of layers cut, or a layer put in others' place; `resume_from`, a stopped result of
+    the same request, has some. Raises `BadRequest` for unknown chains and relations, or when none of the chains can be
+    asked.
     """
     with packed(lm), torch.no_grad():
-        return _asked(lm, request, report)
+        return _asked(lm, request, report, resume_from)
 
 
-def _asked(lm: "LanguageModel", request: HopsRequest, report: Report) -> HopsResult:
+@dataclass
+class _Row:
+    """What was found of one chain."""
+
+    chain: Chain
+    probability: list[float]
+    correct: list[bool]
+    said: list[str]
+    whole: list[bool]
+    recall: list[list[float]]
+    cut: np.ndarray  # (2, layers tried) NaN where not yet cut
+    patched: np.ndarray  # (from, to)
+
+    def done(self) -> int:
+        """Steps taken."""
+        return 1 + int((~np.isnan(self.cut[0])).sum()) + int((~np.isnan(self.patched.diagonal())).sum())
+
+
+def _asked(lm: "LanguageModel", request: HopsRequest, report: Report, begun: HopsResult | None) -> HopsResult:
     started = time.perf_counter()
-    kept: list[Chain] = []
+    before = begun.provenance["seconds"] if begun else 0.0
     known: dict[tuple[str, str], tuple[float, bool, str]] = {}
-    rows: dict[str, list] = {name: [] for name in ("p", "right", "said", "whole", "recall", "cut", "patched")}
-    skipped: list[str] = []
     wanted = chosen(request)
-    layers = range(0, lm.n_layers, request.stride)
-    for done, one in enumerate(wanted):
-        report(done, len(wanted), "chains")
+    layers = list(range(0, lm.n_layers, request.stride))
+    cuts, puts = len(layers) * request.knock_out, len(layers) * request.back_patch
+    each = 1 + cuts + puts
+    rows = {row.chain.id: row for row in _rows(begun, cuts, puts)}
+    skipped = list(begun.skipped) if begun else []
+
+    def tell() -> None:
+        found = result() if rows else None
+        report(done(), each * len(wanted), "steps", found)
+
+    def done() -> int:
+        return sum(row.done() for row in rows.values()) + each * len(skipped)
+
+    def result() -> HopsResult:
+        found, wordings = list(rows.values()), max(len(row.whole) for row in rows.values())
+        return HopsResult(
+            request=request,
+            model=lm.card(),
+            chains=[row.chain for row in found],
+            probability=np.array([row.probability for row in found]),
+            correct=np.array([row.correct for row in found], dtype=bool),
+            said=[row.said for row in found],
+            whole_correct=np.array([[*row.whole, *[False] * (wordings - len(row.whole))] for row in found], dtype=bool),
+            recall=np.array([row.recall for row in found]),
+            cut=np.array([row.cut.copy() for row in found]) if cuts else np.array([]),
+            cut_layers=layers if cuts else [],
+            patched=np.array([row.patched.copy() for row in found]) if puts else np.array([]),
+            patched_layers=layers if puts else [],
+            skipped=list(skipped),
+            provenance=provenance(before + time.perf_counter() - started),
+            steps=(done(), each * len(wanted)),
+        )
+
+    tell()
+    for one in wanted:
+        row = rows.get(one.id)
+        if (row is not None and row.done() == each) or any(told.startswith(f"{one.id}: ") for told in skipped):
+            continue
         try:
             run = _Run(lm, one, known)
         except WorkbenchError as error:
             skipped.append(f"{one.id}: {error}")
             continue
-        kept.append(one)
-        asked = [run.ask(prompt, answer) for prompt, answer in run.questions]
-        rows["p"].append([p for p, _, _ in asked])
-        rows["right"].append([right for _, right, _ in asked])
-        rows["said"].append([said for _, _, said in asked])
-        rows["whole"].append([run.ask(one.whole(i), one.answer)[1] for i in range(len(one.questions))])
-        rows["recall"].append(run.recall())
-        if request.knock_out:
-            rows["cut"].append([run.cut(tokens, layers, request.window) for tokens in (run.subject, run.end)])
-        if request.back_patch:
-            rows["patched"].append(run.back_patched(layers))
-    if not kept:
+        if row is None:
+            row = rows[one.id] = run.row(cuts, puts)
+            tell()
+        for at in range(cuts):
+            if np.isnan(row.cut[0, at]):
+                row.cut[:, at] = [run.cut(tokens, layers[at], request.window) for tokens in (run.subject, run.end)]
+                tell()
+        for at in range(puts):
+            if np.isnan(row.patched[at, at]):
+                row.patched[at:, at] = run.back_patched(layers[at], layers[at:])
+                tell()
+    if not rows:
         raise BadRequest(f"None of the {len(wanted)} chains can be asked of {lm.name}. {skipped[0] if skipped else ''}")
-    wordings = max(map(len, rows["whole"]))
-    return HopsResult(
-        request=request,
-        model=lm.card(),
-        chains=kept,
-        probability=np.array(rows["p"]),
-        correct=np.array(rows["right"], dtype=bool),
-        said=rows["said"],
-        whole_correct=np.array([[*row, *[False] * (wordings - len(row))] for row in rows["whole"]], dtype=bool),
-        recall=np.array(rows["recall"]),
-        cut=np.array(rows["cut"]),
-        cut_layers=list(layers) if request.knock_out else [],
-        patched=np.array(rows["patched"]),
-        patched_layers=list(layers) if request.back_patch else [],
-        skipped=skipped,
-        provenance=provenance(time.perf_counter() - started),
-    )
+    return result()
+
+
+def _rows(begun: HopsResult | None, cuts: int, puts: int) -> list[_Row]:
+    """What a stopped result holds, chain by chain."""
+    if begun is None:
+        return []
+    return [
+        _Row(
+            one,
+            begun.probability[at].tolist(),
+            begun.correct[at].tolist(),
+            begun.said[at],
+            begun.whole_correct[at, : len(one.questions)].tolist(),
+            begun.recall[at].tolist(),
+            begun.cut[at].copy() if cuts else np.empty((2, 0)),
+            begun.patched[at].copy() if puts else np.empty((0, 0)),
+        )
+        for at, one in enumerate(begun.chains)
+    ]
 
 
 class _Run:
@@ -132,6 +191,21 @@ class _Run:
         self.frame = Frame.of(lm, ids)
         self.passage: Passage = record(self.frame, first_hidden(lm, ids))
 
+    def row(self, cuts: int, puts: int) -> _Row:
+        """All that is asked of the chain, nothing cut and nothing put in another's place yet."""
+        asked = [self.ask(prompt, answer) for prompt, answer in self.questions]
+        one = self.chain
+        return _Row(
+            one,
+            [p for p, _, _ in asked],
+            [right for _, right, _ in asked],
+            [said for _, _, said in asked],
+            [self.ask(one.whole(i), one.answer)[1] for i in range(len(one.questions))],
+            self.recall(),
+            np.full((2, cuts), np.nan),
+            np.full((puts, puts), np.nan),
+        )
+
     def ask(self, prompt: str, answer: str) -> tuple[float, bool, str]:
         """Probability of the answer's first token, whether it is the likeliest, and which token is."""
         if (prompt, answer) not in self.known:  # many chains share a second hop
@@ -148,28 +222,21 @@ class _Run:
         logs = self.lm.readout(hidden).log_softmax(-1)
         return [logs[:, 0, self.bridge].tolist(), logs[:, 1, self.bridge].tolist(), logs[:, 1, self.answer].tolist()]
 
-    def cut(self, keys: Sequence[int], centres: Sequence[int], width: int) -> list[float]:
-        """P(answer) with the last token's attention to `keys` cut in the layers around each centre."""
-        found = []
+    def cut(self, keys: Sequence[int], centre: int, width: int) -> float:
+        """P(answer) with the last token's attention to `keys` cut in the layers around a centre."""
         edges = Edges(queries=(len(self.tokens) - 1,), keys=tuple(keys))
-        for centre in centres:
-            layers = window_layers(centre, width, self.lm.n_layers)
-            with knocked_out(self.lm, edges, range(layers[0], layers[-1] + 1)):
-                hidden = self.passage.hidden[layers[0]]
-                for layer in range(layers[0], self.lm.n_layers):
-                    hidden = self.frame.run(layer, hidden)
-            found.append(self.lm.readout(hidden[:, -1])[0].softmax(-1)[self.answer].item())
-        return found
-
-    def back_patched(self, layers: Sequence[int]) -> list[list[float]]:
-        """P(answer) with the description's end given, as input of layer t, the input of layer s; (s, t), t ≤ s."""
-        grid = np.full((len(layers), len(layers)), np.nan)
-        for to, target in enumerate(layers):
-            sources = [i for i, source in enumerate(layers) if source >= target]
-            hidden = self.passage.hidden[target].repeat(len(sources), 1, 1)
-            for row, i in enumerate(sources):
-                hidden[row, self.end[0]] = self.passage.hidden[layers[i]][0, self.end[0]].to(hidden)
-            for layer in range(target, self.lm.n_layers):
+        layers = window_layers(centre, width, self.lm.n_layers)
+        with knocked_out(self.lm, edges, range(layers[0], layers[-1] + 1)):
+            hidden = self.passage.hidden[layers[0]]
+            for layer in range(layers[0], self.lm.n_layers):
                 hidden = self.frame.run(layer, hidden)
-            grid[sources, to] = self.lm.readout(hidden[:, -1]).softmax(-1)[:, self.answer].cpu()
-        return grid.tolist()
+        return self.lm.readout(hidden[:, -1])[0].softmax(-1)[self.answer].item()
+
+    def back_patched(self, target: int, sources: Sequence[int]) -> np.ndarray:
+        """P(answer) with the description's end given, as input of layer `target`, that of each later layer."""
+        hidden = self.passage.hidden[target].repeat(len(sources), 1, 1)
+        for row, source in enumerate(sources):
+            hidden[row, self.end[0]] = self.passage.hidden[source][0, self.end[0]].to(hidden)
+        for layer in range(target, self.lm.n_layers):
+            hidden = self.frame.run(layer, hidden)
+        return self.lm.readout(hidden[:, -1]).softmax(-1)[:, self.answer].cpu().numpy()

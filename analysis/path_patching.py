@@ -50,13 +50,21 @@ class Patched:
 
 @torch.no_grad()
 def patched_heads(
-    lm: "LanguageModel", clean: Endings, corrupted: Tensor, answers: Tensor, report: Report = silent
+    lm: "LanguageModel",
+    clean: Endings,
+    corrupted: Tensor,
+    answers: Tensor,
+    report: Report = silent,
+    parts: list[tuple[Tensor, ...]] | None = None,
 ) -> Patched:
-    """Patch every head of every prompt by itself, from `corrupted` z (L, n, H, d_head); `answers` are ids (n, A)."""
+    """Patch every head of every prompt by itself, from `corrupted` z (L, n, H, d_head); `answers` are ids (n, A).
+
+    Prompts travel in batches, none of which is taken apart; `parts` are those that ran before, and grow.
+    """
     count = clean.z.shape[1]
     at_once = max(1, ROWS_AT_ONCE // (lm.n_layers * lm.n_heads))
-    parts = []
-    for start in range(0, count, at_once):
+    parts = [] if parts is None else parts
+    for start in range(len(parts) * at_once, count, at_once):
         report(start, count, "prompts")
         rows = slice(start, min(count, start + at_once))
         parts.append(_some(lm, clean.part(rows), corrupted[:, rows], answers[rows]))

@@ -107,8 +107,9 @@ def lifelong_table(result: LifelongResult) -> pd.DataFrame:
 
 
 def lifelong_fields(result: LifelongResult) -> dict[str, Any]:
-    """Everything, with the means a reader would compute first."""
+    """Everything but the edits a stopped run goes on from, with the means a reader would compute first."""
     found = everything(result)
+    del found["made"]
     ages = [{"from": young, "to": old} | dataclasses.asdict(mean) for young, old, mean in result.by_age()]
     return (
         {"protocol": "strict", "kinds": ASKED, "by_age": ages}

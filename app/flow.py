@@ -216,6 +216,12 @@ def follow(
     return result
 
 
+def nothing_yet(page: str, text: str) -> None:
+    """What to press, where there is nothing to show; not while a run of the page waits or goes on."""
+    if (job := job_of(page)) is None or job.over:
+        st.markdown(text)
+
+
 def _stored_without(page: str, study: Study, request: Request, edits: tuple[Edit, ...]) -> None:
     """A word on the result that lies in the store for the model without the edits that are on."""
     if not edits or study.on_edits or (key := services().key(request, spec())) is None:
@@ -277,8 +283,10 @@ def watch(page: str, outcome: Callable[[], None], also: tuple[str, ...] = ()) ->
     def drawn() -> None:
         begun = time.thread_time()
         outcome()
-        if open_jobs():
-            pulse(pause(session_id(), time.thread_time() - begun), key=f"{page}-pulse")
+        if going := open_jobs():
+            job = job_of(going[0])
+            left = None if job is None else 0.0 if job.cancelled.is_set() else job.seconds_left
+            pulse(pause(session_id(), time.thread_time() - begun, left=left), key=f"{page}-pulse")
 
     for name in open_jobs():
         st.session_state[f"{name}.watching"] = True
@@ -299,6 +307,9 @@ def progress(page: str, unit: str | None, *, preview: bool = False) -> None:
     if job is None or job.over:
         return
     with st.container(horizontal=True, vertical_alignment="center", key=f"{page}-progress"):
+        if job.cancelled.is_set():
+            st.progress(min(1.0, job.share), text="It is being stopped.")
+            return
         ahead = services().worker.ahead(job)
         loading = [other for other in ahead if other.study is None]
         if loading and len(ahead) == 1:

@@ -1,26 +1,28 @@
 """Every run of a visitor that waits or goes on, in the margin: from any page it can be looked at, and ended."""
 
+import time
 from pathlib import Path
 
 import streamlit as st
 
 from app.charts.words import duration
+from app.components.pulse import pulse
 from app.flow import escape
 from app.jobs import Job
+from app.pace import pause
 from app.services import public, services
 from app.session import fill, session_id
 
 EVERY = 2.0
-"""Seconds between two looks at the list."""
+"""Seconds between two looks at the list, at least."""
 LONGEST = 40
 """Characters of what a run is about."""
 
 
 def going_on(pages: dict[str, str]) -> None:
     """The list, redrawn by itself while there is something on it; `pages` are the pages of studies."""
-    there = bool(_jobs())
-    st.session_state["going_on"] = there
-    st.fragment(_list, run_every=EVERY if there else None)(pages)
+    st.session_state["going_on"] = bool(_jobs())
+    st.fragment(_list)(pages)
 
 
 def _jobs() -> list[Job]:
@@ -34,7 +36,7 @@ def _jobs() -> list[Job]:
 
 
 def _list(pages: dict[str, str]) -> None:
-    jobs = _jobs()
+    begun, jobs = time.thread_time(), _jobs()
     if bool(jobs) != st.session_state.get("going_on"):
         st.rerun()
     if not jobs:
@@ -42,6 +44,8 @@ def _list(pages: dict[str, str]) -> None:
     st.markdown("#### Going on")
     for number, job in enumerate(jobs):
         _row(job, number, pages)
+    cost = time.thread_time() - begun
+    pulse(pause(f"{session_id()} margin", cost, shortest=EVERY, left=jobs[0].seconds_left), key="going-pulse")
 
 
 def _row(job: Job, number: int, pages: dict[str, str]) -> None:

@@ -43,7 +43,7 @@ def show(result: HopsResult, before: HopsResult | None = None) -> None:
         )
         st.markdown(captions.recall(result))
     with right_side:
-        if result.cut.size:
+        if result.was_cut(0):
             st.markdown("### What the last word must look at")
             st.plotly_chart(cut_curves(result, live()), key=f"neurons-cut-{light}", alt=cut_alt(result), config=STILL)
             st.markdown(captions.cuts(result))

@@ -46,6 +46,8 @@ def show(result: LifelongResult) -> None:
 
 def _finding(result: LifelongResult) -> str:
     name = NAMES.get(result.request.method, result.request.method)
+    if not result.milestones[-1]:
+        return f"{escape(name)} has not come to the first milestone yet."
     first, last = result.at_once(), result.kept(-1)
     if first is None or last is None:
         return f"{escape(name)} wrote none of the facts."

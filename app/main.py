@@ -37,9 +37,10 @@ page = st.navigation(
 )
 st.session_state["page"] = page.url_path
 follow()
-margin()
+runs = margin()
 with st.sidebar:
     theme_light()
 with st.container(horizontal_alignment="center"), st.container(width=980):
     page.run()
+runs()
 services().begin()

@@ -47,15 +47,16 @@ SHORT_KIND = {
 def run_of(study: Study, key: str, result: Any, *, stopped: bool = False) -> Run:
     """The rail's entry of a result; `stopped`: it was cancelled, so that parts may be missing."""
     title, note, picture = _describe(result)
+    complete = getattr(result, "complete", not stopped)
     return Run(
         key=key,
         study=study.name,
         title=title,
-        note=note,
+        note=note if complete else f"{note}, stopped",
         request=result.request.model_dump(mode="json"),
         model=result.model["name"],
         thumbnail=picture,
-        complete=getattr(result, "complete", not stopped),
+        complete=complete,
         seconds=getattr(result, "provenance", {}).get("seconds", 0.0),
         created_at=now(),
     )
@@ -65,7 +66,7 @@ def _describe(result: Any) -> tuple[str, str, list[list[float]] | None]:
     match result:
         case TraceResult():
             kinds = ", ".join(SHORT_KIND[kind] for kind in result.grids)
-            return result.request.subject, kinds if result.complete else f"{kinds}, stopped", thumbnail(result)
+            return result.request.subject, kinds, thumbnail(result)
         case AverageResult():
             return f"{counted(len(result.ids), 'fact')}", "average", average_thumbnail(result)
         case LensResult():

@@ -1,5 +1,6 @@
 """The margin of the page, the same everywhere: the model, what is written over, earlier runs."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -19,14 +20,20 @@ from editors.stack import Layer
 PAGES = {study: f"../pages/{page}.py" for study, page in address.PAGES.items()}
 
 
-def margin() -> None:
-    """Draw the sidebar."""
+def margin() -> Callable[[], None]:
+    """Draw the sidebar; what is returned draws the list of runs in it, which the page may first add one to."""
     with st.sidebar:
         st.markdown("#### Model")
         model_status()
-        going_on(PAGES)
+        place = st.container()
         written_over()
         earlier_runs()
+
+    def runs() -> None:
+        with place:
+            going_on(PAGES)
+
+    return runs
 
 
 def written_over() -> None:

@@ -24,7 +24,7 @@ from app.charts.trace_maps import (
 )
 from app.charts.words import percent, placed, word
 from app.components import theme_seen
-from app.flow import escape
+from app.flow import escape, nothing_yet
 from app.take_away import take_away
 
 STILL = {"displayModeBar": False}
@@ -232,7 +232,7 @@ def before_and_after(results: list[TraceResult]) -> None:
 
 def empty(request: TraceRequest | None, tokens: Tokens | None, layers: int | None) -> None:
     """A blank page: axes with a dot a cell, one sentence."""
-    st.markdown("Nothing traced yet. Press **Trace**.")
+    nothing_yet("trace", "Nothing traced yet. Press **Trace**.")
     if request is None or tokens is None or layers is None:
         return
     blank = np.full((layers, len(tokens)), np.nan)

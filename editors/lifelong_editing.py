@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -37,57 +37,93 @@ PROMPTS, TEXT_TOKENS, TEXT_SEED = 20, 2048, 2
 
 
 @framed
-def lifelong(lm: "LanguageModel", request: LifelongRequest, report: Report = silent) -> LifelongResult:
+def lifelong(
+    lm: "LanguageModel", request: LifelongRequest, report: Report = silent, *, resume_from: LifelongResult | None = None
+) -> LifelongResult:
     """Write the cases in order; the model is left as it was. A case the method refuses is left out and told of.
 
-    What is measured at a milestone depends on nothing that comes after it. Raises `BadRequest` when none of the
-    prompts can be asked.
+    What is measured at a milestone depends on nothing that comes after it. A step is an edit with its own prompts, or
+    a look back at a milestone; neither is taken apart. `resume_from`, a stopped result of the same request, has some,
+    and the edits they made. Raises `BadRequest` when none of the prompts can be asked.
     """
     started = time.perf_counter()
-    count, stops = len(request.cases), request.stops()
     stream = _Stream(lm, request)
     if not any(stream.probes):
         raise BadRequest(f"None of the cases' prompts can be asked of {lm.name}.")
-    immediate = np.full((len(ASKED), count), np.nan)
-    later = np.full((len(stops), len(ASKED), count), np.nan)
-    perplexity, kl, mute, change = (np.full(len(stops), np.nan) for _ in range(4))
-    able: list[dict[str, float]] = []
-    seconds = np.full(count, np.nan)
-    made: list[Edit] = []
-    faults: list[str] = []
-    refused: set[int] = set()
+    log = _Log(request, resume_from)
+    before, note = resume_from.provenance["seconds"] if resume_from else 0.0, f"edits with {request.method}"
 
-    def look_back(row: int, done: int) -> None:
-        asked = range(count) if row == 0 else [number for number in range(done) if number not in refused]
-        with written_over(lm, made):
+    def result() -> LifelongResult:
+        return log.result(lm, provenance(before + time.perf_counter() - started))
+
+    def look_back(row: int, count: int) -> None:
+        asked = [at for at in range(len(request.cases)) if row == 0 or (at < count and not np.isnan(log.seconds[at]))]
+        with written_over(lm, log.made):
             for number in asked:
-                later[row, :, number] = stream.scores(number)
-            perplexity[row], kl[row], mute[row] = stream.held_out()
-            able.append(stream.abilities())
-        change[row] = _largest(made)
+                log.later[row, :, number] = stream.scores(number)
+            log.perplexity[row], log.kl[row], log.mute[row] = stream.held_out()
+            log.able.append(stream.abilities())
+        log.change[row] = _largest(log.made)
+
+    def write(number: int) -> None:
+        case, began = request.cases[number], time.perf_counter()
+        try:
+            made = _written(lm, request, case, log.made, report, number)
+            seconds = time.perf_counter() - began
+            with written_over(lm, [*log.made, *made]):
+                log.immediate[:, number] = stream.scores(number)
+        except WorkbenchError as error:
+            log.faults.append(f"{case.id or case.rewrite.text}: {error}")
+        else:
+            log.made += made
+            log.seconds[number] = seconds
 
     with packed(lm):
-        look_back(0, 0)
-        for number, case in enumerate(request.cases):
-            report(number, count, f"edits with {request.method}")
-            began = time.perf_counter()
-            try:
-                made += _written(lm, request, case, made, report, number)
-                seconds[number] = time.perf_counter() - began
-                with written_over(lm, made):
-                    immediate[:, number] = stream.scores(number)
-            except WorkbenchError as error:
-                refused.add(number)
-                faults.append(f"{case.id or case.rewrite.text}: {error}")
-            if number + 1 in stops:
-                look_back(stops.index(number + 1), number + 1)
-    report(count, count, "done")
-    groups = list(able[0])
-    abled = np.array([[one[group] for group in groups] for one in able]).reshape(len(stops), len(groups))
-    return LifelongResult(
-        request, lm.card(), list(stops), immediate, later, perplexity, kl, mute, groups, abled, change, faults,
-        seconds, provenance(time.perf_counter() - started),
-    )  # fmt: skip
+        if log.done:
+            stream.hear_unedited()
+        for row, number in log.steps[log.done :]:
+            report(number, len(request.cases), note, result() if log.done else None)
+            look_back(row, number) if row is not None else write(number)
+            log.done += 1
+    report(len(request.cases), len(request.cases), "done")
+    return result()
+
+
+class _Log:
+    """What was written and measured so far, in the order of the steps."""
+
+    def __init__(self, request: LifelongRequest, begun: LifelongResult | None):
+        self.request, self.stops, count = request, request.stops(), len(request.cases)
+        self.steps: list[tuple[int | None, int]] = []
+        """Milestone looked back at, or None, and the number of the case that is written, or of those that were."""
+        for number in range(count + 1):
+            self.steps += [(self.stops.index(number), number)] if number in self.stops else []
+            self.steps += [(None, number)] if number < count else []
+        self.done = begun.steps[0] if begun else 0
+        self.immediate = begun.immediate.copy() if begun else np.full((len(ASKED), count), np.nan)
+        self.seconds = begun.seconds.copy() if begun else np.full(count, np.nan)
+        self.faults = list(begun.faults) if begun else []
+        self.made: list[Edit] = list(begun.made) if begun else []
+        self.later = np.full((len(self.stops), len(ASKED), count), np.nan)
+        self.perplexity, self.kl, self.mute, self.change = (np.full(len(self.stops), np.nan) for _ in range(4))
+        self.able: list[dict[str, float]] = []
+        if begun:
+            rows = len(begun.milestones)
+            self.later[:rows] = begun.later
+            for name in ("perplexity", "kl", "mute", "change"):
+                getattr(self, name)[:rows] = getattr(begun, name)
+            self.able = [dict(zip(begun.groups, map(float, row), strict=True)) for row in begun.abilities]
+
+    def result(self, lm: "LanguageModel", made: dict[str, Any]) -> LifelongResult:
+        """The milestones that were reached."""
+        rows, groups = len(self.able), list(self.able[0])
+        abled = np.array([[one[group] for group in groups] for one in self.able]).reshape(rows, len(groups))
+        return LifelongResult(
+            self.request, lm.card(), list(self.stops[:rows]), self.immediate.copy(), self.later[:rows].copy(),
+            self.perplexity[:rows].copy(), self.kl[:rows].copy(), self.mute[:rows].copy(), groups, abled,
+            self.change[:rows].copy(), list(self.faults), self.seconds.copy(), made,
+            list(self.made) if self.done < len(self.steps) else [], steps=(self.done, len(self.steps)),
+        )  # fmt: skip
 
 
 class _Stream:
@@ -118,12 +154,20 @@ class _Stream:
             means.append(float((these == 1).mean()) if len(these) else np.nan)
         return np.array(means)
 
+    def hear_unedited(self) -> None:
+        """What the model says to held-out prompts without edits, where a run begins further on."""
+        self.before = self._slots() if self.prompts else None
+
+    def _slots(self) -> torch.Tensor:
+        slots = measured(self.lm, self.prompts, slots=True).slots
+        assert slots is not None
+        return slots
+
     def held_out(self) -> tuple[float, float, float]:
         """Perplexity, KL from the model without edits, and share of prompts answered by nothing."""
         kl = mute = float("nan")
         if self.prompts:
-            slots = measured(self.lm, self.prompts, slots=True).slots
-            assert slots is not None
+            slots = self._slots()
             self.before = slots if self.before is None else self.before
             kl = max(0.0, float((slots.exp() * (slots - self.before)).sum(-1).double().mean()))
             said = texts_after(

@@ -11,7 +11,9 @@ import numpy as np
 from pydantic import Field
 
 from analysis.framing import Prompted
+from analysis.stepwise import Stepwise
 from editors.case import Case
+from editors.edit import Edit
 from editors.evaluate_result import Mean, mean_of
 from editors.request import MethodName, in_parts, needs_of
 
@@ -45,8 +47,11 @@ class LifelongRequest(Prompted):
 
 
 @dataclass(frozen=True)
-class LifelongResult:
-    """M milestones, N cases; NaN where a case is not written yet, was refused, or has no such prompts."""
+class LifelongResult(Stepwise):
+    """M milestones, N cases; NaN where a case is not written yet, was refused, or has no such prompts.
+
+    Stopped: the milestones that were reached, and the edits to go on from.
+    """
 
     request: LifelongRequest
     model: dict[str, Any]
@@ -62,6 +67,7 @@ class LifelongResult:
     faults: list[str]  # cases that were refused, and why
     seconds: np.ndarray  # (N,) of writing
     provenance: dict[str, Any] = field(default_factory=dict)
+    made: list[Edit] = field(default_factory=list)  # none at the end
 
     def kept(self, milestone: int, kind: str = "rewrite") -> Mean | None:
         """Mean over the cases written so far; `milestone` counts rows."""
@@ -73,7 +79,9 @@ class LifelongResult:
 
     def by_age(self, bins: int = 5, kind: str = "rewrite") -> list[tuple[int, int, Mean]]:
         """At the end of the stream: youngest and oldest age of a group, in edits since, and its mean."""
-        last, count = self.later[-1, ASKED.index(kind)], len(self.request.cases)
+        last, count = self.later[-1, ASKED.index(kind)], self.milestones[-1]
+        if not count:
+            return []
         groups = np.array_split(np.arange(count)[::-1], min(bins, count))
         found = [(count - 1 - int(own[0]), count - 1 - int(own[-1]), mean_of(last[own])) for own in groups]
         return [(young, old, mean) for young, old, mean in found if mean is not None]

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from analysis.stepwise import Stepwise
 from editors.comparison import Comparison
 from editors.evaluate_result import Mean, mean_of
 
@@ -46,8 +47,11 @@ def dimension_of(form: str) -> Dimension:
 
 
 @dataclass(frozen=True)
-class QuizResult:
-    """V versions (no edit, then each method), all P questions; NaN where a method refused the case."""
+class QuizResult(Stepwise):
+    """V versions (no edit, then each method), all P questions; NaN where a method refused the case.
+
+    Stopped: the questions of the cases that were come to, NaN where a method's turn had not come.
+    """
 
     request: QuizRequest
     model: dict[str, Any]

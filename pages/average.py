@@ -75,7 +75,9 @@ def outcome() -> None:
     """Progress and figures."""
     result = flow.follow(PAGE, STUDY, request, "facts")
     if result is None:
-        st.markdown("Nothing traced yet. Press **Trace them**; facts traced before are taken from the store.")
+        flow.nothing_yet(
+            PAGE, "Nothing traced yet. Press **Trace them**; facts traced before are taken from the store."
+        )
         return
     palette, light, top = live(), theme_seen(), shared_top(result)
     still = {"displayModeBar": False}

@@ -40,9 +40,10 @@ def outcome() -> None:
     """Progress, then map, answers and card."""
     result = flow.follow(PAGE, STUDY, request, "steps", edits=edits)
     if result is None:
-        st.markdown("No heads found yet. Press **Find the heads**.")
+        flow.nothing_yet(PAGE, "No heads found yet. Press **Find the heads**.")
         return
     many = flow.result_for("conflict", MANY, conflict_form.many_request(), edits)
+    many = many if many is not None and many.scored else None
     conflict_view.opening(result)
     conflict_view.the_map(result, many)
     left, right = st.columns([1.5, 1], gap="large")
@@ -96,12 +97,13 @@ def on_many_facts() -> None:
         st, "conflict", MANY, "Test on other facts", icon=":material/stacks:", key="conflict-go"
     ):
         start("conflict", MANY, asked)
-    if found is not None:
+    if found is not None and found.scored:
         st.markdown(
             f"Memory heads :blue[{', '.join(found.memory_heads[:5])}] · page heads "
             f":orange[{', '.join(found.context_heads[:5])}] :gray[:small[(layer.head); the shares stand under the "
             "sliders above]]"
         )
+    if found is not None and found.outcomes:
         take_away(found)
         table_twin(found)
 

@@ -47,7 +47,7 @@ def outcome() -> None:
         return
     result: DriftResult | None = flow.follow(PAGE, STUDY, request, "cells")
     if result is None or request is None:
-        st.markdown("Nothing looked at yet. Press **Look**.")
+        flow.nothing_yet(PAGE, "Nothing looked at yet. Press **Look**.")
         earlier()
         return
     drift_view.sentence(result)

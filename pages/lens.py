@@ -58,7 +58,7 @@ def outcome() -> None:
     """Progress and figure."""
     result = flow.follow(PAGE, STUDY, request, "steps")
     if result is None:
-        st.markdown("Nothing read yet. Press **Read**.")
+        flow.nothing_yet(PAGE, "Nothing read yet. Press **Read**.")
         return
     count = len(result.tokens)
     first = max(0, count - WORDS_FIT)

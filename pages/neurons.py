@@ -114,15 +114,15 @@ if pressed and asked is not None:
 def outcome() -> None:
     """Progress, the chain, the neurons."""
     result = flow.follow(PAGE, STUDY, request, None)
-    found = flow.follow(HOPS_NOW, HOPS, asked, "chains")
-    before = flow.follow(HOPS_BEFORE, HOPS, asked, "chains", edits=()) if written.on() else None
+    found = flow.follow(HOPS_NOW, HOPS, asked, "steps")
+    before = flow.follow(HOPS_BEFORE, HOPS, asked, "steps", edits=()) if written.on() else None
     if found is not None:
         hops_view.show(found, before)
     if result is not None:
         neurons_view.show(result)
         table_twin(result)
     elif found is None:
-        st.markdown("Nothing found yet. Press **Find**.")
+        flow.nothing_yet(PAGE, "Nothing found yet. Press **Find**.")
 
 
 flow.watch(PAGE, outcome, also=(HOPS_NOW, HOPS_BEFORE))

@@ -31,7 +31,11 @@ from analysis.silencing import said_without
 from analysis.study import pack, unpack
 from analysis.transferring import transfer
 from analysis.windows import window_layers
+from app.exports import to_json
+from app.rail_entries import run_of
+from app.studies import STUDIES
 from tests.conflicts import readable, tiny_facts
+from tests.stopping import goes_on_to_the_same_end
 
 PROMPT = "the w24 stands in old . the w24 stands in a"
 ASKED = HeadsRequest(prompt=PROMPT, subject="w24", context="old", most=3)
@@ -203,6 +207,30 @@ def test_a_study_counts_every_answer_once_and_keeps_subjects_apart(known, family
     assert set(result.chosen) <= {"memory", "context"}
     again = conflict(family, request)
     assert np.array_equal(again.scores.memory, result.scores.memory)
+
+
+def test_a_stopped_study_goes_on_to_the_same_end(tiny):
+    def knows(lm, item, at_least):
+        asked.append(item.conflict.text)
+        return "w30" not in item.conflict.text
+
+    asked: list[str] = []
+    request = ConflictRequest(find=3, validation=2, test=3, ks=(1, 2), draws=2, at_least=0)
+    with readable(tiny), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conflict_items, "knows", knows)
+        patch.setattr("analysis.path_patching.ROWS_AT_ONCE", tiny.n_layers * tiny.n_heads)  # a prompt a batch
+        parts = goes_on_to_the_same_end(STUDIES["conflict"], tiny, request)
+        whole = conflict(tiny, request)
+        asked.clear()
+        conflict(tiny, request, resume_from=parts[-1])
+    assert not asked, "what is known is asked once"
+    assert {part.cells for part in parts} == {(step, 12) for step in range(12)}
+    assert [len(part.paths) for part in parts if part.cells[0] == 1] == [0, 0, 4, 8]
+    assert parts[-1].scored
+    assert not whole.known and not whole.paths
+    for part in (parts[0], parts[-1]):
+        run_of(STUDIES["conflict"], "key", part, stopped=True)
+        to_json(part)
 
 
 def test_swapping_the_answers_swaps_who_wins(tiny):

@@ -90,11 +90,13 @@ DRAWN: dict[str, tuple[str, Callable[[Any], list[Any]]]] = {
     "drift": ("drift", lambda lm: parts_of(STUDIES["drift"], lm, DRIFT)),
     "generate": ("generate", lambda lm: parts_of(STUDIES["generate"], lm, REQUESTS["generate"])),
     "average": ("average", lambda lm: [averaged(lm.card())]),
+    "quiz": ("evaluate", lambda lm: parts_of(STUDIES["quiz"], lm, REQUESTS["quiz"])),
+    "lifelong": ("evaluate", lambda lm: parts_of(STUDIES["lifelong"], lm, REQUESTS["lifelong"])),
 }
 
 
 @pytest.mark.parametrize("name", list(DRAWN))
-def test_every_partial_is_drawn_by_its_page(ready, tiny, name):
+def test_every_partial_is_drawn_by_its_page(ready, tiny, short, name):
     page, parts = DRAWN[name]
     seen = parts(tiny)
     assert seen
@@ -141,6 +143,8 @@ def test_runs_are_seen_and_ended_from_any_page(ready, monkeypatch):
     Held(monkeypatch)
     at = press(fine(visit("trace", **LINK)), "trace-go")
     job = at.session_state["trace.job"]
+    assert "#### Going on" in text(at), "in the tab that began it, at once"
+    assert "Nothing traced yet" not in text(at)
     elsewhere = fine(at.switch_page("../pages/lens.py").run())
     assert "#### Going on" in text(elsewhere)
     assert SUBJECT in text(elsewhere)
@@ -148,6 +152,24 @@ def test_runs_are_seen_and_ended_from_any_page(ready, monkeypatch):
     until(lambda: job.over)
     assert job.state == "stopped"
     assert "#### Going on" not in text(fine(elsewhere.run()))
+
+
+def test_a_run_that_is_cancelled_says_so_until_it_has_ended(ready, monkeypatch):
+    leave = threading.Event()
+    study = STUDIES["trace"]
+
+    def deaf(lm: Any, request: Any, report: Any, **options: Any) -> Any:
+        assert leave.wait(30)
+        report(0, 9, "cells")
+
+    monkeypatch.setitem(STUDIES, "trace", replace(study, run=deaf))
+    monkeypatch.setattr("pages.trace.STUDY", STUDIES["trace"], raising=False)
+    at = press(fine(visit("trace", **LINK)), "trace-go")
+    press(at, "trace-cancel")
+    assert "It is being stopped." in {bar.proto.text for bar in at.get("progress")}
+    assert "trace-cancel" not in {one.key for one in at.button}
+    leave.set()
+    until(lambda: at.session_state["trace.job"].over)
 
 
 def test_a_reload_shows_the_edit_that_is_on(ready):

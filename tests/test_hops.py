@@ -12,6 +12,8 @@ from analysis.facts import read_facts
 from analysis.hops_result import HopsRequest
 from analysis.model import LanguageModel
 from analysis.multihop import _Run, chosen, hops
+from app.studies import STUDIES
+from tests.stopping import goes_on_to_the_same_end
 from tests.traces import far
 
 TINY = Chain(
@@ -73,14 +75,25 @@ def test_a_chain_is_asked_as_any_prompt_is(family: LanguageModel, monkeypatch: p
     assert not result.genuine()[0] or result.both()[0]
 
 
+def test_a_stopped_run_goes_on_to_the_same_end(tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = ({"id": name, "subject": "nobody"} for name in ("unread", "neither"))
+    last = {"id": "last", "questions": TINY.questions[:1]}
+    chains = [TINY.model_copy(update=one), TINY, *(TINY.model_copy(update=other) for other in (two, last))]
+    monkeypatch.setattr(multihop, "chosen", lambda request: chains)
+    asked = HopsRequest(knock_out=True, back_patch=True, stride=1, window=1)
+    parts = goes_on_to_the_same_end(STUDIES["hops"], tiny, asked)
+    assert parts[0].cells == (1 + 2 * tiny.n_layers + 1, 4 * (1 + 2 * tiny.n_layers))
+    assert not parts[0].was_cut(0)
+
+
 def test_a_cut_is_that_of_the_whole_run_and_none_is_none(family: LanguageModel) -> None:
     run = _Run(family, TINY, {})
     whole = family.readout(run.passage.last)[0].softmax(-1)[run.answer].item()
-    assert run.cut((), [1], 1)[0] == pytest.approx(whole, abs=1e-5)
+    assert run.cut((), 1, 1) == pytest.approx(whole, abs=1e-5)
     edges = Edges(queries=(len(run.tokens) - 1,), keys=run.end)
     with torch.no_grad(), knocked_out(family, edges, range(1, 2)):
         hidden = run.passage.hidden[0]
         for layer in range(family.n_layers):
             hidden = run.frame.run(layer, hidden)
     plain = family.readout(hidden[:, -1])[0].softmax(-1)[run.answer]
-    assert far(np.array(run.cut(run.end, [1], 1)), plain[None]) < 1e-5
+    assert far(np.array([run.cut(run.end, 1, 1)]), plain[None]) < 1e-5

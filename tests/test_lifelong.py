@@ -1,5 +1,6 @@
 """Streams of edits: the model at the beginning is itself, what comes later changes nothing before, nothing stays."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from analysis.model import LanguageModel
 from analysis.study import pack, unpack
 from app.cli import flags, main
 from app.exports import to_json
+from app.studies import STUDIES
 from app.tables import table
 from editors import lifelong_editing
 from editors.applying import tensor_hash
@@ -20,6 +22,7 @@ from editors.lifelong_editing import lifelong
 from editors.lifelong_result import LifelongRequest, LifelongResult
 from editors.probes import Probe
 from editors.request import Rewrite
+from tests.stopping import goes_on_to_the_same_end
 
 SUBJECTS = ("tower of Aldra", "mother", "city", "Brin Corvo")
 
@@ -75,6 +78,27 @@ def test_a_cut_stream_is_the_beginning_of_the_longer_one(tiny: LanguageModel, he
     assert np.array_equal(short.later[1:], long.later[1:3, :, :2], equal_nan=True)
     for name in ("perplexity", "kl", "mute", "change"):
         assert np.array_equal(getattr(short, name), getattr(long, name)[:3])
+
+
+def test_a_stopped_stream_goes_on_to_the_same_end(
+    tiny: LanguageModel, held_out: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_each = lifelong_editing.write_each
+
+    def refusing(lm: Any, request: Any, *rest: Any, **options: Any) -> Any:
+        if request.facts[0].subject == "mother":
+            raise BadRequest("Not this one.")
+        return write_each(lm, request, *rest, **options)
+
+    monkeypatch.setattr(lifelong_editing, "write_each", refusing)
+    parts = goes_on_to_the_same_end(STUDIES["lifelong"], tiny, asked(3, abilities=False))
+    assert [part.cells for part in parts] == [(step, 7) for step in range(1, 7)]
+    assert [len(part.milestones) for part in parts] == [1, 1, 2, 2, 3, 3]
+    for part in parts:
+        assert len(part.made) == int((~np.isnan(part.seconds)).sum())
+        assert "made" not in json.loads(to_json(part))
+        assert sum(mean.n for *_, mean in part.by_age()) <= part.milestones[-1]
+        table(part)
 
 
 def test_a_cancelled_stream_leaves_no_trace(tiny: LanguageModel, held_out: None) -> None:

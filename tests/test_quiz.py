@@ -13,6 +13,7 @@ from analysis.study import pack, unpack
 from analysis.tokens import Tokens
 from app.cli import flags, main
 from app.exports import to_json
+from app.studies import STUDIES
 from app.tables import table
 from editors import quiz_forms, quizzing
 from editors.applying import tensor_hash
@@ -21,6 +22,7 @@ from editors.quiz_forms import OPTIONS, Asked, asked_of, first_word, forms, matc
 from editors.quiz_result import DIMENSIONS, QuizRequest, QuizResult
 from editors.quizzing import quiz, replies
 from editors.request import Rewrite
+from tests.stopping import goes_on_to_the_same_end
 
 
 def own(name: str) -> Case:
@@ -136,6 +138,24 @@ def test_what_it_says_before_any_edit_is_skipped(
     monkeypatch.setattr(quizzing, "replies", lambda lm, talks, words: ["The river."] * len(talks))
     with pytest.raises(BadRequest, match="“river” before any edit"):
         quiz(tiny, QuizRequest(cases=(tiny_case(),), methods=()))
+
+
+def test_a_stopped_quiz_goes_on_to_the_same_end(
+    tiny: LanguageModel, tiny_words: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = tuple(tiny_case(subject) for subject in ("unread", "mother", "city", "tower of Aldra"))
+    refused = asked_of
+
+    def some(case: Case, seed: int) -> list[Asked]:
+        return refused(case, seed) if case.id == "unread" else list(TINY)
+
+    monkeypatch.setattr(quizzing, "asked_of", some)
+    asked = QuizRequest(cases=cases, methods=("ft", "prune"), turns=1, words=2)
+    parts = goes_on_to_the_same_end(STUDIES["quiz"], tiny, asked)
+    assert [part.cells for part in parts] == [(4, 12), (5, 12), (7, 12), (8, 12), (10, 12), (11, 12)]
+    assert np.isnan(parts[0].right[1:]).all()
+    assert "efficacy" in to_json(parts[0])
+    assert set(table(parts[0])["method"]) == {"none"}
 
 
 def test_the_embedded_model_answers_with_what_was_written(smol: LanguageModel) -> None:

@@ -13,6 +13,7 @@ from app.bench.form import Bench
 from app.bench.loading import loading
 from app.bench.neurons import neurons_bench
 from app.bench.tracing import tracing
+from app.bench.ui import ui
 
 BENCHES: dict[str, Callable[..., Bench]] = {
     "tracing": tracing,
@@ -25,4 +26,5 @@ BENCHES: dict[str, Callable[..., Bench]] = {
     "families": families,
     "loading": loading,
     "device": device,
+    "ui": ui,
 }

@@ -59,7 +59,7 @@ def cut_curves(result: HopsResult, palette: Palette, chain: int = 0) -> go.Figur
     ends = []
     for row, (name, seat) in enumerate((("subject cut", 4), ("description’s end cut", 0))):
         values = result.cut[chain, row]
-        ends.append((float(values[-1]), name, palette.category[seat]))
+        ends.append((float(values[~np.isnan(values)][-1]), name, palette.category[seat]))
         figure.add_scatter(
             x=result.cut_layers,
             y=values,

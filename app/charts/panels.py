@@ -188,7 +188,7 @@ def _(result: HopsResult, palette: Palette) -> list[Panel]:
         of = f": {escape(result.chains[number].whole())} …" if len(result.chains) > 1 else ""
         recall = hop_charts.recall_curves(result, palette, number)
         found.append(Panel(f"Where the middle can be read{of}", recall, captions.recall(result, number), 2))
-        if result.cut.size:
+        if result.was_cut(number):
             cut = hop_charts.cut_curves(result, palette, number)
             found.append(Panel("What the last word must look at", cut, captions.cuts(result), 2))
     return found

@@ -27,6 +27,7 @@ from app.bench.random_model import SHAPES, random_model, twin_of
 from app.bench.registry import BENCHES
 from app.bench.tiny_families import FAMILIES
 from app.bench.tracing import FILLER, PROMPT, Options
+from app.bench.ui import UiOptions
 from app.cli.cases import told
 from app.cli.files import add_outputs, check_outputs, printed, write_outputs
 from app.cli.flags import add_model_flags, fields_of, loaded
@@ -41,6 +42,8 @@ ALL_PARTS = {
     "exports": exports.PARTS,
     "loading": loading.MEASURED,
 }
+ALONE = ("families", "loading", "ui")
+"""Benchmarks that make models of their own, or processes that load them."""
 SHAPE_CELLS = 24
 """Cells of the plain reference that a random model is compared on."""
 
@@ -104,7 +107,7 @@ def run(args: Namespace) -> int:
         torch.set_num_threads(args.threads)
     bar = Bar()
     try:
-        lm = None if args.name in ("families", "loading") else _model(args, bar)  # which make models of their own
+        lm = None if args.name in ALONE else _model(args, bar)
         if args.against and lm is not None:
             options = replace(options, twin=partial(_twin, args, bar, lm))
         bench = BENCHES[args.name](lm, options, bar)
@@ -154,6 +157,8 @@ def _options(args: Namespace) -> Any:
         return LoadingOptions(quick=args.quick, parts=parts)
     if args.name == "device":
         return DeviceOptions(quick=args.quick, tokens=args.tokens, repeats=args.repeats)
+    if args.name == "ui":
+        return UiOptions(quick=args.quick, spec=fields_of(args, ModelSpec))
     if args.name == "neurons":
         return NeuronOptions(quick=args.quick, chains=args.chains, parts=parts)
     kinds = tuple(part.strip() for part in args.kinds.split(",") if part.strip())

@@ -7,7 +7,7 @@ from urllib.parse import urlparse
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Server, start_server
+from app.bench.served import Server, start_server
 from tests.browser.visits import COLOSSEUM, EIFFEL, SLOW, WALL, figure, follow, no_fault, press_trace, progress
 
 pytestmark = pytest.mark.browser

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Server
+from app.bench.served import Server
 from tests.browser.visits import (
     COLOSSEUM,
     EIFFEL,

@@ -1,4 +1,4 @@
-"""Find a Chromium or Chrome for the browser tests; `python -m tests.browser.chromium --install` fetches one if needed.
+"""A browser for the tests and the benchmark of pages; `python -m app.bench.chromium --install` fetches one if needed.
 
 Whatever is there already is used first. Fetching tries playwright's own download, then the system's package manager
 where that works without a password.
@@ -31,6 +31,8 @@ PACKAGE_MANAGERS = (
     ("pacman", (("pacman", "-Sy", "--noconfirm", "chromium"),)),
     ("apk", (("apk", "add", "chromium"),)),
 )
+FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+"""What a browser that is driven is started with."""
 NONE_FOUND = (
     "No Chromium or Chrome was found and none could be fetched. Install one, or set PALIMPSEST_CHROMIUM to its path; "
     "or leave the browser tests out: make test NO_BROWSER=1"
