@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-SHARE = 0.07
+SHARE = 0.06
 """Seconds of processor for all redraws, of each second that passes; packing and sending what was drawn comes on top."""
 BESIDE = 0.01
 """Seconds of processor a redraw takes beside the drawing: the session is woken, its state read and kept."""

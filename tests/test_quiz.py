@@ -203,7 +203,20 @@ def test_the_command_shows_dimensions_and_forms(
     monkeypatch.setattr(flags, "load", load)
     data, out = tmp_path / "cases.csv", tmp_path / "out.csv"
     data.write_text("prompt,subject,target,old\nthe old mother stands in a,mother,river,city\n", encoding="utf-8")
-    assert main(["quiz", "--data", str(data), "--method", "ft", "--turns", "1", "--csv", str(out)]) == 0
+    command = ["quiz", "--data", str(data), "--method", "ft", "--turns", "1", "--csv", str(out)]
+    edits_of, asked = quizzing.edits_of, []
+
+    def interrupted(lm: Any, request: Any, version: str, *rest: Any) -> Any:
+        asked.append(version)
+        if version == "ft" and len(asked) == 2:
+            raise KeyboardInterrupt
+        return edits_of(lm, request, version, *rest)
+
+    monkeypatch.setattr(quizzing, "edits_of", interrupted)
+    assert main(command) == 130
+    assert "The same command goes on from here" in capsys.readouterr().err
+    assert main(command) == 0
+    assert asked == ["none", "ft", "ft"]
     said = capsys.readouterr().out
     assert all(name in said for name in DIMENSIONS)
     assert "turn1" in said

@@ -7,10 +7,9 @@ from analysis.study import Study
 from app.cli.cases import add_cases, cases_said, some_of
 from app.cli.files import add_outputs, check_outputs, forms_of, write_outputs
 from app.cli.flags import add_fields, add_model_flags, fields_of, loaded
+from app.cli.study import result_of
 from app.cli.summary import summary
 from app.cli.terminal import Bar
-from app.compute import stored
-from app.store import ResultStore
 from app.studies import STUDIES
 
 
@@ -32,7 +31,7 @@ def run(study: Study, args: Namespace) -> int:
     with Bar() as bar:
         lm = loaded(args, bar)
         request = fields_of(args, study.request, cases=some_of(args, cases, lm))
-        result = stored(study, request, lm, ResultStore(), bar, fresh=args.fresh)
+        result = result_of(study, request, lm, bar, fresh=args.fresh)
     write_outputs(args, forms_of(result))
     print(summary(result))
     return 0

@@ -38,7 +38,7 @@ def run(study: Study, args: Namespace) -> int:
     bar = Bar()
     try:
         lm = loaded(args, bar)
-        result = _result(study, request, lm, bar, fresh=args.fresh)
+        result = result_of(study, request, lm, bar, fresh=args.fresh)
     finally:
         bar.close()
     write_outputs(args, forms_of(result))
@@ -46,7 +46,8 @@ def run(study: Study, args: Namespace) -> int:
     return 0
 
 
-def _result(study: Study, request: Request, lm: LanguageModel, bar: Bar, *, fresh: bool) -> Any:
+def result_of(study: Study, request: Request, lm: LanguageModel, bar: Bar, *, fresh: bool) -> Any:
+    """The stored result, or a new one; of a run that Ctrl-C ends, what it found is kept where it can go on from it."""
     store, key = ResultStore(), request.key(lm.weights_hash)
     if not fresh and (found := store.load(study, key)) is not None:
         return found
