@@ -11,10 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.attribution import neurons
-    from analysis.average_result import AverageRequest, AverageResult
-    from analysis.averaging import average
-    from analysis.conflict_result import (
+    from analysis.errors import Cancelled, WorkbenchError
+    from analysis.facts.facts import Fact, KnownRequest, KnownResult, read_facts
+    from analysis.facts.run import known_facts
+    from analysis.forward.generation import continued
+    from analysis.knowledge_conflict.knockout_run import knock_out
+    from analysis.knowledge_conflict.result import (
         ConflictRequest,
         ConflictResult,
         HeadsRequest,
@@ -24,27 +26,27 @@ if TYPE_CHECKING:
         TransferRequest,
         TransferResult,
     )
-    from analysis.conflicting import conflict, heads_on_prompt
-    from analysis.errors import Cancelled, WorkbenchError
-    from analysis.facts import Fact, KnownRequest, KnownResult, read_facts
-    from analysis.hops_result import HopsRequest, HopsResult
-    from analysis.knockout import knock_out
-    from analysis.known import known_facts
-    from analysis.lens import logit_lens
-    from analysis.lens_result import LensRequest, LensResult
-    from analysis.loading import load, plan
-    from analysis.model import LanguageModel
-    from analysis.model_spec import ModelPlan, ModelSpec
-    from analysis.multihop import hops
-    from analysis.neurons_result import NeuronsRequest, NeuronsResult
-    from analysis.trace_result import TraceRequest, TraceResult
-    from analysis.tracing import trace
-    from analysis.transferring import transfer
+    from analysis.knowledge_conflict.run import conflict, heads_on_prompt
+    from analysis.knowledge_conflict.transfer_run import transfer
+    from analysis.lens.result import LensRequest, LensResult
+    from analysis.lens.run import logit_lens
+    from analysis.model.language_model import LanguageModel
+    from analysis.model.loading import load, plan
+    from analysis.model.spec import ModelPlan, ModelSpec
+    from analysis.multihop.result import HopsRequest, HopsResult
+    from analysis.multihop.run import hops
+    from analysis.neuron_attribution.result import NeuronsRequest, NeuronsResult
+    from analysis.neuron_attribution.run import neurons
+    from analysis.tracing.average_result import AverageRequest, AverageResult
+    from analysis.tracing.average_run import average
+    from analysis.tracing.result import TraceRequest, TraceResult
+    from analysis.tracing.run import trace
 
 _HOMES = {
-    "average_result": ("AverageRequest", "AverageResult"),
-    "averaging": ("average",),
-    "conflict_result": (
+    "tracing.average_result": ("AverageRequest", "AverageResult"),
+    "tracing.average_run": ("average",),
+    "forward.generation": ("continued",),
+    "knowledge_conflict.result": (
         "ConflictRequest",
         "ConflictResult",
         "HeadsRequest",
@@ -54,23 +56,23 @@ _HOMES = {
         "TransferRequest",
         "TransferResult",
     ),
-    "conflicting": ("conflict", "heads_on_prompt"),
+    "knowledge_conflict.run": ("conflict", "heads_on_prompt"),
     "errors": ("Cancelled", "WorkbenchError"),
-    "facts": ("Fact", "KnownRequest", "KnownResult", "read_facts"),
-    "knockout": ("knock_out",),
-    "multihop": ("hops",),
-    "hops_result": ("HopsRequest", "HopsResult"),
-    "known": ("known_facts",),
-    "lens": ("logit_lens",),
-    "lens_result": ("LensRequest", "LensResult"),
-    "loading": ("load", "plan"),
-    "model": ("LanguageModel",),
-    "model_spec": ("ModelPlan", "ModelSpec"),
-    "attribution": ("neurons",),
-    "neurons_result": ("NeuronsRequest", "NeuronsResult"),
-    "trace_result": ("TraceRequest", "TraceResult"),
-    "tracing": ("trace",),
-    "transferring": ("transfer",),
+    "facts.facts": ("Fact", "KnownRequest", "KnownResult", "read_facts"),
+    "knowledge_conflict.knockout_run": ("knock_out",),
+    "multihop.run": ("hops",),
+    "multihop.result": ("HopsRequest", "HopsResult"),
+    "facts.run": ("known_facts",),
+    "lens.run": ("logit_lens",),
+    "lens.result": ("LensRequest", "LensResult"),
+    "model.loading": ("load", "plan"),
+    "model.language_model": ("LanguageModel",),
+    "model.spec": ("ModelPlan", "ModelSpec"),
+    "neuron_attribution.run": ("neurons",),
+    "neuron_attribution.result": ("NeuronsRequest", "NeuronsResult"),
+    "tracing.result": ("TraceRequest", "TraceResult"),
+    "tracing.run": ("trace",),
+    "knowledge_conflict.transfer_run": ("transfer",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -103,6 +105,7 @@ __all__ = [
     "WorkbenchError",
     "average",
     "conflict",
+    "continued",
     "heads_on_prompt",
     "hops",
     "knock_out",

@@ -43,7 +43,7 @@ class Request(BaseModel):
         return self.edition
 
     def needs(self) -> tuple[str, ...]:
-        """What of `analysis.capabilities` a model must have for this."""
+        """What of `analysis.model.capabilities` a model must have for this."""
         return ()
 
     def refuse(self, read: Callable[[str], Any]) -> None:

@@ -2,6 +2,7 @@
 
 from streamlit.starlette import App
 
-from app import downloads, page_html
+from app.exports import downloads
+from app.shell import page_html
 
 app = App("main.py", routes=[*page_html.routes(), *downloads.routes()])

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.address import follow
 from app.components import theme_light
-from app.services import services
-from app.shell import margin
+from app.jobs.services import services
+from app.session.address import follow
+from app.shell.margin import margin
 
 HERE = Path(__file__).resolve().parent
 

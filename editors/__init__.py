@@ -15,54 +15,70 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from editors.abilities_result import AbilitiesRequest, AbilitiesResult
-    from editors.ability_probes import abilities
-    from editors.applying import written_over
-    from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest, PatchResult
-    from editors.drifting import drift, patch
-    from editors.drifting_over_tasks import drifts
-    from editors.edit import Edit
-    from editors.evaluate_result import EvaluateRequest, EvaluateResult
-    from editors.evaluating import evaluate
-    from editors.generate_result import Generated, GenerateRequest
-    from editors.generating import generate
-    from editors.layer_sweep import sweep_layers
-    from editors.layers_result import LayersRequest, LayersResult
-    from editors.lifelong_editing import lifelong
-    from editors.lifelong_result import LifelongRequest, LifelongResult
-    from editors.quiz_result import QuizRequest, QuizResult
-    from editors.quizzing import quiz
-    from editors.reach_result import ChainCase, ReachRequest, ReachResult
-    from editors.reaching import reach
-    from editors.recipe import read_recipe, write_recipe
-    from editors.request import EditRequest, Rewrite
-    from editors.stack import EditStack
-    from editors.writing import write
+    from editors.ability_tests.result import AbilitiesRequest, AbilitiesResult
+    from editors.ability_tests.run import abilities
+    from editors.attention_drift.result import (
+        DriftRequest,
+        DriftResult,
+        DriftsRequest,
+        DriftsResult,
+        PatchRequest,
+        PatchResult,
+    )
+    from editors.attention_drift.run import drift, patch
+    from editors.attention_drift.tasks_run import drifts
+    from editors.cases.chain_case import ChainCase
+    from editors.chain_reach.result import ReachRequest, ReachResult
+    from editors.chain_reach.run import reach
+    from editors.edit.apply import written_over
+    from editors.edit.edit import Edit
+    from editors.edit.request import EditRequest, Rewrite
+    from editors.edit.stack import EditStack
+    from editors.evaluation.result import EvaluateRequest, EvaluateResult
+    from editors.evaluation.run import evaluate
+    from editors.generation.result import Generated, GenerateRequest
+    from editors.generation.run import generate
+    from editors.layer_sweep.result import LayersRequest, LayersResult
+    from editors.layer_sweep.run import sweep_layers
+    from editors.lifelong_editing.result import LifelongRequest, LifelongResult
+    from editors.lifelong_editing.run import lifelong
+    from editors.methods.run import write
+    from editors.quizzes.result import QuizRequest, QuizResult
+    from editors.quizzes.run import quiz
+    from editors.recipes.recipe import read_recipe, write_recipe
 
 _HOMES = {
-    "ability_probes": ("abilities",),
-    "abilities_result": ("AbilitiesRequest", "AbilitiesResult"),
-    "applying": ("written_over",),
-    "drift_result": ("DriftRequest", "DriftResult", "DriftsRequest", "DriftsResult", "PatchRequest", "PatchResult"),
-    "drifting": ("drift", "patch"),
-    "drifting_over_tasks": ("drifts",),
-    "edit": ("Edit",),
-    "layer_sweep": ("sweep_layers",),
-    "layers_result": ("LayersRequest", "LayersResult"),
-    "evaluate_result": ("EvaluateRequest", "EvaluateResult"),
-    "evaluating": ("evaluate",),
-    "generate_result": ("Generated", "GenerateRequest"),
-    "generating": ("generate",),
-    "lifelong_editing": ("lifelong",),
-    "lifelong_result": ("LifelongRequest", "LifelongResult"),
-    "quiz_result": ("QuizRequest", "QuizResult"),
-    "quizzing": ("quiz",),
-    "reach_result": ("ChainCase", "ReachRequest", "ReachResult"),
-    "reaching": ("reach",),
-    "recipe": ("read_recipe", "write_recipe"),
-    "request": ("EditRequest", "Rewrite"),
-    "stack": ("EditStack",),
-    "writing": ("write",),
+    "ability_tests.run": ("abilities",),
+    "ability_tests.result": ("AbilitiesRequest", "AbilitiesResult"),
+    "edit.apply": ("written_over",),
+    "attention_drift.result": (
+        "DriftRequest",
+        "DriftResult",
+        "DriftsRequest",
+        "DriftsResult",
+        "PatchRequest",
+        "PatchResult",
+    ),
+    "attention_drift.run": ("drift", "patch"),
+    "attention_drift.tasks_run": ("drifts",),
+    "edit.edit": ("Edit",),
+    "layer_sweep.run": ("sweep_layers",),
+    "layer_sweep.result": ("LayersRequest", "LayersResult"),
+    "evaluation.result": ("EvaluateRequest", "EvaluateResult"),
+    "evaluation.run": ("evaluate",),
+    "generation.result": ("Generated", "GenerateRequest"),
+    "generation.run": ("generate",),
+    "lifelong_editing.run": ("lifelong",),
+    "lifelong_editing.result": ("LifelongRequest", "LifelongResult"),
+    "quizzes.result": ("QuizRequest", "QuizResult"),
+    "quizzes.run": ("quiz",),
+    "cases.chain_case": ("ChainCase",),
+    "chain_reach.result": ("ReachRequest", "ReachResult"),
+    "chain_reach.run": ("reach",),
+    "recipes.recipe": ("read_recipe", "write_recipe"),
+    "edit.request": ("EditRequest", "Rewrite"),
+    "edit.stack": ("EditStack",),
+    "methods.run": ("write",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

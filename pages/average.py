@@ -3,19 +3,19 @@
 import streamlit as st
 
 from analysis import AverageRequest, WorkbenchError, read_facts
-from app import chat_form, flow
 from app.charts import captions
-from app.charts.average_maps import average_alt, average_curves, average_map, shared_top
 from app.charts.palette import live
-from app.charts.trace_maps import TITLES
 from app.components import theme_seen
-from app.gallery import example
-from app.links import validated
-from app.session import adopt, field, say, seed, slot
-from app.studies import STUDIES
-from app.take_away import table_twin, take_away
-from app.trace_form import KIND_WORDS
-from editors.case import counted
+from app.registry.studies import STUDIES
+from app.session import chat_form, run_flow
+from app.session.export_row import table_twin, take_away
+from app.session.fields import adopt, field, say, seed, slot
+from app.session.permalinks import validated
+from app.shell.gallery import example
+from app.studies.trace.average_figure import average_alt, average_curves, average_map, shared_top
+from app.studies.trace.figure import TITLES
+from app.studies.trace.form import KIND_WORDS
+from editors.cases.case import counted
 
 PAGE, STUDY = "average", STUDIES["average"]
 FIELDS = ("facts", "relations", "at_least", "kinds", "window", "samples", "noise", "seed", "chat")
@@ -39,7 +39,7 @@ with st.container(border=True):
     facts.number_input("Facts", 2, 1000, **field(PAGE, "facts"))
     names = sorted({fact.relation for fact in read_facts()} | set(st.session_state[slot(PAGE, "relations")]))
     relations.multiselect("Relations", names, **field(PAGE, "relations"), placeholder="all, in turn")
-    pressed = flow.go(
+    pressed = run_flow.go(
         button, PAGE, STUDY, "Trace them", type="primary", icon=":material/stacks:", width="stretch", key="average-go"
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -66,16 +66,16 @@ try:
     request = validated(AverageRequest, values)
     say(PAGE, request)
     if pressed:
-        flow.start(PAGE, STUDY, request)
+        run_flow.start(PAGE, STUDY, request)
 except WorkbenchError as error:
-    flow.refusal(error)
+    run_flow.refusal(error)
 
 
 def outcome() -> None:
     """Progress and figures."""
-    result = flow.follow(PAGE, STUDY, request, "facts")
+    result = run_flow.follow(PAGE, STUDY, request, "facts")
     if result is None:
-        flow.nothing_yet(
+        run_flow.nothing_yet(
             PAGE, "Nothing traced yet. Press **Trace them**; facts traced before are taken from the store."
         )
         return
@@ -98,4 +98,4 @@ def outcome() -> None:
     table_twin(result)
 
 
-flow.watch(PAGE, outcome)
+run_flow.watch(PAGE, outcome)

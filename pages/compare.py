@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from app import compare_view
 from app.components import say_address
+from app.shell import compare_view
 
 PAGE = "compare"
 

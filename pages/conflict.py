@@ -3,12 +3,14 @@
 import streamlit as st
 
 from analysis import HeadsResult, WorkbenchError
-from app import conflict_form, conflict_view, flow, written
-from app.conflict_view import Head
-from app.services import services
-from app.session import adopt, say
-from app.studies import STUDIES
-from app.take_away import table_twin, take_away
+from app.jobs.services import services
+from app.registry.studies import STUDIES
+from app.session import edit_stack, run_flow
+from app.session.export_row import table_twin, take_away
+from app.session.fields import adopt, say
+from app.studies.conflict import form as conflict_form
+from app.studies.conflict import view as conflict_view
+from app.studies.conflict.view import Head
 
 PAGE, STUDY = conflict_form.PAGE, STUDIES["heads"]
 MANY, KNOCKOUT, EDIT = STUDIES["conflict"], STUDIES["knockout"], STUDIES["edit"]
@@ -25,24 +27,24 @@ st.markdown(
 )
 pressed = conflict_form.draw()
 request = None
-edits = conflict_view.others(written.on())
+edits = conflict_view.others(edit_stack.on())
 try:
     request = conflict_form.request()
     say(PAGE, request)
     if pressed:
         st.session_state.pop("heads.head", None)
-        flow.start(PAGE, STUDY, request, edits)
+        run_flow.start(PAGE, STUDY, request, edits)
 except WorkbenchError as error:
-    flow.refusal(error)
+    run_flow.refusal(error)
 
 
 def outcome() -> None:
     """Progress, then map, answers and card."""
-    result = flow.follow(PAGE, STUDY, request, "steps", edits=edits)
+    result = run_flow.follow(PAGE, STUDY, request, "steps", edits=edits)
     if result is None:
-        flow.nothing_yet(PAGE, "No heads found yet. Press **Find the heads**.")
+        run_flow.nothing_yet(PAGE, "No heads found yet. Press **Find the heads**.")
         return
-    many = flow.result_for("conflict", MANY, conflict_form.many_request(), edits)
+    many = run_flow.result_for("conflict", MANY, conflict_form.many_request(), edits)
     many = many if many is not None and many.scored else None
     conflict_view.opening(result)
     conflict_view.the_map(result, many)
@@ -59,28 +61,28 @@ def outcome() -> None:
 
 def keep(result: HeadsResult, heads: list[Head], label: str, key: str) -> None:
     """A button that makes an edit of silenced heads."""
-    there = set(heads) <= set(conflict_view.pruned(written.on()))
+    there = set(heads) <= set(conflict_view.pruned(edit_stack.on()))
     if st.button(label, icon=":material/volume_off:", key=key, disabled=there):
         try:
-            flow.start("prune", EDIT, conflict_view.keep_request(result, heads), ())
+            run_flow.start("prune", EDIT, conflict_view.keep_request(result, heads), ())
             st.session_state["prune.fresh"] = True
             st.rerun()
         except WorkbenchError as error:
-            flow.refusal(error)
+            run_flow.refusal(error)
 
 
 def kept() -> None:
     """The edit under way, and then on the stack."""
-    flow.settle("prune")
-    flow.progress("prune", "steps")
-    flow.ended("prune")
-    job = flow.job_of("prune")
+    run_flow.settle("prune")
+    run_flow.progress("prune", "steps")
+    run_flow.ended("prune")
+    job = run_flow.job_of("prune")
     if job is not None and job.state == "done" and st.session_state.pop("prune.fresh", False):
         try:
-            written.write_over(job.result)
+            edit_stack.write_over(job.result)
             st.rerun()
         except WorkbenchError as error:
-            flow.refusal(error)
+            run_flow.refusal(error)
 
 
 def on_many_facts() -> None:
@@ -92,8 +94,8 @@ def on_many_facts() -> None:
     )
     conflict_form.draw_many()
     asked = conflict_form.many_request()
-    found = flow.follow("conflict", MANY, asked, None, edits=edits)
-    if found is None and flow.go(
+    found = run_flow.follow("conflict", MANY, asked, None, edits=edits)
+    if found is None and run_flow.go(
         st, "conflict", MANY, "Test on other facts", icon=":material/stacks:", key="conflict-go"
     ):
         start("conflict", MANY, asked)
@@ -112,8 +114,8 @@ def by_which_road() -> None:
     """Attention cut, layer by layer."""
     st.markdown("## By which road does each arrive?")
     asked = conflict_form.roads_request()
-    found = flow.follow("knockout", KNOCKOUT, asked, "facts", edits=edits)
-    if found is None and flow.go(
+    found = run_flow.follow("knockout", KNOCKOUT, asked, "facts", edits=edits)
+    if found is None and run_flow.go(
         st, "knockout", KNOCKOUT, "Cut the roads", icon=":material/content_cut:", key="knockout-go"
     ):
         start("knockout", KNOCKOUT, asked)
@@ -126,15 +128,15 @@ def by_which_road() -> None:
 def start(page: str, study, asked) -> None:
     """Queue one of the studies over facts."""
     try:
-        flow.start(page, study, asked, edits)
+        run_flow.start(page, study, asked, edits)
         st.rerun()
     except WorkbenchError as error:
-        flow.refusal(error)
+        run_flow.refusal(error)
 
 
-flow.watch("prune", kept)
-flow.watch(PAGE, outcome)
-found = services().find(STUDY, request, flow.spec(), edits) if request is not None else None
+run_flow.watch("prune", kept)
+run_flow.watch(PAGE, outcome)
+found = services().find(STUDY, request, run_flow.spec(), edits) if request is not None else None
 if found is not None or any(f"{name}.opened" in st.session_state for name in ("conflict", "knockout")):
-    flow.watch("conflict", on_many_facts)
-    flow.watch("knockout", by_which_road)
+    run_flow.watch("conflict", on_many_facts)
+    run_flow.watch("knockout", by_which_road)

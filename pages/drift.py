@@ -3,14 +3,16 @@
 import streamlit as st
 
 from analysis import WorkbenchError
-from app import drift_form, drift_view, flow, written
-from app.services import services
-from app.session import lasting, say
-from app.studies import STUDIES
-from app.take_away import table_twin, take_away
-from editors.drift_result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest
-from editors.edit import Edit
-from editors.request import EditRequest, Rewrite
+from app.jobs.services import services
+from app.registry.studies import STUDIES
+from app.session import edit_stack, run_flow
+from app.session.export_row import table_twin, take_away
+from app.session.fields import lasting, say
+from app.studies.drift import form as drift_form
+from app.studies.drift import view as drift_view
+from editors.attention_drift.result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest
+from editors.edit.edit import Edit
+from editors.edit.request import EditRequest, Rewrite
 
 PAGE, STUDY, PATCH, ALL, EDIT = "drift", STUDIES["drift"], STUDIES["patch"], STUDIES["drifts"], STUDIES["edit"]
 PARTS = ("drift-edit", "drift-patch", "drift-cure", "drift-cured", "drift-all")
@@ -25,29 +27,29 @@ st.markdown(
     ":gray[An edit makes heads look at the edited subject more than they did. Other facts in the same context then "
     "break (attention drift).]"
 )
-pressed = drift_form.draw() if written.on() else False
+pressed = drift_form.draw() if edit_stack.on() else False
 request: DriftRequest | None = None
-if written.on():
+if edit_stack.on():
     try:
         request = drift_form.request()
         say(PAGE, request)
         if pressed:
-            flow.start(PAGE, STUDY, request)
+            run_flow.start(PAGE, STUDY, request)
     except WorkbenchError as error:
-        flow.refusal(error)
+        run_flow.refusal(error)
 
 
 def outcome() -> None:
     """Everything that runs, redrawn by itself while it goes on."""
     for name in PARTS:
-        flow.settle(name)
-    if not written.on():
+        run_flow.settle(name)
+    if not edit_stack.on():
         earlier()
         first_edit()
         return
-    result: DriftResult | None = flow.follow(PAGE, STUDY, request, "cells")
+    result: DriftResult | None = run_flow.follow(PAGE, STUDY, request, "cells")
     if result is None or request is None:
-        flow.nothing_yet(PAGE, "Nothing looked at yet. Press **Look**.")
+        run_flow.nothing_yet(PAGE, "Nothing looked at yet. Press **Look**.")
         earlier()
         return
     drift_view.sentence(result)
@@ -80,21 +82,21 @@ def opened_over_all() -> DriftsResult | None:
 
 def first_edit() -> None:
     """No edit is on: write one to look at."""
-    flow.progress("drift-edit", None)
-    flow.ended("drift-edit")
-    job = flow.job_of("drift-edit")
+    run_flow.progress("drift-edit", None)
+    run_flow.ended("drift-edit")
+    job = run_flow.job_of("drift-edit")
     if job is not None and job.state == "done" and st.session_state.pop("drift.fresh", False):
-        written.write_over(job.result)
+        edit_stack.write_over(job.result)
         st.rerun()
     if job is None or job.over:
         fact = EXAMPLE.facts[0]
         st.markdown(
             f"No edit is on. Switch one on in the margin, write one on the Edit page, or write an example: "
-            f"{flow.escape(fact.text)} :orange[{fact.target}]."
+            f"{run_flow.escape(fact.text)} :orange[{fact.target}]."
         )
         if st.button("Write the example", type="primary", icon=":material/edit_note:", key="drift-example"):
             st.session_state["drift.fresh"] = True
-            flow.start("drift-edit", EDIT, EXAMPLE, ())
+            run_flow.start("drift-edit", EDIT, EXAMPLE, ())
             st.rerun()
 
 
@@ -106,48 +108,48 @@ def set_back(request: DriftRequest, result: DriftResult) -> None:
         return
     fields = request.model_dump(include={"prompt", "subject", "occurrence", "answer", "edited"}) | request.framing()
     wanted = PatchRequest(**fields, heads=heads)
-    found = flow.result_for("drift-patch", PATCH, wanted)
-    job = flow.job_of("drift-patch")
+    found = run_flow.result_for("drift-patch", PATCH, wanted)
+    job = run_flow.job_of("drift-patch")
     if found is not None:
         drift_view.back(found)
     elif job is None or job.request != wanted:
-        flow.start("drift-patch", PATCH, wanted)
+        run_flow.start("drift-patch", PATCH, wanted)
         st.rerun()
     else:
-        flow.progress("drift-patch", "runs")
-        flow.ended("drift-patch")
+        run_flow.progress("drift-patch", "runs")
+        run_flow.ended("drift-patch")
 
 
 def cure(request: DriftRequest, result: DriftResult) -> None:
     """The uppermost edit found again with its attention held back, and the same prompt under it."""
-    *others, top = written.on()
+    *others, top = edit_stack.on()
     weight, button = st.columns([1, 2], vertical_alignment="bottom")
     gamma = weight.number_input(
         "Weight γ (SADR)", 0.001, 100.0, GAMMA, format="%.3f", **lasting("drift-gamma"),
         help="Heads that look at the subject more than any did before pay for it in the search for the new value.",
     )  # fmt: skip
     again = top.request.model_copy(update={"sadr": float(gamma)})
-    below = written.below(again)
+    below = edit_stack.below(again)
     if button.button("Write it held back", icon=":material/edit_note:", key="drift-hold"):
-        flow.start("drift-cure", EDIT, again, below)
+        run_flow.start("drift-cure", EDIT, again, below)
         st.rerun()
-    cured: Edit | None = flow.result_for("drift-cure", EDIT, again, below)
+    cured: Edit | None = run_flow.result_for("drift-cure", EDIT, again, below)
     for name, unit in (("drift-cure", None), ("drift-cured", "cells")):
-        flow.progress(name, unit)
-        flow.ended(name)
+        run_flow.progress(name, unit)
+        run_flow.ended(name)
     if not isinstance(cured, Edit):
         return
     edits, plain = (*others, cured), request.model_copy(update={"grids": ()})
-    found = flow.result_for("drift-cured", STUDY, plain, edits)
+    found = run_flow.result_for("drift-cured", STUDY, plain, edits)
     if found is not None:
         drift_view.side_by_side(result, found, float(gamma))
         if st.button("Put it in the other’s place", icon=":material/swap_horiz:", key="drift-swap"):
-            written.replace_top(cured)
+            edit_stack.replace_top(cured)
             st.rerun()
         return
-    job = flow.job_of("drift-cured")
+    job = run_flow.job_of("drift-cured")
     if job is None or job.request != plain or job.edits != edits:
-        flow.start("drift-cured", STUDY, plain, edits)
+        run_flow.start("drift-cured", STUDY, plain, edits)
         st.rerun()
 
 
@@ -155,11 +157,11 @@ def over_all() -> None:
     """All test prompts of the edits that are on."""
     wanted = DriftsRequest(**(request.framing() if request else {}))
     if st.button("Look at all of them", icon=":material/stacks:", key="drift-all-go"):
-        flow.start("drift-all", ALL, wanted)
+        run_flow.start("drift-all", ALL, wanted)
         st.rerun()
-    found = flow.follow("drift-all", ALL, wanted, "prompts") or opened_over_all()
+    found = run_flow.follow("drift-all", ALL, wanted, "prompts") or opened_over_all()
     if found is not None:
         drift_view.over_all(found)
 
 
-flow.watch(PAGE, outcome, also=PARTS)
+run_flow.watch(PAGE, outcome, also=PARTS)

@@ -5,13 +5,19 @@ from contextlib import suppress
 import streamlit as st
 
 from analysis import TraceRequest, WorkbenchError
-from app import edit_away, edit_form, edit_view, flow, generate_view, layer_help, trace_view, written
-from app.services import services
-from app.session import say
-from app.studies import STUDIES
-from editors.edit import Edit
-from editors.generate_result import GenerateRequest
-from editors.request import EditRequest
+from app.jobs.services import services
+from app.registry.studies import STUDIES
+from app.session import edit_stack, run_flow
+from app.session.fields import say
+from app.studies.edit import form as edit_form
+from app.studies.edit import recipe_download
+from app.studies.edit import view as edit_view
+from app.studies.generate import view as generate_view
+from app.studies.layers import view as layer_help
+from app.studies.trace import view as trace_view
+from editors.edit.edit import Edit
+from editors.edit.request import EditRequest
+from editors.generation.result import GenerateRequest
 
 PAGE, STUDY, TRACE = edit_form.PAGE, STUDIES["edit"], STUDIES["trace"]
 
@@ -25,12 +31,12 @@ try:
     form.fits()
     if pressed:
         request = form.asked()
-        for sentence in written.stack().conflicts(request):
-            st.markdown(f":orange[:material/warning:] {flow.escape(sentence)}")
-        flow.start(PAGE, STUDY, request, written.below(request))
+        for sentence in edit_stack.stack().conflicts(request):
+            st.markdown(f":orange[:material/warning:] {run_flow.escape(sentence)}")
+        run_flow.start(PAGE, STUDY, request, edit_stack.below(request))
         st.session_state[f"{PAGE}.fresh"] = True
 except WorkbenchError as error:
-    flow.refusal(error)
+    run_flow.refusal(error)
     edit_form.suggestion(error)
 with suppress(WorkbenchError):  # said above, when Write is pressed
     request = request or edit_form.form().asked()
@@ -40,7 +46,7 @@ if opened := st.session_state.pop(f"{PAGE}.open", None):
 
 def shown_edit() -> Edit | None:
     """The edit the page is about: the one just found, or the one opened."""
-    job = flow.job_of(PAGE)
+    job = run_flow.job_of(PAGE)
     if job is not None and job.state == "done":
         return job.result
     if job is not None and not job.over:
@@ -52,19 +58,19 @@ def shown_edit() -> Edit | None:
 
 def _on_the_stack() -> Edit | None:
     """The visitor's edit of the form's fact, after a reload; else the uppermost one."""
-    edits = [layer.edit for layer in reversed(written.stack().layers) if layer.edit.request.method != "prune"]
+    edits = [layer.edit for layer in reversed(edit_stack.stack().layers) if layer.edit.request.method != "prune"]
     own = request.facts[0] if request is not None else None
     return next((edit for edit in edits if edit.request.facts[0] == own), edits[0] if edits else None)
 
 
 def outcome() -> None:
     """Progress and live curve, then the edit."""
-    if request is not None and flow.join(PAGE, STUDY, request, written.below(request)):
+    if request is not None and run_flow.join(PAGE, STUDY, request, edit_stack.below(request)):
         st.session_state[f"{PAGE}.fresh"] = True
-    flow.settle(PAGE)
-    flow.progress(PAGE, None)
-    flow.ended(PAGE)
-    job = flow.job_of(PAGE)
+    run_flow.settle(PAGE)
+    run_flow.progress(PAGE, None)
+    run_flow.ended(PAGE)
+    job = run_flow.job_of(PAGE)
     if job is not None and not job.over:
         if job.partial is not None:
             edit_view.live_search(job.partial)
@@ -75,10 +81,10 @@ def outcome() -> None:
         return
     if st.session_state.pop(f"{PAGE}.fresh", False) and job is not None:
         try:
-            written.write_over(edit)
+            edit_stack.write_over(edit)
             st.rerun()
         except WorkbenchError as error:
-            flow.refusal(error)
+            run_flow.refusal(error)
     edit_view.show(edit)
 
 
@@ -89,7 +95,7 @@ def own_prompts(edit: Edit) -> None:
     subject = edit.request.facts[0].subject
     generate_view.prepare(GenerateRequest(prompt=(f"{subject} is",), tokens=24), linked=False)
     wanted = generate_view.asked(generate_view.draw())
-    flow.watch(generate_view.PAGE, lambda: generate_view.outcome(wanted))
+    run_flow.watch(generate_view.PAGE, lambda: generate_view.outcome(wanted))
 
 
 def retrace() -> None:
@@ -106,21 +112,23 @@ def retrace() -> None:
         samples=3,
         **edit.request.framing(),
     )
-    below = written.found_on(edit)
+    below = edit_stack.found_on(edit)
     stacks = {"retrace-before": below, "retrace-after": (*below, edit)}
     st.markdown("## Where is it kept now?")
     if st.button("Trace it before and after", icon=":material/grid_on:", key="edit-retrace"):
         for name, edits in stacks.items():
-            flow.start(name, TRACE, request, edits)
-    found = [flow.follow(name, TRACE, request, "cells", edits=edits, preview=True) for name, edits in stacks.items()]
+            run_flow.start(name, TRACE, request, edits)
+    found = [
+        run_flow.follow(name, TRACE, request, "cells", edits=edits, preview=True) for name, edits in stacks.items()
+    ]
     if any(result is not None for result in found):
         trace_view.before_and_after([result for result in found if result is not None])
 
 
-flow.watch(PAGE, outcome)
+run_flow.watch(PAGE, outcome)
 if (edit := shown_edit()) is not None:
     own_prompts(edit)
     edit_view.beneath(edit)
-    flow.watch("retrace-before", retrace, also=("retrace-after",))
-    flow.watch(layer_help.PAGE, layer_help.draw)
-    flow.watch(edit_away.PAGE, lambda: edit_away.take_away(edit))
+    run_flow.watch("retrace-before", retrace, also=("retrace-after",))
+    run_flow.watch(layer_help.PAGE, layer_help.draw)
+    run_flow.watch(recipe_download.PAGE, lambda: recipe_download.take_away(edit))

@@ -7,16 +7,20 @@ import streamlit as st
 
 from analysis import WorkbenchError
 from analysis.study import Request
-from app import cases_form, chat_form, evaluate_view, flow, lifelong_view, quiz_view
-from app.evaluate_words import METHODS
-from app.gallery import examples
-from app.links import validated
-from app.open_example import open_example
-from app.services import services
-from app.session import field, slot, spec, take_fill
-from app.studies import STUDIES
-from app.take_away import table_twin
-from editors.case import Case
+from app.jobs.services import services
+from app.registry.studies import STUDIES
+from app.session import chat_form, run_flow
+from app.session.export_row import table_twin
+from app.session.fields import field, slot, spec, take_fill
+from app.session.permalinks import validated
+from app.shell.gallery import examples
+from app.shell.open_example import open_example
+from app.studies.evaluate import case_source
+from app.studies.evaluate import view as evaluate_view
+from app.studies.evaluate.words import METHODS
+from app.studies.lifelong import view as lifelong_view
+from app.studies.quiz import view as quiz_view
+from editors.cases.case import Case
 
 PAGE = "evaluate"
 KINDS = {"evaluate": "Methods side by side", "lifelong": "One edit upon the other", "quiz": "A quiz in many forms"}
@@ -95,14 +99,14 @@ st.markdown(f":gray[{ABOUT[kind]}]")
 request = None
 with st.container(border=True, key="evaluate-form"):
     try:
-        cases = cases_form.draw(PAGE)
+        cases = case_source.draw(PAGE)
     except WorkbenchError as error:
-        flow.refusal(error)
+        run_flow.refusal(error)
         cases = ()
     chat_form.draw(PAGE)
     count, methods, button = st.columns([1.1, 4.6, 1.8], vertical_alignment="bottom")
     number = count.number_input("Cases at most", 1, MOST, **field(PAGE, "n"))
-    pressed = flow.go(
+    pressed = run_flow.go(
         button,
         kind,
         STUDIES[kind],
@@ -116,13 +120,13 @@ with st.container(border=True, key="evaluate-form"):
     try:
         request = settings(kind, cases, number, methods)
     except WorkbenchError as error:
-        flow.refusal(error)
+        run_flow.refusal(error)
 if pressed and request is not None:
     try:
         st.session_state.pop(slot(PAGE, "wish"), None)
-        flow.start(kind, STUDIES[kind], request, ())
+        run_flow.start(kind, STUDIES[kind], request, ())
     except WorkbenchError as error:
-        flow.refusal(error)
+        run_flow.refusal(error)
 
 
 def offer(kind: str) -> None:
@@ -141,13 +145,13 @@ def outcome(kind: str, request: Request | None) -> None:
     """Progress and scores."""
     wish = st.session_state.get(slot(PAGE, "wish"), request)
     shown = wish if isinstance(wish, STUDIES[kind].request) else request
-    result = flow.follow(kind, STUDIES[kind], shown, None, edits=())
+    result = run_flow.follow(kind, STUDIES[kind], shown, None, edits=())
     if result is not None:
         VIEWS[kind](result)
         table_twin(result)
-    elif request is not None and ((job := flow.job_of(kind)) is None or job.over):
+    elif request is not None and ((job := run_flow.job_of(kind)) is None or job.over):
         st.markdown(WAITS[kind])
         offer(kind)
 
 
-flow.watch(kind, partial(outcome, kind, request))
+run_flow.watch(kind, partial(outcome, kind, request))

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from app import flow, generate_view
-from app.generate_view import PAGE
-from app.session import say
+from app.session import run_flow
+from app.session.fields import say
+from app.studies.generate import view as generate_view
+from app.studies.generate.view import PAGE
 
 generate_view.prepare()
 st.title("How does it go on?")
@@ -14,4 +15,4 @@ if wanted is not None:
     say(PAGE, wanted)
 if opened := st.session_state.pop(f"{PAGE}.open", None):
     st.session_state["shown"] = opened
-flow.watch(PAGE, lambda: generate_view.outcome(wanted))
+run_flow.watch(PAGE, lambda: generate_view.outcome(wanted))

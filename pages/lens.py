@@ -3,16 +3,16 @@
 import streamlit as st
 
 from analysis import LensRequest, WorkbenchError
-from app import chat_form, flow
-from app.boundary_field import boundary_field
 from app.charts import captions
-from app.charts.lens_map import WORDS_FIT, lens_alt, lens_map
 from app.charts.palette import live
 from app.components import theme_seen
-from app.links import validated
-from app.session import adopt, field, say, seed, slot
-from app.studies import STUDIES
-from app.take_away import table_twin, take_away
+from app.registry.studies import STUDIES
+from app.session import chat_form, run_flow
+from app.session.boundary_field import boundary_field
+from app.session.export_row import table_twin, take_away
+from app.session.fields import adopt, field, say, seed, slot
+from app.session.permalinks import validated
+from app.studies.lens.figure import WORDS_FIT, lens_alt, lens_map
 
 PAGE, STUDY = "lens", STUDIES["lens"]
 
@@ -28,7 +28,7 @@ with st.container(border=True):
     prompt, answer, button = st.columns([4, 2, 2.8], vertical_alignment="bottom")
     prompt.text_input("Prompt", **field(PAGE, "prompt"))
     answer.text_input("Answer", **field(PAGE, "answer"), placeholder="the model’s own")
-    pressed = flow.go(
+    pressed = run_flow.go(
         button,
         PAGE,
         STUDY,
@@ -49,16 +49,16 @@ try:
     request = validated(LensRequest, {**fields, "answer": fields["answer"] or None})
     say(PAGE, request)
     if pressed:
-        flow.start(PAGE, STUDY, request)
+        run_flow.start(PAGE, STUDY, request)
 except WorkbenchError as error:
-    flow.refusal(error)
+    run_flow.refusal(error)
 
 
 def outcome() -> None:
     """Progress and figure."""
-    result = flow.follow(PAGE, STUDY, request, "steps")
+    result = run_flow.follow(PAGE, STUDY, request, "steps")
     if result is None:
-        flow.nothing_yet(PAGE, "Nothing read yet. Press **Read**.")
+        run_flow.nothing_yet(PAGE, "Nothing read yet. Press **Read**.")
         return
     count = len(result.tokens)
     first = max(0, count - WORDS_FIT)
@@ -75,4 +75,4 @@ def outcome() -> None:
     table_twin(result)
 
 
-flow.watch(PAGE, outcome)
+run_flow.watch(PAGE, outcome)

@@ -4,14 +4,14 @@ import streamlit as st
 
 import analysis
 from analysis import KnownRequest, ModelSpec, WorkbenchError
-from analysis.capabilities import CAPABILITIES
-from app import chat_form, flow
-from app.services import allowed_specs, public, services
-from app.session import adopt, choose_spec, lasting, session_id, spec
-from app.shell import logit_difference
-from app.studies import STUDIES
-from app.tables import table
-from app.take_away import take_away
+from analysis.model.capabilities import CAPABILITIES
+from app.exports.tables import table
+from app.jobs.services import allowed_specs, public, services
+from app.registry.studies import STUDIES
+from app.session import chat_form, run_flow
+from app.session.export_row import take_away
+from app.session.fields import adopt, choose_spec, lasting, session_id, spec
+from app.shell.margin import logit_difference
 
 PAGE, STUDY = "facts", STUDIES["facts"]
 
@@ -68,9 +68,9 @@ with st.container(border=True, key="model-form"):
                 services().worker.submit(None, None, wanted, session_id())
                 st.rerun()
             else:
-                st.markdown(f":green[:material/check:] {flow.escape(priced.sentence())} It fits.")
+                st.markdown(f":green[:material/check:] {run_flow.escape(priced.sentence())} It fits.")
         except WorkbenchError as error:
-            flow.refusal(error)
+            run_flow.refusal(error)
 
 if card := services().models.cards.get(spec()):
     st.header("In memory")
@@ -115,13 +115,13 @@ st.markdown(":gray[Each stored fact is asked once; known means that the right wo
 chat_form.draw(PAGE)
 request = KnownRequest(chat=chat_form.value(PAGE))
 if st.button("Ask them all", icon=":material/quiz:", key="facts-go"):
-    flow.start(PAGE, STUDY, request)
+    run_flow.start(PAGE, STUDY, request)
 
 
 def outcome() -> None:
     """Progress and table."""
-    result = flow.follow(PAGE, STUDY, request, "facts")
-    if result is None or (flow.job_of(PAGE) is not None and not flow.job_of(PAGE).over):
+    result = run_flow.follow(PAGE, STUDY, request, "facts")
+    if result is None or (run_flow.job_of(PAGE) is not None and not run_flow.job_of(PAGE).over):
         return
     known = int(result.correct.sum())
     st.markdown(
@@ -132,4 +132,4 @@ def outcome() -> None:
     take_away(result)
 
 
-flow.watch(PAGE, outcome)
+run_flow.watch(PAGE, outcome)

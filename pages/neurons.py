@@ -3,15 +3,18 @@
 import streamlit as st
 
 from analysis import HopsRequest, NeuronsRequest, WorkbenchError
-from analysis.chains import Chain, read_chains
-from analysis.chains import chain as chain_named
-from app import chat_form, flow, hops_view, neurons_view, reach_view, written
-from app.boundary_field import boundary_field
-from app.gallery import COLOSSEUM
-from app.links import validated
-from app.session import adopt, field, say, seed, slot, take_fill
-from app.studies import STUDIES
-from app.take_away import table_twin
+from analysis.facts.chains import Chain, read_chains
+from analysis.facts.chains import chain as chain_named
+from app.registry.studies import STUDIES
+from app.session import chat_form, edit_stack, run_flow
+from app.session.boundary_field import boundary_field
+from app.session.export_row import table_twin
+from app.session.fields import adopt, field, say, seed, slot, take_fill
+from app.session.permalinks import validated
+from app.shell.gallery import COLOSSEUM
+from app.studies.hops import view as hops_view
+from app.studies.neurons import view as neurons_view
+from app.studies.reach import view as reach_view
 
 PAGE, STUDY, HOPS = "neurons", STUDIES["neurons"], STUDIES["hops"]
 HOPS_NOW, HOPS_BEFORE = "neurons-hops", "neurons-hops-before"
@@ -46,7 +49,7 @@ with st.container(border=True, key="neurons-form"):
     prompt, answer, button = st.columns([4, 2, 2.8], vertical_alignment="bottom")
     prompt.text_input("Prompt", **field(PAGE, "prompt"), placeholder="A sentence that ends just before its answer")
     answer.text_input("Answer", **field(PAGE, "answer"), placeholder="the model’s own")
-    pressed = flow.go(
+    pressed = run_flow.go(
         button,
         PAGE,
         STUDY,
@@ -99,33 +102,33 @@ try:
     chain = chain_of(request.prompt)
     say(PAGE, request)
     if pressed:
-        flow.start(PAGE, STUDY, request)
+        run_flow.start(PAGE, STUDY, request)
 except WorkbenchError as error:
-    flow.refusal(error)
+    run_flow.refusal(error)
 asked = None
 if chain is not None and request is not None:
     asked = HopsRequest(chains=(chain.id,), knock_out=True, back_patch=True, **request.framing())
 if pressed and asked is not None:
-    flow.start(HOPS_NOW, HOPS, asked)
-    if written.on():
-        flow.start(HOPS_BEFORE, HOPS, asked, ())
+    run_flow.start(HOPS_NOW, HOPS, asked)
+    if edit_stack.on():
+        run_flow.start(HOPS_BEFORE, HOPS, asked, ())
 
 
 def outcome() -> None:
     """Progress, the chain, the neurons."""
-    result = flow.follow(PAGE, STUDY, request, None)
-    found = flow.follow(HOPS_NOW, HOPS, asked, "steps")
-    before = flow.follow(HOPS_BEFORE, HOPS, asked, "steps", edits=()) if written.on() else None
+    result = run_flow.follow(PAGE, STUDY, request, None)
+    found = run_flow.follow(HOPS_NOW, HOPS, asked, "steps")
+    before = run_flow.follow(HOPS_BEFORE, HOPS, asked, "steps", edits=()) if edit_stack.on() else None
     if found is not None:
         hops_view.show(found, before)
     if result is not None:
         neurons_view.show(result)
         table_twin(result)
     elif found is None:
-        flow.nothing_yet(PAGE, "Nothing found yet. Press **Find**.")
+        run_flow.nothing_yet(PAGE, "Nothing found yet. Press **Find**.")
 
 
-flow.watch(PAGE, outcome, also=(HOPS_NOW, HOPS_BEFORE))
-hops_shown = "reach.opened" in st.session_state or flow.result_for(HOPS_NOW, HOPS, asked) is not None
+run_flow.watch(PAGE, outcome, also=(HOPS_NOW, HOPS_BEFORE))
+hops_shown = "reach.opened" in st.session_state or run_flow.result_for(HOPS_NOW, HOPS, asked) is not None
 if chain is not None and request is not None and hops_shown:
     reach_view.draw(chain, request.framing())  # beside the rest, which need not be drawn again while this goes on

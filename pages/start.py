@@ -3,13 +3,13 @@
 import streamlit as st
 
 from app.charts.palette import live
-from app.charts.trace_maps import alt_text, caption_words, shared_top, trace_map
 from app.components import plates, theme_seen, verse
-from app.gallery import example, examples
-from app.open_example import open_example
-from app.services import services
-from app.shell import PAGES
-from app.studies import STUDIES
+from app.jobs.services import services
+from app.registry.studies import STUDIES
+from app.shell.gallery import example, examples
+from app.shell.margin import PAGES
+from app.shell.open_example import open_example
+from app.studies.trace.figure import alt_text, caption_words, shared_top, trace_map
 
 made = services()
 thumbs = {plate["id"]: plate["thumb"] for plate in made.shipped["gallery"]}

@@ -3,13 +3,15 @@
 import streamlit as st
 
 from analysis import TraceRequest, WorkbenchError
-from analysis.tokens import Tokens
-from app import chat_form, flow, trace_form, trace_view
-from app.services import services
-from app.session import say
-from app.session import spec as session_spec
-from app.studies import STUDIES
-from app.take_away import table_twin
+from analysis.text.tokens import Tokens
+from app.jobs.services import services
+from app.registry.studies import STUDIES
+from app.session import chat_form, run_flow
+from app.session.export_row import table_twin
+from app.session.fields import say
+from app.session.fields import spec as session_spec
+from app.studies.trace import form as trace_form
+from app.studies.trace import view as trace_view
 
 STUDY = STUDIES["trace"]
 PAGE = trace_form.PAGE
@@ -26,12 +28,12 @@ try:
     request = trace_form.request()
     say(PAGE, request)
     if pressed:
-        flow.start(PAGE, STUDY, request)
-        flow.first_part(PAGE)
+        run_flow.start(PAGE, STUDY, request)
+        run_flow.first_part(PAGE)
         st.session_state[f"{PAGE}.request"] = request
 except WorkbenchError as error:
     if pressed:
-        flow.refusal(error)
+        run_flow.refusal(error)
 if opened := st.session_state.pop(f"{PAGE}.open", None):
     st.session_state[f"{PAGE}.request"] = request
     st.session_state["shown"] = opened
@@ -48,7 +50,7 @@ def tokens_of(shown: TraceRequest | None) -> Tokens | None:
 def outcome() -> None:
     """Progress and figure; redrawn by itself while a run goes on."""
     shown = st.session_state.get(f"{PAGE}.request") or request
-    result = flow.follow(PAGE, STUDY, shown, "cells", preview=True)
+    result = run_flow.follow(PAGE, STUDY, shown, "cells", preview=True)
     if result is None:
         card = services().card(session_spec())
         trace_view.empty(shown, tokens_of(shown), card["layers"] if card else None)
@@ -58,4 +60,4 @@ def outcome() -> None:
     table_twin(result)
 
 
-flow.watch(PAGE, outcome)
+run_flow.watch(PAGE, outcome)

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from analysis.loading import load
-from analysis.model import LanguageModel
-from tests.commands import specs  # noqa: F401 - a fixture
-from tests.families import FAMILIES, language_model
-from tests.visiting import loader, ready  # noqa: F401 - fixtures
+from analysis.model.language_model import LanguageModel
+from analysis.model.loading import load
+from tests.kit.commands import specs  # noqa: F401 - a fixture
+from tests.kit.families import FAMILIES, language_model
+from tests.kit.visiting import loader, ready  # noqa: F401 - fixtures
 
 torch.set_num_threads(1)
 cached = cache(language_model)

@@ -17,18 +17,19 @@ import numpy as np
 import torch
 
 from analysis import ConflictRequest, LanguageModel, TransferRequest, conflict, transfer
-from analysis.conflict_items import Item, Source, answer_ids, twin
-from analysis.conflict_result import SIDES, ConflictResult, parse_head
 from analysis.errors import PromptTooLong
-from analysis.heads import endings
-from analysis.path_patching import patched_heads
-from analysis.silencing import Choice, said_without
+from analysis.internals.head_names import parse_head
+from analysis.internals.head_outputs import endings
+from analysis.knowledge_conflict.result import SIDES, ConflictResult
+from analysis.knowledge_conflict.tokenised import Item, Source, answer_ids, twin
+from analysis.patching.head_ablation import Choice, said_without
+from analysis.patching.path_patching import patched_heads
 from analysis.study import Report, silent
-from analysis.tokens import answer_token
+from analysis.text.tokens import answer_token
 from app.bench.form import Bench
 from app.bench.machine import describe, forget_peak_memory, peak_memory_mb, wait
 from app.bench.plain_path_patching import PlainPaths
-from app.conflict_tables import outcome_row
+from app.studies.conflict.table import outcome_row
 
 OPEN_BOOK = Path(__file__).resolve().parents[2] / "assets" / "conflict" / "open_book.json"
 PRUNED = {"memory": "prune_memory", "context": "prune_context"}

@@ -15,21 +15,21 @@ import numpy as np
 import torch
 
 from analysis import HeadsRequest, LanguageModel, LensRequest, NeuronsRequest, TraceRequest, heads_on_prompt, trace
-from analysis.attribution import neurons
 from analysis.errors import WorkbenchError
-from analysis.key_value import output_matrix
-from analysis.lens import logit_lens
+from analysis.internals.key_value_memory import output_matrix
+from analysis.lens.run import logit_lens
+from analysis.neuron_attribution.run import neurons
 from analysis.study import Report, silent
-from analysis.trace_result import Kind
+from analysis.tracing.result import Kind
 from app.bench.form import Bench
 from app.bench.machine import counting, describe, forget_peak_memory, matmul_rates, peak_memory_mb, wait
 from app.bench.plain_tracing import PlainTrace
-from editors.applying import apply, tensor_hash
-from editors.edit import Edit
-from editors.overlay import Overlay
-from editors.request import EditRequest, MethodName, Rewrite
-from editors.settling import default_layers
-from editors.writing import write
+from editors.edit.apply import apply, tensor_hash
+from editors.edit.edit import Edit
+from editors.edit.request import EditRequest, MethodName, Rewrite
+from editors.edit.weight_overlay import Overlay
+from editors.methods.defaults import default_layers
+from editors.methods.run import write
 
 PROMPT, SUBJECT = "The Eiffel Tower is located in the city of", "The Eiffel Tower"
 CONFLICT = "The capital of France is Rome . The capital of France is"

@@ -14,24 +14,24 @@ from typing import Any
 import numpy as np
 
 from analysis import KnownRequest, LanguageModel, known_facts, read_facts
-from analysis.facts import another_object, in_turn
-from analysis.packed import packed
+from analysis.facts.facts import another_object, in_turn
+from analysis.forward.packed_weights import packed
 from analysis.study import Report, silent
 from app.bench.form import Bench
 from app.bench.machine import describe, wait
 from app.bench.plain_drift import plain_cell
-from editors.applying import written_over
-from editors.asking import answerable, ask
-from editors.case import Case, case_of
-from editors.drift_result import PATCHED, DriftRequest, DriftsRequest, DriftsResult
-from editors.drifting import drift
-from editors.drifting_over_tasks import drifts
-from editors.edit import Edit
-from editors.fluency import ngram_entropy, texts_about
-from editors.probes import Answers, Probe
-from editors.request import EditRequest, MethodName
-from editors.tasks import SCORES, harmonic_mean, hits, task_score
-from editors.writing import write
+from editors.attention_drift.result import PATCHED, DriftRequest, DriftsRequest, DriftsResult
+from editors.attention_drift.run import drift
+from editors.attention_drift.tasks import SCORES, harmonic_mean, hits, task_score
+from editors.attention_drift.tasks_run import drifts
+from editors.cases.case import Case, case_of
+from editors.edit.apply import written_over
+from editors.edit.edit import Edit
+from editors.edit.probes import Answers, Probe
+from editors.edit.request import EditRequest, MethodName
+from editors.methods.run import write
+from editors.scoring.fluency import ngram_entropy, texts_about
+from editors.scoring.probe_answers import answerable, ask
 
 GAMMAS = (0.03, 0.1, 0.3)
 ALLOWED = {"ES": 0.5, "PS": 4.0}

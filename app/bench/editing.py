@@ -15,23 +15,23 @@ import numpy as np
 
 from analysis import KnownRequest, LanguageModel, known_facts, read_facts
 from analysis.cache_home import cache_home
-from analysis.corpus import Corpus, written
-from analysis.facts import Fact, another_object, in_turn
+from analysis.facts.facts import Fact, another_object, in_turn
+from analysis.moments.corpus import Corpus, written
 from analysis.study import Report, silent
 from app.bench.form import Bench
 from app.bench.machine import describe, forget_peak_memory, peak_memory_mb, wait
 from app.bench.plain_target import plain_search
-from editors.applying import apply, written_over
-from editors.asking import answerable, ask
-from editors.edit import Edit
-from editors.overlay import Overlay
-from editors.perplexity import perplexity
-from editors.probes import Answers, Probe, probes_of, score
-from editors.request import EditRequest, MethodName, Rewrite
-from editors.rows import contexts, rows_of
-from editors.settling import settled
-from editors.targets import search
-from editors.writing import write
+from editors.edit.apply import apply, written_over
+from editors.edit.edit import Edit
+from editors.edit.probes import Answers, Probe, probes_of, score
+from editors.edit.request import EditRequest, MethodName, Rewrite
+from editors.edit.weight_overlay import Overlay
+from editors.methods.defaults import settled
+from editors.methods.run import write
+from editors.methods.target_search import search
+from editors.methods.token_rows import contexts, rows_of
+from editors.scoring.perplexity import perplexity
+from editors.scoring.probe_answers import answerable, ask
 
 NAMES = (("rewrite", "ES", "greedy"), ("paraphrase", "PS", "PS_greedy"), ("neighbour", "NS", "NS_greedy"))
 HELD_OUT_TOKENS, HELD_OUT_SEED = 4096, 2

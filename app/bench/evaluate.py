@@ -13,22 +13,22 @@ from typing import Any
 import numpy as np
 
 from analysis import LanguageModel, ModelSpec
-from analysis.facts import another_object
-from analysis.generation import continued, texts_after
+from analysis.facts.facts import another_object
+from analysis.forward.generation import continued, texts_after
 from analysis.study import Report, silent
 from app.bench.editing import known
 from app.bench.form import Bench
 from app.bench.machine import describe, wait
-from app.compute import stored
-from app.ray_engine import RayEngine
-from app.store import ResultStore
-from app.studies import STUDIES
-from app.sweep_plan import planned
-from app.sweeping import Engine, InProcess, sweep
-from editors.asking import answerable
-from editors.case import Case, case_of
-from editors.evaluate_result import IN_PERCENT, SHORT, EvaluateRequest, EvaluateResult, Protocol
-from editors.measuring import measured
+from app.jobs.compute import stored
+from app.jobs.store import ResultStore
+from app.registry.studies import STUDIES
+from app.sweeps.plan import planned
+from app.sweeps.ray_engine import RayEngine
+from app.sweeps.sweep import Engine, InProcess, sweep
+from editors.cases.case import Case, case_of
+from editors.evaluation.result import IN_PERCENT, SHORT, EvaluateRequest, EvaluateResult, Protocol
+from editors.scoring.probe_answers import answerable
+from editors.scoring.teacher_forced import measured
 
 METHODS = ("ft", "rome", "memit", "emmet", "pmet", "alphaedit", "rome+sadr", "ace")
 PARTS = ("scoring", "own", "file")

@@ -18,22 +18,22 @@ from gguf import GGMLQuantizationType, GGUFReader
 from torch import Tensor
 
 from analysis import LanguageModel, load
-from analysis.embedded import embedded_folder
-from analysis.embedded_build import fetch_gguf
 from analysis.errors import BadRequest
-from analysis.facts import another_object
-from analysis.model_spec import EMBEDDED, ModelSpec
+from analysis.facts.facts import another_object
+from analysis.model.embedded import embedded_folder
+from analysis.model.embedded_build import fetch_gguf
+from analysis.model.spec import EMBEDDED, ModelSpec
 from analysis.study import Report, silent
 from app.bench.alone import LOADS, PLAIN_PEFT, Failed, hub_at, logits_alone, mirror, same_base
 from app.bench.editing import known
 from app.bench.form import Bench
 from app.bench.machine import describe
-from app.take_edit import save_as
-from editors.applying import adding, written_over
-from editors.asking import ask
-from editors.edit import Edit
-from editors.request import EditRequest, Rewrite
-from editors.writing import write
+from app.exports.recipe_files import save_as
+from editors.edit.apply import adding, written_over
+from editors.edit.edit import Edit
+from editors.edit.request import EditRequest, Rewrite
+from editors.methods.run import write
+from editors.scoring.probe_answers import ask
 
 PARTS = ("forms", "rounding")
 FACT = Rewrite(prompt="{} is located in the city of", subject="The Eiffel Tower", target="Rome")

@@ -19,19 +19,19 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from analysis import LensRequest, NeuronsRequest, TraceRequest, WorkbenchError, logit_lens, neurons, trace
-from analysis.attention import Edges, knocked_out
-from analysis.blocks import Frame, first_hidden, record
 from analysis.errors import UnknownArchitecture
-from analysis.generation import together
-from analysis.heads import endings
-from analysis.key_value import attention_matrix, output_matrix
-from analysis.knockout import cut_edges
-from analysis.model import LanguageModel
-from analysis.path_patching import patched_heads
-from analysis.silencing import said_without
+from analysis.forward.blocks import Frame, first_hidden, record
+from analysis.forward.generation import together
+from analysis.internals.attention_patterns import Edges, knocked_out
+from analysis.internals.head_outputs import endings
+from analysis.internals.key_value_memory import attention_matrix, output_matrix
+from analysis.knowledge_conflict.knockout_run import cut_edges
+from analysis.model.language_model import LanguageModel
+from analysis.patching.head_ablation import said_without
+from analysis.patching.path_patching import patched_heads
 from analysis.study import Report, silent
-from analysis.tokens import answer_token
-from analysis.trace_result import KINDS
+from analysis.text.tokens import answer_token
+from analysis.tracing.result import KINDS
 from app.bench.form import Bench
 from app.bench.machine import describe
 from app.bench.plain_drift import plain_cell
@@ -39,17 +39,17 @@ from app.bench.plain_path_patching import PlainPaths
 from app.bench.plain_target import plain_search
 from app.bench.plain_tracing import PlainTrace
 from app.bench.tiny_families import FAMILIES, HEADS, LAYERS, tiny_model, tokenizer
-from editors.applying import written_over
-from editors.as_checkpoint import save_checkpoint
-from editors.drift_result import DriftRequest
-from editors.drifting import drift
-from editors.edit import Edit
-from editors.overlay import Overlay
-from editors.request import EditRequest, MethodName, Rewrite
-from editors.rows import contexts, rows_of
-from editors.settling import settled
-from editors.targets import Site, search
-from editors.writing import write
+from editors.attention_drift.result import DriftRequest
+from editors.attention_drift.run import drift
+from editors.edit.apply import written_over
+from editors.edit.edit import Edit
+from editors.edit.request import EditRequest, MethodName, Rewrite
+from editors.edit.weight_overlay import Overlay
+from editors.methods.defaults import settled
+from editors.methods.run import write
+from editors.methods.target_search import Site, search
+from editors.methods.token_rows import contexts, rows_of
+from editors.recipes.checkpoint import save_checkpoint
 
 VOCABULARY = 64
 PROMPT, SUBJECT = "near the tower of Aldra mother stands in", "tower of Aldra"

@@ -14,8 +14,8 @@ import torch
 import analysis
 from analysis import ModelSpec
 from app.bench.machine import forget_peak_memory, peak_memory_mb
-from editors.request import EditRequest, Rewrite
-from editors.writing import write
+from editors.edit.request import EditRequest, Rewrite
+from editors.methods.run import write
 
 FACT = Rewrite(prompt="{} is located in the city of", subject="The Eiffel Tower", target="Rome")
 

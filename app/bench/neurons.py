@@ -15,32 +15,33 @@ import torch
 from torch import Tensor
 
 from analysis import HopsRequest, HopsResult, LanguageModel
-from analysis.attribution import Field, top_proven
-from analysis.chains import Chain
 from analysis.errors import WorkbenchError
-from analysis.frozen_lens import FrozenLens
-from analysis.hops_result import ASKED
-from analysis.moments import moments
-from analysis.moments_request import MomentsRequest
-from analysis.neuron_ablation import Scaled, outcomes
-from analysis.packed import packed
-from analysis.stream import Stream, read_stream
+from analysis.facts.chains import Chain
+from analysis.forward.packed_weights import packed
+from analysis.internals.frozen_lens import FrozenLens
+from analysis.internals.residual_stream import Stream, read_stream
+from analysis.moments.request import MomentsRequest
+from analysis.moments.second_moments import moments
+from analysis.multihop.result import ASKED
+from analysis.neuron_attribution.ablation import Scaled, outcomes
+from analysis.neuron_attribution.run import Field, top_proven
 from analysis.study import Report, silent
 from app.bench.editing import known
 from app.bench.form import Bench
 from app.bench.machine import describe, matmul_rates, wait
-from app.compute import stored
-from app.store import ResultStore
-from app.studies import STUDIES
-from editors.ace import choose_layers
-from editors.chain_cases import case_of_chain
-from editors.edit import Edit
-from editors.reach_parts import joined
-from editors.reach_result import ChainCase, ReachRequest, ReachResult
-from editors.reaching import Make, reached, writer
-from editors.request import EditRequest
-from editors.settling import default_layers
-from editors.writing import write
+from app.jobs.compute import stored
+from app.jobs.store import ResultStore
+from app.registry.studies import STUDIES
+from editors.cases.chain_case import ChainCase
+from editors.cases.chain_files import case_of_chain
+from editors.chain_reach.parts import joined
+from editors.chain_reach.result import ReachRequest, ReachResult
+from editors.chain_reach.run import Make, reached, writer
+from editors.edit.edit import Edit
+from editors.edit.request import EditRequest
+from editors.methods.ace import choose_layers
+from editors.methods.defaults import default_layers
+from editors.methods.run import write
 
 PROMPT = "The Eiffel Tower is located in the city of"
 OFF = 100

@@ -1,6 +1,6 @@
 """One cell of a drift grid the plain way: two whole forwards, nothing resumed, nothing batched.
 
-What `editors.drifting` must agree with, written to be read.
+What `editors.attention_drift.run` must agree with, written to be read.
 """
 
 from collections.abc import Sequence
@@ -10,17 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.attention import at_patterns
-from analysis.blocks import Frame, at_sites, first_hidden, record
-from analysis.patching import Reading, read
-from analysis.tokens import answer_token
-from analysis.windows import window_layers
-from editors.applying import written_over
-from editors.drift_result import DriftRequest, DriftResult
-from editors.edit import Edit
+from analysis.forward.blocks import Frame, at_sites, first_hidden, record
+from analysis.internals.attention_patterns import at_patterns
+from analysis.internals.layer_windows import window_layers
+from analysis.patching.attention_patching import Reading, read
+from analysis.text.tokens import answer_token
+from editors.attention_drift.result import DriftRequest, DriftResult
+from editors.edit.apply import written_over
+from editors.edit.edit import Edit
 
 if TYPE_CHECKING:
-    from analysis.model import LanguageModel
+    from analysis.model.language_model import LanguageModel
 
 
 def plain_cell(

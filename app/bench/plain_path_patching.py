@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from analysis.heads import at_heads
-from analysis.tokens import Tokens
+from analysis.internals.head_outputs import at_heads
+from analysis.text.tokens import Tokens
 
 if TYPE_CHECKING:
-    from analysis.model import LanguageModel
+    from analysis.model.language_model import LanguageModel
 
 
 class PlainPaths:

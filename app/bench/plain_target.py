@@ -1,6 +1,6 @@
 """The plain way to search for a new value: the whole model, every row in one padded batch, every step.
 
-What `editors.targets` must agree with, written to be read: torch's own Adam, full forwards, full
+What `editors.methods.target_search` must agree with, written to be read: torch's own Adam, full forwards, full
 logits, as the published code does it. One fact at a time.
 """
 
@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from analysis.architecture import put_out
-from analysis.attention import at_patterns
-from analysis.key_value import output_matrix
-from editors.request import EditRequest
-from editors.rows import Row
-from editors.sadr import default_epsilon, searched
-from editors.targets import STILL, Site
+from analysis.forward.architecture import put_out
+from analysis.internals.attention_patterns import at_patterns
+from analysis.internals.key_value_memory import output_matrix
+from editors.edit.request import EditRequest
+from editors.methods.sadr import default_epsilon, searched
+from editors.methods.target_search import STILL, Site
+from editors.methods.token_rows import Row
 
 if TYPE_CHECKING:
-    from analysis.model import LanguageModel
+    from analysis.model.language_model import LanguageModel
 
 
 def plain_search(

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.blocks import Site, at_sites
-from analysis.corruption import replaced, subject_scale
-from analysis.tokens import subject_range
-from analysis.trace_result import Kind, TraceRequest
-from analysis.windows import default_window, window_layers
+from analysis.forward.blocks import Site, at_sites
+from analysis.internals.layer_windows import default_window, window_layers
+from analysis.text.tokens import subject_range
+from analysis.tracing.corruption import replaced, subject_scale
+from analysis.tracing.result import Kind, TraceRequest
 
 if TYPE_CHECKING:
-    from analysis.model import LanguageModel
+    from analysis.model.language_model import LanguageModel
 
 
 class PlainTrace:

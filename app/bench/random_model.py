@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from analysis.errors import BadRequest
-from analysis.model import LanguageModel
+from analysis.model.language_model import LanguageModel
 
 SHAPES: dict[str, dict[str, Any]] = {
     "qwen3-tiny": {

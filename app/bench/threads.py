@@ -1,7 +1,7 @@
 """Whose processor time it was: the run's or the pages'.
 
-The worker of a server steps back (`app.jobs`), and what torch starts from it does so too: those threads have a lower
-priority than all others. Pages are drawn by threads that end with the drawing, so theirs is what is left of the
+The worker of a server steps back (`app.jobs.worker`), and what torch starts from it does so too: those threads have a
+lower priority than all others. Pages are drawn by threads that end with the drawing, so theirs is what is left of the
 process: drawing, packing, sending, and whatever else a server does.
 """
 

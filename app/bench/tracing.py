@@ -16,7 +16,7 @@ import torch
 
 from analysis import Cancelled, LanguageModel, TraceRequest, TraceResult, trace
 from analysis.study import Report, silent
-from analysis.trace_result import Kind
+from analysis.tracing.result import Kind
 from app.bench.form import Bench, Figure
 from app.bench.machine import counting, describe, forget_peak_memory, matmul_rates, peak_memory_mb, wait
 from app.bench.plain_tracing import PlainTrace

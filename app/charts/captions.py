@@ -13,19 +13,19 @@ from analysis import (
     NeuronsResult,
     TraceResult,
 )
-from analysis.conflict_result import READING, Scores
-from analysis.scores import Metric
-from app.charts.lens_map import first_layer
+from analysis.internals.scores import Metric
+from analysis.knowledge_conflict.result import READING, Scores
 from app.charts.marked import escape
-from app.charts.trace_maps import PLAIN_METRIC
 from app.charts.words import THIN, percent, word
-from editors.case import counted
-from editors.drift_result import DriftResult, DriftsResult
-from editors.edit import Edit
-from editors.evaluate_result import PROTOCOLS, EvaluateResult, Protocol
-from editors.layers_result import LayersResult
-from editors.lifelong_result import LifelongResult
-from editors.quiz_result import QuizResult
+from app.studies.lens.figure import first_layer
+from app.studies.trace.figure import PLAIN_METRIC
+from editors.attention_drift.result import DriftResult, DriftsResult
+from editors.cases.case import counted
+from editors.edit.edit import Edit
+from editors.evaluation.result import PROTOCOLS, EvaluateResult, Protocol
+from editors.layer_sweep.result import LayersResult
+from editors.lifelong_editing.result import LifelongResult
+from editors.quizzes.result import QuizResult
 
 
 def trace(result: TraceResult, metric: Metric) -> str:

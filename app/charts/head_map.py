@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from analysis.conflict_result import head_name
+from analysis.internals.head_names import head_name
 from app.charts.frame import STILL, cells, framed, heat, layers_across, ring, scale_bar, small
 from app.charts.palette import Palette
 

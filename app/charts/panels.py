@@ -19,34 +19,32 @@ from analysis import (
     NeuronsResult,
     TraceResult,
 )
-from analysis.scores import Metric
-from app.charts import (
-    average_maps,
-    captions,
-    conflict_charts,
-    drift_maps,
-    edit_charts,
-    evaluate_dots,
-    hop_charts,
-    layer_outcome,
-    lens_map,
-    lifelong_curves,
-    neuron_charts,
-    pathways,
-    trace_maps,
-)
+from analysis.internals.scores import Metric
+from app.charts import captions
 from app.charts.bars import word_bars
 from app.charts.marked import escape
 from app.charts.palette import Palette
 from app.charts.words import percent, word
-from app.evaluate_words import NAMES, PROTOCOL_WORDS
-from editors.case import counted
-from editors.drift_result import DriftResult, DriftsResult
-from editors.edit import Edit
-from editors.evaluate_result import EvaluateResult, Protocol
-from editors.layers_result import LayersResult
-from editors.lifelong_result import LifelongResult
-from editors.quiz_result import QuizResult
+from app.studies.conflict import figure as conflict_charts
+from app.studies.drift import figure as drift_maps
+from app.studies.edit import figure as edit_charts
+from app.studies.evaluate import figure as evaluate_dots
+from app.studies.evaluate.words import NAMES, PROTOCOL_WORDS
+from app.studies.hops import figure as hop_charts
+from app.studies.layers import figure as layer_outcome
+from app.studies.lens import figure as lens_map
+from app.studies.lifelong import figure as lifelong_curves
+from app.studies.neurons import figure as neuron_charts
+from app.studies.neurons import neuron_graph
+from app.studies.trace import average_figure
+from app.studies.trace import figure as trace_maps
+from editors.attention_drift.result import DriftResult, DriftsResult
+from editors.cases.case import counted
+from editors.edit.edit import Edit
+from editors.evaluation.result import EvaluateResult, Protocol
+from editors.layer_sweep.result import LayersResult
+from editors.lifelong_editing.result import LifelongResult
+from editors.quizzes.result import QuizResult
 
 MOST_CHAINS = 6
 """Chains whose curves are drawn; of more the first."""
@@ -99,11 +97,11 @@ def _(result: TraceResult, *, metric: Metric = "probability") -> str:
 
 @panels.register
 def _(result: AverageResult, palette: Palette) -> list[Panel]:
-    top, found = average_maps.shared_top(result), []
+    top, found = average_figure.shared_top(result), []
     for kind in result.mean:
         title, sites = trace_maps.TITLES[kind], captions.average_sites(result, kind)
-        found.append(Panel(title, average_maps.average_map(result, kind, palette, top=top), sites, beside=2))
-        curves = average_maps.average_curves(result, kind, palette, top=top)
+        found.append(Panel(title, average_figure.average_map(result, kind, palette, top=top), sites, beside=2))
+        curves = average_figure.average_curves(result, kind, palette, top=top)
         found.append(Panel(f"{title}, as curves", curves, beside=2))
     return found
 
@@ -166,7 +164,7 @@ def _(result: LayersResult) -> str:
 @panels.register
 def _(result: NeuronsResult, palette: Palette) -> list[Panel]:
     found = [
-        Panel("From the words to the answer", pathways.pathway(result, palette), captions.pathway()),
+        Panel("From the words to the answer", neuron_graph.pathway(result, palette), captions.pathway()),
         Panel("What each layer adds", neuron_charts.layer_gains(result, palette), captions.gains(result)),
     ]
     if result.tokens_ablated.size:

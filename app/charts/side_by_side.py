@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from app.charts.frame import STILL, framed, rows_down, small
 from app.charts.palette import Palette
 from app.charts.words import percent
-from editors.case import counted
-from editors.evaluate_result import Mean
+from editors.cases.case import counted
+from editors.evaluation.result import Mean
 
 SEATS = (1, 0, 4, 3, 5, 6)
 SHAPES = ("circle", "diamond", "square")

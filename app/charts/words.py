@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import regex
 
-from analysis.boundary import plain
+from analysis.text.boundary import plain
 from app.charts.palette import Palette
 
 THIN = "\u202f"

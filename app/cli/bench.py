@@ -11,7 +11,7 @@ import torch
 
 from analysis import LanguageModel, ModelSpec, read_facts
 from analysis.errors import BadRequest
-from analysis.loading import DTYPES, pick_device
+from analysis.model.loading import DTYPES, pick_device
 from app.bench import conflict, drift, evaluate, exports, loading, neurons
 from app.bench.conflict import ConflictOptions
 from app.bench.device import CONFLICT, DeviceOptions
@@ -28,11 +28,11 @@ from app.bench.registry import BENCHES
 from app.bench.tiny_families import FAMILIES
 from app.bench.tracing import FILLER, PROMPT, Options
 from app.bench.ui import UiOptions
-from app.cli.cases import told
-from app.cli.files import add_outputs, check_outputs, printed, write_outputs
-from app.cli.flags import add_model_flags, fields_of, loaded
-from app.cli.terminal import Bar, columns
-from editors.case_files import read_case_file
+from app.terminal.case_flags import told
+from app.terminal.files import add_outputs, check_outputs, printed, write_outputs
+from app.terminal.request_flags import add_model_flags, fields_of, loaded
+from app.terminal.text import Bar, columns
+from editors.cases.files import read_case_file
 
 ALL_PARTS = {
     "conflict": conflict.PARTS,

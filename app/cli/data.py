@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 from analysis.errors import BadFile, BadRequest
-from app.case_words import held_words, kept_words, left_words, read_words
-from app.cli.files import add_outputs, check_outputs, printed, write, write_outputs
-from app.cli.terminal import columns
-from editors.case_files import COLUMNS, CaseFile, read_case_file
-from editors.case_own import written
-from editors.probes import Kind
+from app.studies.evaluate.case_words import held_words, kept_words, left_words, read_words
+from app.terminal.files import add_outputs, check_outputs, printed, write, write_outputs
+from app.terminal.text import columns
+from editors.cases.files import COLUMNS, CaseFile, read_case_file
+from editors.cases.own_form import written
+from editors.edit.probes import Kind
 
 SHOWN = 20
 """Lines of each kind that a terminal is given; the JSON has all."""

@@ -7,12 +7,12 @@ from huggingface_hub import scan_cache_dir, snapshot_download
 from huggingface_hub.errors import CacheNotFound
 
 from analysis import ModelSpec, plan
-from analysis.capabilities import CAPABILITIES
-from analysis.embedded import embedded_folder, embedded_place, embedded_ready
 from analysis.errors import ModelUnavailable
-from analysis.model_spec import EMBEDDED, EMBEDDED_NAME, kind_of
-from app.cli.flags import MODEL_FLAGS, add_fields, fields_of, loaded
-from app.cli.terminal import Bar, columns
+from analysis.model.capabilities import CAPABILITIES
+from analysis.model.embedded import embedded_folder, embedded_place, embedded_ready
+from analysis.model.spec import EMBEDDED, EMBEDDED_NAME, kind_of
+from app.terminal.request_flags import MODEL_FLAGS, add_fields, fields_of, loaded
+from app.terminal.text import Bar, columns
 
 SOURCE = ModelSpec.model_fields["source"].description
 HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model"]

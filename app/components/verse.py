@@ -5,8 +5,8 @@ It is the one motif of the app. The faded word never carries news alone; the pag
 
 from typing import Literal
 
-from analysis.boundary import between, parted, plain
-from analysis.finding import occurrences
+from analysis.text.boundary import between, parted, plain
+from analysis.text.finding import occurrences
 from app.components.element import element
 
 Size = Literal["large", "medium", "small", "text"]

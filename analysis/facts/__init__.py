@@ -1,0 +1,1 @@
+"""Facts and chains of them, and which of them a model knows."""

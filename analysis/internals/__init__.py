@@ -1,0 +1,1 @@
+"""What stands inside a forward: head outputs, attention patterns, key-value memories, the residual stream."""

@@ -1,0 +1,1 @@
+"""Memory or the page: which heads speak for which (PH3)."""

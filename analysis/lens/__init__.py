@@ -1,0 +1,1 @@
+"""What each state would say: the logit lens."""

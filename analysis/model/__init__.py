@@ -1,0 +1,1 @@
+"""A language model: found, priced, loaded, and checked before anything is asked of it."""

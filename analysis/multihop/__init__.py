@@ -1,0 +1,1 @@
+"""Each hop of a chain, and the whole."""

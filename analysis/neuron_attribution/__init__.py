@@ -1,0 +1,1 @@
+"""Which neurons raise an answer, and which switch those on (ACE)."""

@@ -1,0 +1,1 @@
+"""Values of one run put into another: heads, paths between them, attention."""

@@ -1,0 +1,55 @@
+"""`palimpsest drift`, `patch`, `drifts`, `abilities`: studies of a model with edits on it, from the terminal."""
+
+from argparse import ArgumentParser, Namespace
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+
+from analysis.errors import BadRequest
+from analysis.study import Study
+from app.jobs.compute import stored
+from app.jobs.store import ResultStore
+from app.registry.studies import STUDIES
+from app.studies.edit.command import stacked
+from app.terminal.files import add_outputs, check_outputs, forms_of, write_outputs
+from app.terminal.request_flags import add_fields, add_model_flags, fields_of, follow, loaded
+from app.terminal.summary import summary
+from app.terminal.text import Bar
+
+NEEDS = ("drift", "patch", "drifts")
+"""Studies that compare with the model without edits, and so say nothing where there are none."""
+
+
+def configure(parser: ArgumentParser, name: str) -> None:
+    """Give the command its flags."""
+    study = STUDIES[name]
+    add_fields(parser, study.request)
+    parser.add_argument(
+        "--recipe", type=Path, action="append", default=[], metavar="FILE", help="edits that are on, lowest first"
+    )
+    parser.add_argument("--fresh", action="store_true", default=False, help="compute anew what is stored")
+    add_outputs(parser, "json", "csv", "html")
+    add_model_flags(parser)
+    parser.set_defaults(run=partial(run, study))
+
+
+def run(study: Study, args: Namespace) -> int:
+    """Run a study on a model with the edits of some recipes, and show it."""
+    request = fields_of(args, study.request)
+    check_outputs(args)
+    edits = stacked(args.recipe)
+    if not edits and study.name in NEEDS:
+        raise BadRequest(
+            "--recipe must be given: drift is what an edit does to attention. `palimpsest edit` writes one."
+        )
+    if edits:
+        follow(args, edits[0].model)
+    from editors.edit.apply import written_over
+
+    with Bar() as bar:
+        lm, store = loaded(args, bar), ResultStore()
+        with nullcontext() if study.on_edits else written_over(lm, edits):
+            result = stored(study, request, lm, store, bar, edits, fresh=args.fresh)
+    write_outputs(args, forms_of(result))
+    print(summary(result))
+    return 0

@@ -1,0 +1,68 @@
+"""An edited model built whole, as a folder on this machine: a job, since it needs the model itself."""
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from analysis.cache_home import cache_home
+from analysis.errors import BadRequest
+from analysis.study import Report, Request, Study, silent
+from app.exports.recipe_files import save_as
+from editors.edit.edit import Edit
+from editors.recipes.recipe import short_id
+
+if TYPE_CHECKING:
+    from analysis.model.language_model import LanguageModel
+
+WIDTH = {"float32": 4, "bfloat16": 2, "float16": 2}
+"""Bytes of a weight."""
+
+
+class CheckpointRequest(Request):
+    """Build the model with this edit in its weights."""
+
+    edit: str = Field(description="id of the edit")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where the edited model lies."""
+
+    request: CheckpointRequest
+    place: str
+
+
+def size_of(card: dict[str, Any]) -> int:
+    """Bytes of the weights of the model with this card."""
+    return int(card["parameters"]) * WIDTH.get(card["dtype"], 4)
+
+
+def place_of(edit: Edit) -> Path:
+    """The folder an edited model is built in, called by the id of its recipe."""
+    name = re.sub(r"[^\w.-]", "-", edit.model["name"])
+    return cache_home() / "exports" / f"{name}-{short_id(edit)}"
+
+
+def build(
+    lm: "LanguageModel", request: CheckpointRequest, report: Report = silent, *, stack: Sequence[Edit] = ()
+) -> Checkpoint:
+    """Write the model with the one edit in `stack` over it; `BadRequest` where the disk has no room."""
+    (edit,) = stack
+    place, needed = place_of(edit), size_of(lm.card())
+    report(0, 1, "writing the model")
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(place.parent).free
+        if needed > free:
+            raise BadRequest(f"{place.parent} has {free / 1e9:.1f} GB free; the model takes {needed / 1e9:.1f} GB.")
+        save_as(edit, "hf", place, lm)
+    report(1, 1, "written")
+    return Checkpoint(request, str(place))
+
+
+CHECKPOINT = Study("checkpoint", CheckpointRequest, Checkpoint, build, on_edits=True, kept=False)

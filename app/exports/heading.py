@@ -1,0 +1,162 @@
+"""What stands over a result that leaves the app, and what its files are called.
+
+A file's name says the study and the result: `palimpsest-trace-22fb300e3814.csv`. The id is the key of the result, that
+of an edit its recipe's, the same in all files of one result and in the page's row of them.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from analysis import AverageResult
+from analysis.study import Request
+from app.registry.studies import STUDIES
+from editors.attention_drift.result import DriftResult
+from editors.edit.edit import Edit
+from editors.recipes.recipe import recipe_of
+
+SHOWN = 12
+"""Characters of an id that people see."""
+LONGEST = 320
+"""Characters of a request in a line."""
+ABOUT = {"prompt", "facts", "cases", "chains"}
+"""Fields that say what a request is about; they stand first."""
+QUESTIONS = {
+    "trace": "Where is the fact kept?",
+    "average": "Where are facts kept?",
+    "lens": "What would each state say?",
+    "edit": "Write over a fact",
+    "drift": "Where does it look now?",
+    "patch": "What comes back when heads are set back?",
+    "drifts": "Where does it look now, over all prompts that test it?",
+    "neurons": "Which neurons say it?",
+    "hops": "Does it know each hop, and the whole?",
+    "evaluate": "How good is an edit?",
+    "quiz": "How good is an edit? A quiz in many forms",
+    "lifelong": "How good is an edit? One upon the other",
+    "abilities": "Does the model still work?",
+    "reach": "Written over, how far does it reach?",
+    "layers": "Which layer should it be?",
+    "generate": "How does it go on?",
+    "heads": "Memory or the page?",
+    "conflict": "Memory or the page? Over many facts",
+    "knockout": "By which road does each answer arrive?",
+    "transfer": "Do heads found on some facts act on others?",
+    "facts": "Which facts does it know?",
+}
+
+
+@dataclass(frozen=True)
+class Heading:
+    """Question, request in a line, model, date; `name` is the stem of the result's files."""
+
+    question: str
+    asked: str
+    model: str
+    made: str
+    name: str
+
+
+def heading(result: Any) -> Heading:
+    """What stands over a result; `TypeError` for what is no result."""
+    return Heading(QUESTIONS[study_of(result)], asked(result.request), model_line(result), made(result), stem(result))
+
+
+def study_of(result: Any) -> str:
+    """Name of the study a result is of."""
+    for name, study in STUDIES.items():
+        if study.result is type(result):
+            return name
+    raise TypeError(f"{type(result).__name__} is no result of a study.")
+
+
+def edits_of(result: Any) -> list[str]:
+    """Ids of the edits a result was made under, lowest first."""
+    return list(result.built_on) if isinstance(result, Edit) else list(result.model.get("edits", ()))
+
+
+def key_of(result: Any) -> str:
+    """The key a result is stored by; an edit's is its own id."""
+    return result.id if isinstance(result, Edit) else result.request.key(result.model["weights_hash"])
+
+
+def shown_id(result: Any) -> str:
+    """The id people see of a result, with how far it came where it did not come to its end."""
+    whole = recipe_of(result)[0]["id"] if isinstance(result, Edit) else key_of(result)
+    return f"{whole[:SHOWN]}{_so_far(result)}"
+
+
+def _so_far(result: Any) -> str:
+    if isinstance(result, AverageResult) and len(result.ids) < result.request.facts:
+        return f"-{len(result.ids)}-facts"
+    if isinstance(result, DriftResult) and (
+        left := sum(int(np.isnan(grid[0]).sum()) for grid in result.grids.values())
+    ):
+        return f"-{left}-cells-left"
+    if not getattr(result, "complete", True):
+        return "-{}-of-{}".format(*result.cells)
+    return ""
+
+
+def stem(result: Any) -> str:
+    """The name of a result's files, without what says their form."""
+    return f"palimpsest-{study_of(result)}-{shown_id(result)}"
+
+
+def model_line(result: Any) -> str:
+    """Name and weights; edits that were on by their ids."""
+    model, edits = result.model, edits_of(result)
+    named = ", ".join(one[:SHOWN] for one in edits)
+    under = f"; with the edit{'s' if len(edits) > 1 else ''} {named}" if edits else ""
+    return f"{model['name']}, weights {model['weights_hash'][:SHOWN]}, {model['dtype']}{under}"
+
+
+def made(result: Any) -> str:
+    """Day and time a result was made; empty where it does not say."""
+    said = getattr(result, "provenance", {}).get("created_at", "")
+    return f"{datetime.fromisoformat(said).astimezone(UTC):%-d %B %Y, %H:%M} UTC" if said else ""
+
+
+def asked(request: Request) -> str:
+    """A request in a line: what was given, the prompt first; lists of more than a few parts by their number."""
+    given = request.given()
+    if not given.keys() & ABOUT:  # of what has a subject of its own all settings, as nothing else says what was done
+        given = {name: value for name, value in request.model_dump(mode="json").items() if value not in (None, [], {})}
+    if "method" in type(request).model_fields:
+        given = {"method": request.model_dump(mode="json")["method"]} | given
+    order = sorted(given, key=lambda name: name not in ABOUT)
+    text = "; ".join(_said(given[name], name) for name in order) or "all settings as they are at first"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1].rstrip()}…"
+
+
+def _said(value: Any, name: str) -> str:
+    """One field: its value alone where that says what it is."""
+    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        facts = [_fact(one) for one in value]
+        few = len(facts) <= 3 and all(facts)
+        return ", ".join(facts) if few else f"{len(value)} {name.removesuffix('s') if len(value) == 1 else name}"
+    if name == "prompt":
+        return _value(value)
+    return f"{name.replace('_', ' ')} {_value(value)}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        return value if value.isidentifier() and value.islower() else f"“{value}”"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_value(part)}" for name, part in value.items())
+    if isinstance(value, list):
+        return ", ".join(str(one) if re.fullmatch(r"[\w.+-]+", str(one)) else _value(one) for one in value)
+    return str(value)
+
+
+def _fact(value: dict[str, Any]) -> str:
+    """A fact to write in a sentence; empty for what is none."""
+    if not {"prompt", "subject", "target"} <= value.keys():
+        return ""
+    return f"“{value['prompt'].replace('{}', value['subject'])}” → “{value['target']}”"

@@ -1,0 +1,98 @@
+"""A recipe brought along: files from outside, taken apart in memory, read whole or refused with every fault.
+
+Nothing is unpacked to disk and nothing is run: names in an archive are compared, never followed, sizes are bounded
+before and while reading, and the contents are JSON and safetensors only.
+"""
+
+import io
+import json
+import zlib
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+from zipfile import BadZipFile, ZipFile, ZipInfo
+
+from analysis.errors import BadFile, BadRequest
+from editors.edit.edit import Edit
+from editors.recipes.recipe import LARGEST_JSON, edit_of
+
+LARGEST_WEIGHTS = 256 << 20
+"""Bytes of factors that are read from a browser; larger recipes go through the command line."""
+MOST_MEMBERS = 16
+RECIPE, WEIGHTS = ".json", ".safetensors"
+KINDS = {RECIPE: LARGEST_JSON, WEIGHTS: LARGEST_WEIGHTS}
+
+
+def brought(files: Sequence[tuple[str, bytes]]) -> Edit:
+    """The edit of uploaded files: recipe and weights, or the .zip that was downloaded; `BadFile` lists every fault."""
+    parts: dict[str, bytes] = {}
+    for name, data in files:
+        found = _members(name, data) if PurePosixPath(name).suffix.lower() == ".zip" else {_kind(name): data}
+        if twice := parts.keys() & found.keys():
+            raise BadFile(f"There are two files ending in {min(twice)}. Give one recipe at a time.")
+        parts |= found
+    for kind, data in parts.items():
+        _refuse_large(kind, len(data))
+    if absent := [kind for kind in KINDS if kind not in parts]:
+        raise BadFile(f"A {absent[0]} file is missing. A recipe is a .json and a .safetensors, or the .zip of both.")
+    return edit_of(_json(parts[RECIPE]), parts[WEIGHTS])
+
+
+def refuse_other_weights(edit: Edit, card: dict[str, Any] | None) -> None:
+    """`BadRequest` unless an edit was made for the weights of the model with this card."""
+    if card is None:
+        raise BadRequest("The model is still being loaded. Nothing was changed; give the recipe again in a moment.")
+    own, made_for = card["weights_hash"], edit.model["weights_hash"]
+    if own != made_for:
+        raise BadRequest(
+            f"“{edit.title}” was made for other weights ({edit.model['name']}, {made_for[:8]}…) than those here "
+            f"({card['name']}, {own[:8]}…). Nothing was changed. Choose that model first, on the page Models."
+        )
+
+
+def _kind(name: str) -> str:
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix not in KINDS:
+        raise BadFile(f"{name} is none of .json, .safetensors and .zip.")
+    return suffix
+
+
+def _members(name: str, data: bytes) -> dict[str, bytes]:
+    """recipe.json and recipe.safetensors of an archive, by their endings; all else in it is left alone."""
+    try:
+        with ZipFile(io.BytesIO(data)) as archive:
+            inside = archive.infolist()
+            if len(inside) > MOST_MEMBERS:
+                raise BadFile(f"{name} holds {len(inside)} files; a recipe’s archive holds at most {MOST_MEMBERS}.")
+            found: dict[str, bytes] = {}
+            for member in inside:
+                place = PurePosixPath(member.filename)
+                kind = place.suffix
+                if place.name in (f"recipe{RECIPE}", f"recipe{WEIGHTS}") and "__MACOSX" not in place.parts:
+                    if kind in found:
+                        raise BadFile(f"{name} holds {place.name} twice.")
+                    found[kind] = _read(archive, member, kind)
+            return found
+    except (BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError) as error:
+        raise BadFile(f"{name} is not an archive that can be read ({error}).") from error
+
+
+def _read(archive: ZipFile, member: ZipInfo, kind: str) -> bytes:
+    """A member's bytes; never more than its kind may have, whatever its header says."""
+    _refuse_large(kind, member.file_size)
+    with archive.open(member) as file:
+        data = file.read(KINDS[kind] + 1)
+    _refuse_large(kind, len(data))
+    return data
+
+
+def _refuse_large(kind: str, size: int) -> None:
+    if size > KINDS[kind]:
+        raise BadFile(f"The {kind} file has {size / 1e6:,.0f} MB; at most {KINDS[kind] / 1e6:,.0f} MB are read here.")
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise BadFile(f"The .json file is not a recipe ({type(error).__name__}: {error}).") from error

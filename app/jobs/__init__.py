@@ -1,0 +1,1 @@
+"""Work in the background: one model, one worker, what is kept of it."""

@@ -1,0 +1,113 @@
+"""What the whole process shares: the worker, the one model slot, the store, the history.
+
+Pages ask here; nothing in it belongs to one person.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import streamlit as st
+from streamlit.runtime import Runtime
+
+from analysis import ModelSpec
+from analysis.study import Request, Study, edited_hash
+from app.jobs.history import History
+from app.jobs.model_slot import ModelSlot
+from app.jobs.run_entry import run_of
+from app.jobs.store import ResultStore, shipped_index
+from app.jobs.worker import Job, Worker
+from editors.edit.edit import Edit
+
+LOCAL = "local"
+"""Owner of all runs of a workbench that one person runs for themselves."""
+
+
+def public() -> bool:
+    """Whether this server is open to strangers: no local paths, no free hub ids, a rail of one's own."""
+    return os.environ.get("PALIMPSEST_PUBLIC") == "1"
+
+
+def default_spec() -> ModelSpec:
+    """The model a new visitor gets: `PALIMPSEST_MODEL`, set by `palimpsest serve`, or the embedded."""
+    given = os.environ.get("PALIMPSEST_MODEL")
+    return ModelSpec.model_validate_json(given) if given else ModelSpec()
+
+
+def allowed_specs() -> list[ModelSpec]:
+    """Models a visitor of a public server may choose: the default, and `PALIMPSEST_ALLOW` (ids, comma separated)."""
+    default = default_spec()
+    ids = [part.strip() for part in os.environ.get("PALIMPSEST_ALLOW", "").split(",") if part.strip()]
+    extra = [ModelSpec(source=source, device=default.device, dtype=default.dtype) for source in ids]
+    return list(dict.fromkeys([default, *extra]))
+
+
+@dataclass
+class Services:
+    """The shared parts, wired together."""
+
+    models: ModelSlot
+    store: ResultStore
+    history: History
+    connections: dict[str, str] = field(default_factory=dict)
+    """Streamlit's own name of each session here."""
+    _begun: bool = False
+
+    @cached_property
+    def worker(self) -> Worker:
+        """The one worker."""
+        return Worker(self.models, self.store, finished=self._record, there=self._there)
+
+    def _there(self, owner: str) -> bool:
+        """Whether a session is connected; the process itself, and what is no browser, always are."""
+        connection = self.connections.get(owner)
+        return connection is None or not Runtime.exists() or Runtime.instance().is_active_session(connection)
+
+    @cached_property
+    def shipped(self) -> dict[str, Any]:
+        """Index of the results that come with the app: the model they were made with, and the gallery."""
+        return shipped_index()
+
+    def begin(self) -> None:
+        """Load the default model, once in the life of the process: when a first page has been drawn."""
+        if not self._begun:
+            self._begun = True
+            self.worker.submit(None, None, default_spec(), "app")
+
+    def card(self, spec: ModelSpec) -> dict[str, Any] | None:
+        """What is known of a model: from loading it, or, for the embedded one, from the shipped results."""
+        if spec in self.models.cards:
+            return self.models.cards[spec]
+        return self.shipped["model"] if spec == ModelSpec() else None
+
+    def key(self, request: Request, spec: ModelSpec, edits: Sequence[Edit] = ()) -> str | None:
+        """Key of a request's result under some edits; None before the model's weights are known."""
+        card = self.card(spec)
+        return request.key(edited_hash(card["weights_hash"], [edit.id for edit in edits])) if card else None
+
+    def find(
+        self, study: Study, request: Request, spec: ModelSpec, edits: Sequence[Edit] = (), *, stopped: bool = False
+    ) -> Any | None:
+        """The stored result of a request, if there is one."""
+        key = self.key(request, spec, edits)
+        return self.store.load(study, key, stopped=stopped) if key else None
+
+    def _record(self, job: Job) -> None:
+        study = job.study
+        if study is None or study.passing or not study.kept or job.result is None or job.key is None:
+            return
+        for owner in {rail_owner(owner) for owner in job.asked_by}:
+            self.history.add(owner, run_of(study, job.key, job.result, stopped=job.cancelled.is_set()))
+
+
+def rail_owner(session: str) -> str:
+    """Whose rail a session's runs stand on."""
+    return session if public() else LOCAL
+
+
+@st.cache_resource(show_spinner=False)
+def services() -> Services:
+    """The services of this process."""
+    return Services(ModelSlot(), ResultStore(), History())

@@ -1,0 +1,1 @@
+"""What there is: every study by its name."""

@@ -1,0 +1,1 @@
+"""What one person has in front of them: fields, links, the run that goes on, their edits."""

@@ -1,0 +1,168 @@
+"""The edits of one visitor: their stack, what can be undone, and where it is kept.
+
+The stack is a value in the session; whatever changes it puts the old one on the pile of undo. It is also written
+down, so a reload or a lost connection finds it again: on a public server under the visitor's own name.
+"""
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from analysis.cache_home import cache_home
+from analysis.errors import BadRequest
+from app.components.visitor_name import DAYS, visitor
+from app.jobs.services import public, services
+from app.registry.studies import STUDIES
+from app.session.fields import session_id, spec
+from editors.edit.edit import Edit
+from editors.edit.request import EditRequest
+from editors.edit.stack import EditStack, Layer
+
+PLACE, VISITORS = "stack.json", "visitors"
+
+
+def stack() -> EditStack:
+    """This visitor's edits of the model they work with."""
+    kept = _whole()
+    card = services().card(spec())
+    own = card["weights_hash"] if card else None
+    return EditStack(tuple(layer for layer in kept.layers if own is None or layer.edit.model["weights_hash"] == own))
+
+
+def _whole() -> EditStack:
+    """All edits of this visitor, those of models they used before among them."""
+    if "written" not in st.session_state:
+        st.session_state["written"] = _recovered()
+    return st.session_state["written"]
+
+
+def on() -> tuple[Edit, ...]:
+    """The edits that are on."""
+    return stack().on
+
+
+def put(new: EditStack) -> None:
+    """Take `new` as the stack; the one before can be had back."""
+    st.session_state.setdefault("written.undo", []).append(_whole())
+    st.session_state["written.redo"] = []
+    own = {layer.edit.id for layer in stack().layers}
+    others = tuple(layer for layer in _whole().layers if layer.edit.id not in own)  # of other models, kept for later
+    _take(EditStack((*others, *new.layers)))
+
+
+def write_over(edit: Edit) -> None:
+    """Put an edit on top; `BadRequest` where it does not fit."""
+    new = stack().add(edit)
+    services().store.save(STUDIES["edit"], edit.id, edit)
+    put(new)
+
+
+def replace_top(edit: Edit) -> None:
+    """Put an edit in the place of the uppermost one that is on."""
+    kept = stack()
+    new = kept.remove(kept.on[-1].id).add(edit)
+    services().store.save(STUDIES["edit"], edit.id, edit)
+    put(new)
+
+
+def below(request: EditRequest) -> tuple[Edit, ...]:
+    """What a new edit is found on top of: AlphaEdit, which spares what was written before, on the edits that are on;
+    all others on the model as it was trained, so that each can be switched by itself."""
+    return on() if request.method == "alphaedit" else ()
+
+
+def found_on(edit: Edit) -> tuple[Edit, ...]:
+    """The edits an edit was found on top of, as far as this visitor has them."""
+    return tuple(layer.edit for layer in stack().layers if layer.edit.id in edit.built_on)
+
+
+def can(direction: str) -> bool:
+    """Whether there is something to `undo`, or to `redo`."""
+    return bool(st.session_state.get(f"written.{direction}"))
+
+
+def step(direction: str) -> None:
+    """Undo, or redo."""
+    if not can(direction):
+        return
+    other = "redo" if direction == "undo" else "undo"
+    st.session_state.setdefault(f"written.{other}", []).append(_whole())
+    _take(st.session_state[f"written.{direction}"].pop())
+
+
+def switch(edit_id: str, on: bool) -> None:
+    """Switch an edit on or off; a refusal is kept to be shown."""
+    attempt(lambda: stack().switch(edit_id, on))
+
+
+def all_off() -> None:
+    """Switch every edit off."""
+    attempt(lambda: stack().switch_all(False))
+
+
+def remove(edit_id: str) -> None:
+    """Take an edit off the stack."""
+    attempt(lambda: stack().remove(edit_id))
+
+
+def move(edit_id: str, steps: int) -> None:
+    """Move an edit up the stack by so many places, down for fewer than none."""
+
+    def moved() -> EditStack:
+        layers = stack().layers
+        place = next(index for index, layer in enumerate(layers) if layer.edit.id == edit_id)
+        return stack().move(edit_id, min(max(0, place + steps), len(layers) - 1))
+
+    attempt(moved)
+
+
+def attempt(change: Any) -> None:
+    """Put the stack that `change()` gives, or keep its refusal for the margin to show."""
+    try:
+        put(change())
+        st.session_state.pop("written.refusal", None)
+    except BadRequest as error:
+        st.session_state["written.refusal"] = str(error)
+
+
+def _take(new: EditStack) -> None:
+    st.session_state["written"] = new
+    kept = [{"edit": layer.edit.id, "on": layer.on} for layer in new.layers]
+    with suppress(OSError):
+        place = _place()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        fresh = place.with_suffix(".new")
+        fresh.write_text(json.dumps(kept), encoding="utf-8")
+        fresh.replace(place)
+
+
+def name() -> str:
+    """The name a visitor of a public server is known by."""
+    return visitor(session_id())
+
+
+def _place() -> Path:
+    """Where this visitor's stack is kept; those nobody came back to are cleared away."""
+    if not public():
+        return cache_home() / PLACE
+    folder, long_ago = cache_home() / VISITORS, time.time() - DAYS * 24 * 3600
+    for old in folder.glob("*.json"):
+        if old.stat().st_mtime < long_ago:
+            old.unlink(missing_ok=True)
+    return folder / f"{sha256(name().encode()).hexdigest()[:32]}.json"
+
+
+def _recovered() -> EditStack:
+    found = EditStack()
+    with suppress(OSError, ValueError, KeyError, TypeError, BadRequest):
+        for entry in json.loads(_place().read_text(encoding="utf-8")):
+            edit = services().store.load(STUDIES["edit"], entry["edit"])
+            if edit is not None:
+                found = replace(found, layers=(*found.layers, Layer(edit, bool(entry["on"]))))
+    return found

@@ -1,0 +1,1 @@
+"""What stands around every page: margin, gallery, runs that go on."""

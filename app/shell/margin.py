@@ -1,0 +1,200 @@
+"""The margin of the page, the same everywhere: the model, what is written over, earlier runs."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import streamlit as st
+
+from app.components import rail, remember
+from app.jobs.history import Run
+from app.jobs.services import public, rail_owner, services
+from app.registry.studies import STUDIES
+from app.session import address, edit_stack
+from app.session.fields import session_id, spec
+from app.session.run_flow import escape
+from app.shell.going_on import going_on
+from app.studies.edit.form import METHOD_WORDS
+from editors.edit.stack import Layer
+
+PAGES = {study: f"../pages/{page}.py" for study, page in address.PAGES.items()}
+
+
+def margin() -> Callable[[], None]:
+    """Draw the sidebar; what is returned draws the list of runs in it, which the page may first add one to."""
+    with st.sidebar:
+        st.markdown("#### Model")
+        model_status()
+        place = st.container()
+        written_over()
+        earlier_runs()
+
+    def runs() -> None:
+        with place:
+            going_on(PAGES)
+
+    return runs
+
+
+def written_over() -> None:
+    """The edits, each with its switch; undo, redo, all off."""
+    layers = edit_stack.stack().layers
+    if not layers:
+        st.markdown("#### Written over")
+        st.markdown(":gray[:small[Nothing yet: the model is as it was trained.]]")
+    else:
+        on = sum(layer.on for layer in layers)
+        st.markdown(f"#### Written over :{'orange' if on else 'gray'}-badge[{on} of {len(layers)} on]")
+    for place, layer in reversed(list(enumerate(layers))):
+        _written_row(layer, place, len(layers))
+    if refusal := st.session_state.get("written.refusal"):
+        st.markdown(f":red[:small[:material/error: {escape(refusal)}]]")
+    if layers and public():
+        remember(edit_stack.name())
+    if layers or edit_stack.can("undo") or edit_stack.can("redo"):
+        with st.container(horizontal=True, key="written-steps"):
+            st.button(
+                "Undo", icon=":material/undo:", type="tertiary", key="written-undo", shortcut="Mod+Z",
+                disabled=not edit_stack.can("undo"), on_click=edit_stack.step, args=("undo",),
+            )  # fmt: skip
+            st.button(
+                "Redo", icon=":material/redo:", type="tertiary", key="written-redo",
+                disabled=not edit_stack.can("redo"), on_click=edit_stack.step, args=("redo",),
+            )  # fmt: skip
+            st.button(
+                "All off", icon=":material/toggle_off:", type="tertiary", key="written-off",
+                disabled=not edit_stack.on(), on_click=edit_stack.all_off,
+            )  # fmt: skip
+
+
+def _written_row(layer: Layer, place: int, count: int) -> None:
+    edit = layer.edit
+    key = f"written-{edit.id}"
+    places = sorted({change.layer for change in edit.changes})
+    where = f"layer {places[0]}" if len(places) == 1 else f"layers {places[0]}–{places[-1]}"
+    what, was, now = map(escape, edit.sides)
+    more = f" and {len(edit.request.facts) - 1} more" if len(edit.request.facts) > 1 else ""
+    st.session_state[key] = layer.on
+    on, text, off = st.columns([1.1, 4.4, 0.8], gap="xsmall")
+    on.toggle(f"{edit.title}: on", key=key, label_visibility="collapsed", on_change=_switched, args=(edit.id,))
+    method = METHOD_WORDS.get(edit.request.method, "pruned")
+    if layer.on:
+        text.markdown(f"**{what}** :blue[{was}] → :orange[{now}]{more}  \n:gray[:small[{method} · {where}]]")
+    else:
+        text.markdown(f":gray[{what} {was} → {now}{more}]  \n:gray[:small[{method} · {where} · off]]")
+    off.button(
+        "", icon=":material/close:", type="tertiary", key=f"{key}-remove", help="Take it off the stack",
+        on_click=edit_stack.remove, args=(edit.id,),
+    )  # fmt: skip
+    if count > 1:
+        with text.container(horizontal=True, gap="xsmall"):
+            for name, icon, steps, end in (("up", "arrow_upward", 1, count - 1), ("down", "arrow_downward", -1, 0)):
+                st.button(
+                    "", icon=f":material/{icon}:", type="tertiary", key=f"{key}-{name}", disabled=place == end,
+                    help=f"Move it {name}", on_click=edit_stack.move, args=(edit.id, steps),
+                )  # fmt: skip
+
+
+def _switched(edit_id: str) -> None:
+    edit_stack.switch(edit_id, st.session_state[f"written-{edit_id}"])
+
+
+@st.fragment(run_every=1.0)
+def _while_loading() -> None:
+    _status()
+    if spec() in services().models.cards:
+        st.rerun()
+
+
+def model_status() -> None:
+    """Name, shape and self-check of this visitor's model, or how far its loading is."""
+    if spec() in services().models.cards:
+        _status()
+    else:
+        _while_loading()
+
+
+def _status() -> None:
+    made = services()
+    card = made.models.cards.get(spec())
+    if card is not None:
+        st.markdown(card["name"])
+        st.markdown(
+            f":gray[:small[{card['layers']} layers · {card['heads']} heads · {card['dtype']} · {device(card)}]]"
+        )
+        st.markdown(f":green-badge[:material/check: matches Hugging Face: {logit_difference(card)}]")
+        return
+    loading = next((job for job in reversed(made.worker.jobs()) if job.study is None and job.spec == spec()), None)
+    known = made.card(spec())
+    st.markdown(known["name"] if known else spec().source)
+    if loading is not None and loading.state == "failed":
+        st.markdown(f":red[:small[:material/error: {escape(loading.error or '')}]]")
+        return
+    note = loading.note if loading is not None and loading.note else "waiting"
+    share = loading.share if loading is not None else 0.0
+    st.progress(min(share, 1.0), text=f":small[Loading: {note}]")
+
+
+def logit_difference(card: dict[str, Any]) -> str:
+    """Largest logit difference to Hugging Face, as people write it."""
+    difference = card["max_logit_difference_to_hugging_face"]
+    return f"{difference:.1g}" if difference else "0.0"
+
+
+def device(card: dict[str, Any]) -> str:
+    """Device as people write it."""
+    return card["device"].upper().replace("CUDA:", "GPU ")
+
+
+def earlier_runs() -> None:
+    """The rail: click to see a run again without running it, mark two to compare them."""
+    runs = services().history.recent(rail_owner(session_id()))
+    if not runs:
+        return
+    st.markdown("#### Earlier runs")
+    marked: list[str] = st.session_state.setdefault("marked", [])
+    items = [
+        {
+            "id": run.key,
+            "title": run.title,
+            "sub": f"{run.note} · {when(run.created_at)}",
+            "thumb": run.thumbnail,
+            "word": _words(run),
+        }
+        for run in runs
+    ]
+    if len(marked) == 2 and st.button(
+        "Lay the two side by side", icon=":material/compare:", type="tertiary", key="rail-compare"
+    ):
+        for side in range(2):
+            st.session_state.pop(f"compare.{side}", None)
+        st.switch_page("../pages/compare.py")
+    choice = rail(items, key="rail", current=st.session_state.get("shown"), marked=marked)  # type: ignore[arg-type]
+    if choice and "mark" in choice:
+        key = choice["mark"]
+        st.session_state["marked"] = [k for k in marked if k != key] if key in marked else [*marked, key][-2:]
+        st.rerun()
+    elif choice:
+        open_run(next(run for run in runs if run.key == choice["open"]))
+
+
+def _words(run: Run) -> tuple[str, str] | None:
+    """Old and new answer of an edit, for its picture."""
+    if run.study != "edit" or run.request.get("method") == "prune" or " → " not in run.title:
+        return None
+    return run.title.rsplit(": ", 1)[-1].split(" → ")[0], run.request["facts"][0]["target"]
+
+
+def open_run(run: Run) -> None:
+    """Show an earlier run: its form filled in, its result drawn from the store."""
+    if run.request.get("method") == "prune":
+        st.switch_page(PAGES["heads"])
+    study = STUDIES[run.study]
+    address.arrive(study, study.request.model_validate(run.request), run.key)
+    st.switch_page(PAGES[run.study])
+
+
+def when(moment: datetime) -> str:
+    """Time of day today, the date before."""
+    local = moment.astimezone()
+    return local.strftime("%H:%M") if local.date() == datetime.now().astimezone().date() else local.strftime("%d %b")

@@ -1,0 +1,1 @@
+"""Memory or the page?"""

@@ -1,0 +1,1 @@
+"""Write over a fact."""

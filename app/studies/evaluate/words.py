@@ -1,0 +1,63 @@
+"""Plain words for what an evaluation compares: methods, protocols, kinds of prompts; needs neither page nor chart."""
+
+from editors.edit.probes import Kind
+from editors.edit.request import NO_EDIT
+from editors.evaluation.result import Protocol
+from editors.quizzes.result import Dimension
+
+NAMES = {
+    NO_EDIT: "No edit", "rome": "ROME", "memit": "MEMIT", "emmet": "EMMET", "pmet": "PMET", "alphaedit": "AlphaEdit",
+    "ace": "ACE", "ft": "Fine-tuning", "rome+sadr": "ROME with SADR", "memit+sadr": "MEMIT with SADR",
+}  # fmt: skip
+METHODS = ("rome", "memit", "emmet", "pmet", "alphaedit", "rome+sadr", "ace", "ft")
+"""Those the page compares, in its order."""
+PROTOCOL_WORDS: dict[Protocol, str] = {
+    "likelihood": "Likelier",
+    "strict": "Said, forced",
+    "token_fraction": "Tokens, forced",
+    "starts": "Said freely",
+    "contains": "Occurs freely",
+    "magnitude": "By how much",
+    "likelihood_summed": "Likelier, whole",
+    "agreement": "Next word kept",
+    "kl": "Moved (KL)",
+    "dp": "The edit’s answer",
+    "cap": "The wanted answer",
+    "eos": "Not the edit’s",
+}
+KIND_WORDS: dict[Kind, str] = {
+    "rewrite": "The fact itself",
+    "paraphrase": "In other words",
+    "portability": "What follows from it",
+    "neighbour": "Neighbours",
+    "distracting": "Neighbours, after the new fact",
+    "other": "The subject’s other facts",
+    "locality": "Something else",
+}
+"""Those that should follow first, then those that should stay."""
+
+DIMENSION_WORDS: dict[Dimension, str] = {
+    "efficacy": "Asked plainly",
+    "generalisation": "Asked in other forms",
+    "portability": "What follows from it",
+    "locality": "The subject’s other facts",
+    "robustness": "When it is doubted",
+}
+FORM_WORDS = {
+    "question": "Asked plainly",
+    "paraphrase": "Worded again",
+    "yes": "“Is it true …?” – yes",
+    "no": "“Is it true …?” – no",
+    "choice": "One of four",
+    "reversed": "Turned round",
+    "locality": "The subject’s other facts",
+}
+
+
+def form_words(form: str) -> str:
+    """A form of question in plain words; hop2, turn1 and so on by their number."""
+    if form.startswith("hop"):
+        return f"{form.removeprefix('hop')} hops"
+    if form.startswith("turn"):
+        return f"Doubted {form.removeprefix('turn')}×"
+    return FORM_WORDS[form]

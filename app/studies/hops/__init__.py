@@ -1,0 +1,1 @@
+"""Each hop, and the whole."""

@@ -1,0 +1,1 @@
+"""Edits one upon the other."""

@@ -1,0 +1,1 @@
+"""How far does an edit reach?"""

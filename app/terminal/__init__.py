@@ -1,0 +1,1 @@
+"""What commands share: flags, files, how results are written to a terminal."""

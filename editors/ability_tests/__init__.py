@@ -1,0 +1,1 @@
+"""Small questions that no edit should touch."""

@@ -1,0 +1,426 @@
+"""Files of cases: told by their fields, read whole, with every fault at once and the row it stands in.
+
+A record with a fault keeps no other from being read, and every prompt is kept or named as left out.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import Any
+
+from pydantic import ValidationError
+
+from analysis.errors import BadFile, BadRequest, WorkbenchError
+from editors.cases.case import Case
+from editors.cases.chain_case import ChainCase
+from editors.cases.chains import MQuAKE, Ripple
+from editors.cases.dataset_formats import (
+    CounterFact,
+    EasyEdit,
+    Known,
+    Merged,
+    OfRelation,
+    Row,
+    WikiBigEdit,
+    WikiBio,
+    ZsRE,
+)
+from editors.cases.own_form import PARTS, case_of_fact, facts_in, is_cases, is_facts, read_back
+from editors.cases.prompts import Account, LeftOut
+from editors.cases.question import Question
+from editors.cases.questions import Asked, ConflictQA, HalluEdit, Raw, Sanitation, Verbatim
+from editors.cases.record import SAME_ANSWER, Read, Record, plain
+from editors.cases.text import LARGEST, Entry, entries_of, is_json, json_of, keyed, parts_of, table_of, text_of
+
+OWN = "Palimpsest"
+FORMS: dict[str, tuple[type[Record], frozenset[str]]] = {
+    "RippleEdits": (Ripple, frozenset({"edit", "Logical_Generalization"})),
+    "MQuAKE": (MQuAKE, frozenset({"requested_rewrite", "questions", "new_single_hops"})),
+    "SADR": (Merged, frozenset({"requested_rewrite", "rewrite"})),
+    "CounterFact": (CounterFact, frozenset({"requested_rewrite"})),
+    "zsRE": (ZsRE, frozenset({"src", "answers", "subject"})),
+    "WikiBigEdit": (WikiBigEdit, frozenset({"update", "ans", "subject"})),
+    "known_1000": (Known, frozenset({"prompt", "attribute", "subject"})),
+    "known_1000 (templates)": (Known, frozenset({"template", "attribute", "subject"})),
+    "EasyEdit": (EasyEdit, frozenset({"prompt", "subject", "target_new"})),
+    "KnowEdit WikiBio": (WikiBio, frozenset({"text", "labels", "concept"})),
+    "LRE": (OfRelation, frozenset({"subject", "object", "prompt_templates"})),
+    "ConflictQA": (ConflictQA, frozenset({"question", "memory_answer", "counter_answer"})),
+    "HalluEditBench": (HalluEdit, frozenset({"question", "subject", "object"})),
+    "TOFU, MUSE": (Asked, frozenset({"question", "answer"})),
+    "KnowEdit Sanitation": (Sanitation, frozenset({"question", "ground_truth"})),
+    "MUSE, word for word": (Verbatim, frozenset({"prompt", "gt"})),
+    "MUSE, passages": (Raw, frozenset({"text"})),
+}
+"""Name, record, and the fields it is told by; the first that fits is taken."""
+COLUMNS = tuple(Row.model_fields)
+NEEDED = ("prompt", "subject", "target")
+RELATIONAL: dict[type[Record], str] = {Known: "attribute", OfRelation: "object"}
+"""Records that may say no new answer, and the field whose value in another record of their relation can be one."""
+
+
+@dataclass(frozen=True)
+class CaseFile:
+    """What a file holds: cases, and everything that is wrong, odd or left out, row by row."""
+
+    name: str
+    form: str
+    records: int
+    cases: tuple[Case, ...]
+    problems: tuple[str, ...]
+    conflicts: tuple[str, ...]
+    """Rows that write two answers over one fact."""
+    duplicates: tuple[str, ...]
+    """Rows that say what another says, or bear its name."""
+    chains: tuple[ChainCase, ...] = ()
+    """MQuAKE's cases hop by hop."""
+    questions: tuple[Question, ...] = ()
+    """What asks without a fact to write."""
+    kept: int = 0
+    """Prompts of the records that are kept."""
+    left_out: tuple[LeftOut, ...] = ()
+    """All other prompts."""
+    notes: tuple[str, ...] = ()
+    """What was chosen in reading, and what was not looked at."""
+    faulty: int = 0
+    """Records with a fault."""
+
+    @property
+    def out(self) -> int:
+        """Prompts that are left out."""
+        return sum(one.prompts for one in self.left_out)
+
+
+def cases_of(path: Path | str, mapping: Mapping[str, str] | None = None, target: str | None = None) -> tuple[Case, ...]:
+    """Cases of a file, records with faults left out; `BadFile` where it has none, with every fault and its row."""
+    return usable(read_case_file(path, mapping, target)).cases
+
+
+def usable(found: CaseFile) -> CaseFile:
+    """The same file; `BadFile` where it holds no case, with every fault and its row."""
+    if found.cases:
+        return found
+    if found.questions:
+        purposes = ", ".join(sorted({one.purpose for one in found.questions}))
+        raise BadFile(
+            f"{found.name} ({found.form}) holds questions without a fact to write ({purposes}): {len(found.questions)} "
+            "of them. There is no case to edit or evaluate in it.",
+            found.problems,
+        )
+    raise BadFile(f"{found.name} holds no case that can be used.", found.problems)
+
+
+def read_case_file(
+    path: Path | str, mapping: Mapping[str, str] | None = None, target: str | None = None
+) -> CaseFile:  # fmt: skip
+    """Read a file of this machine; see `case_file`."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        raise BadFile(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}).") from error
+    return case_file(str(path), data, mapping, target)
+
+
+def case_file(
+    name: str, data: bytes, mapping: Mapping[str, str] | None = None, target: str | None = None
+) -> CaseFile:  # fmt: skip
+    """The cases of JSON, JSON lines, a file of our own, or a table with a header.
+
+    `mapping`: for a table, which of its columns stands for each of `COLUMNS`; those of the same name need none.
+    `target`: the new answer of records that say none and have no other of their relation.
+    Raises `BadFile` where the file as a whole is none of these.
+    """
+    shown = PurePath(name).name or name
+    text = text_of(shown, data)
+    if not is_json(text):
+        return _of_table(shown, text, mapping or {}, target)
+    found = json_of(shown, text)
+    if is_cases(found):
+        return _of_own(shown, found)
+    if is_facts(found):
+        return _of_facts(shown, found, target)
+    entries = _entries(shown, found)
+    form, kind = _form(shown, entries)
+    return _of_records(shown, form, kind, entries, target)
+
+
+def columns_of(name: str, data: bytes) -> tuple[str, ...]:
+    """The header of a table that is in no form known here, for a person to say what its columns are; or nothing."""
+    text = text_of(name, data)
+    if is_json(text):
+        return ()
+    header = table_of(name, text)[0]
+    return () if _named(header) is not None else header
+
+
+def _named(fields: Iterable[str]) -> tuple[str, type[Record]] | None:
+    """The form whose fields are all there."""
+    there = set(fields)
+    return next(((form, kind) for form, (kind, needed) in FORMS.items() if needed <= there), None)
+
+
+def _entries(name: str, data: Any) -> list[Entry]:
+    """The records of whatever shape the data has: a list, one record, objects under keys, lists under names."""
+    if isinstance(data, list):
+        return entries_of(data)
+    if {"samples", "prompt_templates"} <= data.keys() and isinstance(data["samples"], list):
+        shared = {
+            "relation_id": data.get("name"),
+            **{k: v for k, v in data.items() if k.startswith("prompt_templates")},
+        }
+        return entries_of([{**shared, **one} if isinstance(one, dict) else one for one in data["samples"]])
+    if _named(data) is not None:
+        return [Entry("record 1", data)]
+    if data and all(isinstance(one, dict) for one in data.values()):
+        return keyed(data)
+    if parts := parts_of(data):
+        return parts
+    raise BadFile(f"{name} is one object with {_fields(data)}, in no form that is known here. {_known()}")
+
+
+def _form(name: str, entries: Sequence[Entry]) -> tuple[str, type[Record]]:
+    """The form most records of a file are in."""
+    records = [entry.record for entry in entries if isinstance(entry.record, dict)]
+    if not records:
+        if any(isinstance(entry.record, str) for entry in entries):
+            return "MUSE, passages", Raw
+        raise BadFile(f"{name} is a list without records.")
+    votes: dict[str, int] = {}
+    for record in records:
+        if (found := _named(record)) is not None:
+            votes[found[0]] = votes.get(found[0], 0) + 1
+    if not votes:
+        raise BadFile(
+            f"{name} is in no form that is known here. Its first record has {_fields(records[0])}. {_known()}"
+        )
+    form = max(votes, key=lambda one: votes[one])
+    return form, FORMS[form][0]
+
+
+def _fields(record: Mapping[str, Any]) -> str:
+    names = list(record)
+    return ", ".join(map(str, names[:12])) + (" …" if len(names) > 12 else "") if names else "no fields"
+
+
+def _known() -> str:
+    return "Forms and fields: " + "; ".join(f"{form}: {', '.join(sorted(own))}" for form, (_, own) in FORMS.items())
+
+
+def _of_table(name: str, text: str, mapping: Mapping[str, str], target: str | None) -> CaseFile:
+    """A table of our columns, or of the fields of a form."""
+    header, rows = table_of(name, text)
+    if unknown := [column for column in mapping if column not in COLUMNS]:
+        raise BadFile(f"A table has no use for “{unknown[0]}”; its columns are {', '.join(COLUMNS)}.")
+    if absent := [column for column in mapping.values() if column not in header]:
+        raise BadFile(f"{name} has no column “{absent[0]}”; it has {', '.join(header)}.")
+    folded = {column.casefold(): column for column in reversed(header)}
+    named = {column: mapping.get(column) or folded.get(column) for column in COLUMNS}
+    missing = [column for column in NEEDED if named[column] is None]
+    if missing and not mapping and (known := _named(header)) is not None:
+        return _of_records(name, *known, rows, target)
+    if missing:
+        raise BadFile(
+            f"{name} says no {', '.join(missing)}: its columns are {', '.join(header)}. Say which stands for each, "
+            f"such as --map {missing[0]}={header[0] if header else 'COLUMN'}."
+        )
+    used = {own: column for column, own in named.items() if own is not None}
+    entries = [replace(one, record=_renamed(one.record, used)) for one in rows]
+    found = _of_records(name, "table", Row, entries, target)
+    unread = [column for column in header if column and column not in used]
+    note = (f"columns that are not read: {', '.join(unread)}",) if unread else ()
+    return replace(found, notes=(*found.notes, *note))
+
+
+def _renamed(row: Any, used: Mapping[str, str]) -> Any:
+    return {used.get(own, own): cell for own, cell in row.items()} if isinstance(row, dict) else row
+
+
+def _with_targets(kind: type[Record], entries: Sequence[Entry], target: str | None) -> tuple[list[Entry], int, str]:
+    """Records that say no new answer with another of their relation; how many, and the first of the choices."""
+    own = RELATIONAL[kind]
+    values: dict[str, set[str]] = {}
+    for entry in entries:
+        if isinstance(entry.record, dict) and (relation := entry.record.get("relation_id")):
+            value = plain(entry.record.get(own))
+            if isinstance(value, str) and value.strip():
+                values.setdefault(str(relation), set()).add(value.strip())
+    made: list[Entry] = []
+    chosen, first = 0, ""
+    for entry in entries:
+        record = entry.record
+        if isinstance(record, dict) and record.get("target_new") is None and isinstance(record.get(own), str):
+            value = record[own].strip()
+            others = sorted(values.get(str(record.get("relation_id") or ""), set()) - {value})
+            pick = others[sum(map(ord, str(record.get("subject", "")))) % len(others)] if others else target
+            if pick is not None:
+                chosen, first = chosen + bool(others), first or f"{entry.row}: “{value}” becomes “{pick}”"
+                entry = replace(entry, record={**record, "target_new": pick})
+        made.append(entry)
+    return made, chosen, first
+
+
+def _of_records(name: str, form: str, kind: type[Record], entries: Sequence[Entry], target: str | None) -> CaseFile:
+    notes: tuple[str, ...] = ()
+    if kind in RELATIONAL:
+        entries, chosen, first = _with_targets(kind, entries, target)
+        if chosen:
+            notes = (f"no new answer is said in {chosen} records: each takes another of its relation ({first})",)
+    reader = _Reader(name, form)
+    for entry in entries:
+        record = {"text": entry.record} if kind is Raw and isinstance(entry.record, str) else entry.record
+        with reader.record(entry.row, record):
+            if isinstance(record, WorkbenchError):
+                raise record
+            if not isinstance(record, dict):
+                raise BadRequest(f"it is {type(record).__name__}, not a record")
+            filled = {**record, "where": f"{name} {entry.part}"} if issubclass(kind, Asked | Verbatim | Raw) else record
+            read = kind.model_validate(filled).read(reader.named(entry, record.get("case_id")))
+            reader.take(entry.row, _shown(kind, record), read)
+    return reader.found(notes)
+
+
+def _shown(kind: type[Record], record: dict[str, Any]) -> Any:
+    """A record as its prompts are counted: a table's cells are parted as they are read."""
+    if kind is not Row:
+        return record
+    cells = {column: str(record.get(column) or "").split("|") for column in ("paraphrases", "neighbours", "others")}
+    return {**record, **{column: [one.partition("=>")[0] for one in own] for column, own in cells.items()}}
+
+
+def _of_facts(name: str, data: dict[str, Any], target: str | None) -> CaseFile:
+    """Facts in our own form; the answer written over each is another of its relation in the file."""
+    rows = list(facts_in(name, data))
+    objects: dict[str, list[str]] = {}
+    for _, _, fact in rows:
+        if not isinstance(fact, Exception):
+            objects.setdefault(fact.relation, []).append(fact.object)
+    reader = _Reader(name, OWN)
+    for row, record, fact in rows:
+        with reader.record(row, record):
+            if isinstance(fact, Exception):
+                raise fact
+            own = fact.model_copy(update={"id": reader.named(Entry(row, record), fact.id)})
+            case = case_of_fact(own, objects[fact.relation], target)
+            reader.take(row, record, Read(case, why={"prompt": SAME_ANSWER}))
+    taken = len(reader.cases)
+    note = f"facts say no new answer: each of {taken} takes another object of its relation"
+    return reader.found((note,) if taken else ())
+
+
+def _of_own(name: str, data: dict[str, Any]) -> CaseFile:
+    """Cases, chains and questions as `data convert` writes them."""
+    reader = _Reader(name, OWN)
+    for entry in parts_of({part: data.get(part) or [] for part in PARTS}):
+        with reader.record(entry.row, entry.record):
+            read = read_back(entry.part, entry.record)
+            if read.case is not None:
+                read = replace(read, case=replace(read.case, id=reader.named(entry, read.case.id or None)))
+            reader.take(entry.row, entry.record, read)
+    return reader.found(())
+
+
+class _Reader:
+    """What has been read of a file so far."""
+
+    def __init__(self, name: str, form: str):
+        self.name, self.form = name, form
+        self.records = self.faulty = 0
+        self.cases: list[Case] = []
+        self.rows: list[str] = []
+        self.chains: list[ChainCase] = []
+        self.questions: list[Question] = []
+        self.problems: list[str] = []
+        self.twice: list[str] = []
+        self.account = Account()
+        self._names: dict[str, tuple[str, int]] = {}
+
+    def record(self, row: str, record: Any) -> "_Faults":
+        """What goes wrong inside is the record's fault, and no other's."""
+        self.records += 1
+        return _Faults(self, row, record)
+
+    def named(self, entry: Entry, case_id: Any) -> str:
+        """The record's id; a second one of the same id is numbered, and told."""
+        own = str(case_id) if case_id is not None and str(case_id).strip() else entry.key or entry.row
+        if own not in self._names:
+            self._names[own] = (entry.row, 1)
+            return own
+        first, count = self._names[own]
+        while f"{own} ({count + 1})" in self._names:
+            count += 1
+        self._names[own] = (first, count + 1)
+        self._names[f"{own} ({count + 1})"] = (entry.row, 1)
+        self.twice.append(f"{entry.row}: {first} has the id {own} already; here it is {own} ({count + 1})")
+        return f"{own} ({count + 1})"
+
+    def take(self, row: str, record: Any, read: Read) -> None:
+        """Keep what a record says."""
+        if read.case is not None:
+            self.cases.append(read.case)
+            self.rows.append(row)
+        self.chains += [read.chain] if read.chain is not None else []
+        self.questions += [read.question] if read.question is not None else []
+        self.account.take(row, record, read.texts(), read.why)
+
+    def found(self, notes: tuple[str, ...]) -> CaseFile:
+        """All of it; raises `BadFile` where there is nothing."""
+        if not self.records:
+            raise BadFile(f"{self.name} is read as {self.form}, and holds no records.")
+        conflicts, duplicates = _looked_over(self.cases, self.rows)
+        return CaseFile(
+            self.name, self.form, self.records, tuple(self.cases), tuple(self.problems), conflicts,
+            (*self.twice, *duplicates), tuple(self.chains), tuple(self.questions), self.account.kept,
+            self.account.left_out, notes, self.faulty,
+        )  # fmt: skip
+
+
+class _Faults:
+    """Takes down what is raised about one record, and goes on."""
+
+    def __init__(self, reader: _Reader, row: str, record: Any):
+        self.reader, self.row, self.record = reader, row, record
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        """True where the fault is the record's own."""
+        if not isinstance(error, ValidationError | WorkbenchError):
+            return False
+        self.reader.faulty += 1
+        self.reader.problems += [f"{self.row}: {said}" for said in _said(error)]
+        self.reader.account.refuse(self.row, self.record)
+        return True
+
+
+def _said(error: ValidationError | WorkbenchError) -> list[str]:
+    """What is wrong, field by field."""
+    if isinstance(error, ValidationError):
+        return [
+            f"{'.'.join(map(str, fault['loc']))}: {_plainly(fault)}"
+            for fault in error.errors(include_url=False, include_input=False)
+        ]
+    return [str(error)]
+
+
+def _plainly(fault: Any) -> str:
+    return "is missing or empty" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, ")
+
+
+def _looked_over(cases: Sequence[Case], rows: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Conflicts and duplicates: rows that write over a fact another row writes over."""
+    seen: dict[tuple[str, str], tuple[str, str]] = {}
+    conflicts: list[str] = []
+    duplicates: list[str] = []
+    for row, case in zip(rows, cases, strict=True):
+        for one in case.rewrites:
+            fact = (one.subject.casefold(), (case.relation or one.prompt).casefold())
+            before, target = seen.setdefault(fact, (row, one.target))
+            if before == row:
+                continue
+            if target == one.target:
+                duplicates.append(f"{row}: “{one.text}” is written in {before} already")
+            else:
+                conflicts.append(f"{row}: “{one.text}” becomes “{one.target}”, in {before} “{target}”")
+    return tuple(conflicts), tuple(duplicates)

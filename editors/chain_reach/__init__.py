@@ -1,0 +1,1 @@
+"""A hop of a chain written over, and how far that reaches."""

@@ -1,0 +1,78 @@
+"""Edits over a model's weights, for the length of a context and for nobody else."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from analysis.errors import BadRequest
+from analysis.internals.key_value_memory import attention_matrix, output_matrix
+from analysis.study import edited_hash
+from editors.edit.edit import Edit, LayerChange
+from editors.edit.weight_overlay import Overlay
+
+if TYPE_CHECKING:
+    from analysis.model.language_model import LanguageModel
+
+
+def tensor_hash(tensor: torch.Tensor) -> str:
+    """SHA-256 over type, shape and bytes."""
+    digest = hashlib.sha256(f"{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+    digest.update(tensor.detach().contiguous().cpu().view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:24]
+
+
+def apply(lm: "LanguageModel", edit: Edit, overlay: Overlay) -> None:
+    """Write an edit into an overlay of the model it was made for; `BadRequest` for other weights."""
+    if edit.model["weights_hash"] != lm.own_hash:
+        raise BadRequest(
+            f"“{edit.title}” was written on other weights ({edit.model['name']}, "
+            f"{edit.model['weights_hash'][:12]}) than {lm.name}'s ({lm.own_hash[:12]}). Nothing was changed."
+        )
+    find = attention_matrix if edit.request.method == "prune" else output_matrix
+    for change in edit.changes:
+        matrix = find(lm, change.layer) if change.layer < lm.n_layers else None
+        shape = (len(change.left), change.right.shape[1])
+        if matrix is None or matrix.name != change.name or matrix.weight.shape != shape:
+            raise BadRequest(f"“{edit.title}” changes {change.name}, which {lm.name} does not have in this shape.")
+    for change in edit.changes:
+        if edit.request.method == "prune":
+            columns = torch.from_numpy(np.flatnonzero(change.right.any(0)))
+            overlay.scale(find(lm, change.layer), columns, edit.request.scale)
+        else:
+            overlay.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
+
+
+def card_over(lm: "LanguageModel", edits: Sequence[Edit]) -> dict[str, Any]:
+    """The card of the model as it would be with edits over it: for results that look at it without them as well."""
+    ids = [edit.id for edit in edits]
+    return lm.card() | {"edits": ids, "weights_hash": edited_hash(lm.own_hash, ids)}
+
+
+@contextmanager
+def adding(lm: "LanguageModel", edit: Edit, changes: Sequence[LayerChange]) -> Iterator[None]:
+    """Other changes of the matrices an edit changes, over the model for the length of a context."""
+    find = attention_matrix if edit.request.method == "prune" else output_matrix
+    with Overlay(lm) as overlay:
+        for change in changes:
+            overlay.put(find(lm, change.layer), torch.from_numpy(change.left), torch.from_numpy(change.right))
+        yield
+
+
+@contextmanager
+def written_over(lm: "LanguageModel", edits: Sequence[Edit]) -> Iterator["LanguageModel"]:
+    """The model with edits applied; results made inside say so, and its bytes are as before afterwards.
+
+    Whoever shares the model must hold its lock meanwhile: in the app only the worker computes.
+    """
+    with Overlay(lm) as overlay:
+        try:
+            for edit in edits:
+                apply(lm, edit, overlay)
+            lm.edits = tuple(edit.id for edit in edits)
+            yield lm
+        finally:
+            lm.edits = ()

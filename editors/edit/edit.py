@@ -1,0 +1,117 @@
+"""An edit as plain data: which matrices it changes and how, on which weights, and how it was found."""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from analysis.errors import BadRequest
+from editors.edit.probes import Answers, Glance, Probe
+from editors.edit.request import EditRequest
+
+
+@dataclass(frozen=True)
+class LayerChange:
+    """Change of one output matrix, W (d, d_k) + left @ right."""
+
+    layer: int
+    name: str  # parameter in the Hugging Face model
+    transposed: bool  # whether the parameter is kept as (d_k, d)
+    left: np.ndarray  # (d, n) float32
+    right: np.ndarray  # (n, d_k) float32
+    base_hash: str  # of the parameter's bytes before
+    weight_norm: float  # ‖W‖, Frobenius
+
+    @property
+    def rank(self) -> int:
+        """Columns of the factors."""
+        return self.left.shape[1]
+
+    def singular_values(self) -> np.ndarray:
+        """Singular values of the change, largest first, (n,)."""
+        left, right = np.linalg.qr(self.left.astype(np.float64))[1], np.linalg.qr(self.right.T.astype(np.float64))[1]
+        return np.linalg.svd(left @ right.T, compute_uv=False)
+
+    @property
+    def norm(self) -> float:
+        """‖Δ‖, Frobenius."""
+        return float(np.sqrt((self.singular_values() ** 2).sum()))
+
+
+@dataclass(frozen=True)
+class Found:
+    """How the new values were found; n facts."""
+
+    loss: np.ndarray  # (steps, n)
+    probability: np.ndarray  # (steps, n) of the new answer
+    former: np.ndarray  # (steps, n) of the former one
+    key_ratio: list[float]  # ρ of each fact, NaN where one key serves
+    written: list[float]  # share of each fact's residual that stands after the write, of the last layer
+    condition: float  # of KᵀC⁻¹K at the first layer
+    statistics: list[dict[str, Any]]  # which second moments were used
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Facts written over in a model: request, changes, how they were found, and what became of the answers."""
+
+    request: EditRequest  # settled
+    model: dict[str, Any]
+    changes: list[LayerChange]
+    found: Found
+    probes: list[Probe]
+    before: Answers
+    after: Answers
+    glance: Glance | None
+    warnings: list[str]
+    built_on: list[str]
+    """Ids of the edits that were on while it was found."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Content hash of what is done to which weights."""
+        digest = hashlib.sha256(self.model["weights_hash"].encode())
+        digest.update(self.request.model_dump_json().encode())
+        for change in self.changes:
+            digest.update(f"{change.name}|{change.layer}|{change.transposed}|{change.base_hash}|".encode())
+            digest.update(np.ascontiguousarray(change.left, dtype="<f4").tobytes())
+            digest.update(np.ascontiguousarray(change.right, dtype="<f4").tobytes())
+        return digest.hexdigest()[:24]
+
+    @property
+    def author(self) -> str:
+        """Whose edit it is, where somebody has signed it."""
+        return self.provenance.get("author", "")
+
+    def signed(self, author: str) -> "Edit":
+        """The same edit with this author's name; without one for an empty name."""
+        others = {name: value for name, value in self.provenance.items() if name != "author"}
+        return replace(self, provenance=others | ({"author": author} if author else {}))
+
+    def refuse_unless_alone(self) -> None:
+        """`BadRequest` for an edit found on top of others: what is made of it alone would lack those."""
+        if self.built_on:
+            raise BadRequest(
+                f"“{self.title}” was found on top of other edits, and only a recipe says so. Take the recipe, or write "
+                "it again on the model itself."
+            )
+
+    @property
+    def sides(self) -> tuple[str, str, str]:
+        """What is written over, how it was, how it is now."""
+        if self.request.method == "prune":
+            named = f"Head {self.request.heads[0].replace('.', '·')}"
+            rest = len(self.request.heads) - 1
+            now = f"× {self.request.scale:g}" if self.request.scale else "silent"
+            return f"{named} and {rest} more" if rest else named, "speaks", now
+        first = self.request.facts[0]
+        return first.subject, self.before.said[0], first.target
+
+    @property
+    def title(self) -> str:
+        """Subject, old and new answer in one line."""
+        what, was, now = self.sides
+        rest = len(self.request.facts) - 1 if self.request.method != "prune" else 0
+        return f"{what}: {was} → {now}{f' and {rest} more' if rest else ''}"

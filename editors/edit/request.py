@@ -1,0 +1,170 @@
+"""What to write over: facts, a method, and every setting the methods have.
+
+One request serves all methods, so that pages, commands and recipes say the same words. A setting
+left out takes the method's default, which `editors.methods.defaults` fills in from the model's structure.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from analysis.facts.facts import Fact
+from analysis.moments.request import OWN
+from analysis.text.boundary import answer_as_kept, ended
+from analysis.text.framing import Prompted
+
+NO_EDIT = "none"
+"""The version of a model that nothing is written in."""
+MethodName = Literal["rome", "memit", "emmet", "alphaedit", "pmet", "ace", "ifmet", "ft", "prune"]
+ONE_FACT: tuple[MethodName, ...] = ("rome",)
+"""Methods that write one fact an edit."""
+KeyMode = Literal["rome", "r_rome", "p_rome"]
+Order = Literal["query_first", "value_first"]
+Aim = Literal["block", "mlp"]
+Spreading = Literal["linear", "sqrt"]
+AIMS: dict[str, Aim] = {"ace": "block", "ifmet": "mlp"}
+"""Aims of ACE and IFMET when none is named."""
+
+
+def in_parts(method: str, aim: Aim | None = None) -> bool:
+    """Whether a method's targets stand where a block's parts write, not in the stream: PMET's way of searching.
+
+    Such a search noted its old value with its own change in it, before editions above 2.
+    """
+    return method == "pmet" or (method in ("ace", "ifmet") and (aim or AIMS[method]) == "mlp")
+
+
+class Rewrite(BaseModel):
+    """One fact to write: the prompt holds one `{}` where the subject stands and ends before the answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: str = Field(description="sentence with {} in place of the subject, ending just before its answer")
+    subject: str = Field(min_length=1, description="what the fact is about")
+    target: str = Field(min_length=1, description="the answer to write")
+    two_hop: str | None = Field(None, description="IFMET: a question that reaches the fact over a hop before it")
+
+    @field_validator("prompt")
+    @classmethod
+    def _one_slot(cls, prompt: str) -> str:
+        if prompt.count("{}") != 1:
+            raise ValueError(f"“{prompt}” must hold {{}} exactly once, in place of the subject")
+        return ended(prompt)
+
+    @field_validator("subject")
+    @classmethod
+    def _bare(cls, text: str) -> str:
+        return text.strip()
+
+    @field_validator("target")
+    @classmethod
+    def _as_kept(cls, target: str, info: ValidationInfo) -> str:
+        prompt = info.data.get("prompt", "").replace("{}", info.data.get("subject", ""))
+        return answer_as_kept(prompt, target)
+
+    @property
+    def text(self) -> str:
+        """The prompt with its subject in place."""
+        return self.prompt.replace("{}", self.subject)
+
+    @classmethod
+    def of(cls, fact: Fact, target: str) -> "Rewrite":
+        """A stored fact with another answer."""
+        return cls(prompt=fact.prompt, subject=fact.subject, target=target)
+
+
+class EditRequest(Prompted):
+    """Write these facts over what the model says now."""
+
+    edition: ClassVar[int] = 2  # the layers of ACE and of methods that write to one
+    later: ClassVar[tuple[str, ...]] = (*Prompted.later, "said_weight")
+    facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
+    method: MethodName = Field("rome", description="editor: rome, memit, …; ft tunes, prune silences heads")
+    layers: tuple[int, ...] | None = Field(None, description="layers to write to; the method's own when left out")
+    shallow: tuple[int, ...] | None = Field(
+        None, description="ACE: query layers, IFMET: layers of the first stage; the method's own when left out"
+    )
+    order: Order = Field("query_first", description="ACE: which of its groups of layers is written first")
+    aim: Aim | None = Field(None, description="ACE, IFMET: block (as MEMIT) or mlp (as PMET, the published codes)")
+    spreading: Spreading = Field("linear", description="ACE: share of what is left, 1/n or 1/sqrt(n), in each group")
+    key_mode: KeyMode = Field(
+        "r_rome", description="ROME's key: r_rome and p_rome use one key throughout, rome mixes two as published"
+    )
+    contexts: int = Field(5, ge=0, le=50, description="texts put before the prompt, written by the model")
+    context_tokens: int = Field(10, ge=2, le=50, description="length of these texts")
+    steps: int | None = Field(None, ge=1, le=500, description="steps of the search for the new value")
+    rate: float | None = Field(None, gt=0, description="rate of Adam in that search")
+    clamp: float | None = Field(None, gt=0, description="longest change, in lengths of the old value")
+    kl: float = Field(0.0625, ge=0, description="weight of keeping what the model says of the subject otherwise")
+    decay: float = Field(1e-3, ge=0, description="weight of the change's length")
+    said_weight: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="weight of the new answer in the search while every prompt says it; PMET's way .1, others 1",
+    )
+    enough: float = Field(0.05, gt=0, description="the search ends below this loss")
+    sadr: float = Field(0.0, ge=0, description="weight of holding back heads that turn to the subject (SADR); 0 is off")
+    sadr_selective: bool = Field(True, description="SADR: only heads beyond the layer's largest before; else all heads")
+    sadr_steps: int = Field(25, ge=0, le=500, description="SADR: steps the search may take beyond the others")
+    sadr_epsilon: float | None = Field(
+        None, gt=0, description="SADR: added to weights of attention; 1e-8, in float16 1e-7, when left out"
+    )
+    moments_weight: float = Field(0.3, gt=0, description="MEMIT, PMET: weight of the text, in dimensions of a key")
+    slack: float | None = Field(
+        None,
+        ge=0,
+        description="EMMET: how far the new values may be missed; 0 for one fact and 1e-6 for more when left out "
+        "(the official code takes none for one fact), and what is named holds for one fact too",
+    )
+    norm: float | None = Field(None, gt=0, description="FT: furthest any weight may move")
+    protect: float = Field(
+        0.8, ge=0, lt=1, description="AlphaEdit: share of the text's energy to leave untouched; 0 is no projection"
+    )
+    spare: bool = Field(True, description="AlphaEdit: spare the keys of the facts written before")
+    ridge: float = Field(0.1, gt=0, description="AlphaEdit: ridge, in energies of a typical projected key")
+    source: str = Field(OWN, description="text for second moments: own, shipped, a file, or hf:owner/name")
+    heads: tuple[str, ...] = Field((), description="prune: heads to silence, as layer.head")
+    scale: float = Field(0.0, ge=-10, le=10, description="prune: what they are multiplied by")
+    tokens: int | None = Field(
+        None, ge=1, description="tokens of that text; left out, as many as it takes, ten for each dimension at most"
+    )
+    seed: int = Field(1, ge=0, lt=2**32, description="seed of the texts the model writes")
+
+    def own_edition(self) -> int:
+        return 3 if in_parts(self.method, self.aim) else self.edition
+
+    @field_validator("layers")
+    @classmethod
+    def _ascending(cls, layers: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        return tuple(sorted(set(layers))) if layers else None
+
+    @field_validator("shallow")
+    @classmethod
+    def _ascending_or_none(cls, layers: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        return None if layers is None else tuple(sorted(set(layers)))
+
+    def needs(self) -> tuple[str, ...]:
+        """See `Request.needs`."""
+        if self.method == "prune":
+            return ("heads",)
+        found = ["memory", "gradient"]
+        if self.method != "ft" and (self.contexts or self.source == OWN):
+            found.append("generation")  # the model writes its contexts and its own text
+        aim = self.aim or ("mlp" if self.method == "ifmet" else "block")
+        if self.method in ("memit", "emmet", "alphaedit") or (self.method in ("ace", "ifmet") and aim == "block"):
+            found.append("stream")
+        if self.method == "ace" and (self.layers is None or self.shallow is None):
+            found.append("neurons")
+        return (*found, "looks") if self.sadr else tuple(found)
+
+
+def needs_of(methods: Sequence[str]) -> tuple[str, ...]:
+    """What all of these methods need, SADR as in rome+sadr; one that cannot write by itself refuses its cases."""
+    fact = Rewrite(prompt="{}", subject="a", target="b")
+    each = [
+        EditRequest(facts=(fact,), method=method, sadr=float(bool(extra))).needs()  # type: ignore[arg-type]
+        for method, _, extra in (one.partition("+") for one in methods)
+    ]
+    return tuple(need for need in each[0] if all(need in one for one in each)) if each else ()

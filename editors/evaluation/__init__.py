@@ -1,0 +1,1 @@
+"""How good an edit is, by which protocol, and whether that is good enough."""

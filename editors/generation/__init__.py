@@ -1,0 +1,1 @@
+"""How prompts go on, before and after."""

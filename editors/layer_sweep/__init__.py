@@ -1,0 +1,1 @@
+"""The same fact written at one layer after another."""

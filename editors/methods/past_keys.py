@@ -1,0 +1,57 @@
+"""Keys of the facts written before, which AlphaEdit spares (2410.02355, section 3.3).
+
+Each fact's keys are read once its own edit is on and those after it are not, as the published code gathers them. So
+a stream of edits reads each fact once: the keys stay with the model.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from analysis.study import edited_hash
+from editors.edit.edit import Edit
+from editors.edit.request import EditRequest
+from editors.methods.last_token import subject_keys
+from editors.methods.token_rows import contexts, rows_of
+
+if TYPE_CHECKING:
+    from analysis.model.language_model import LanguageModel
+
+
+class PastKeys:
+    """Keys for one request, gathered while its stack is put on, edit by edit; none where it spares nothing.
+
+    To be made before the first edit is on: contexts are texts of the model without edits.
+    """
+
+    def __init__(self, lm: "LanguageModel", request: EditRequest, stack: Sequence[Edit]):
+        self.lm = lm
+        self.layers = (request.layers or ()) if request.method == "alphaedit" and request.spare else ()
+        self.contexts = [contexts(lm, edit.request) for edit in stack] if self.layers else []
+        self.on: list[str] = []
+        self.found: dict[int, list[Tensor]] = {layer: [] for layer in self.layers}
+
+    def read(self, edit: Edit) -> None:
+        """Take in the keys of the next edit of the stack, which has just been put on."""
+        if not self.layers:
+            return
+        before = self.contexts[len(self.on)]
+        self.on.append(edit.id)
+        state = edited_hash(self.lm.weights_hash, self.on)
+        for layer in self.layers:
+            known = ("past keys", state, layer)
+            if known not in self.lm.memo:
+                with self.lm.framed(edit.request):  # as they were put when they were written
+                    rows = rows_of(self.lm, edit.request.facts, before)
+                self.lm.memo[known] = subject_keys(self.lm, rows, layer, halved=True)[0]
+            self.found[layer].append(self.lm.memo[known])
+
+    def moment(self, layer: int) -> Tensor | None:
+        """K Kᵀ of all keys read, (d_k, d_k); None before the first."""
+        read = self.found.get(layer)
+        if not read:
+            return None
+        keys = torch.cat(read, 1)
+        return keys @ keys.T

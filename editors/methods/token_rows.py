@@ -1,0 +1,116 @@
+"""Token rows an edit is searched and read on: the prompt alone and behind other texts, and the bare subject.
+
+All positions are told here once: where the subject ends, which positions predict the new answer,
+where the model is asked what it says of the subject otherwise.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from analysis.forward.generation import continuations
+from analysis.moments.corpus import OPENINGS
+from analysis.text.tokens import Tokens, answer_tokens, token_range
+from editors.edit.request import EditRequest, Rewrite
+
+if TYPE_CHECKING:
+    from analysis.model.language_model import LanguageModel
+
+ESSENCE = "{} is a"
+"""What the model says at the subject here shall stay (ROME, section 3.1)."""
+CONTEXT_OPENINGS = 5
+"""First words contexts grow from: as many as MEMIT's code has, ours in place of its five."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sequence of tokens for a fact.
+
+    `start` is the subject's last token. `targets[i]` is predicted at position `first + i`. `anchor`: what is said at
+    `start` shall stay. `bare`: the prompt without a text before it.
+    """
+
+    fact: int
+    ids: tuple[int, ...]
+    start: int
+    targets: tuple[int, ...] = ()
+    first: int = 0
+    anchor: bool = False
+    bare: bool = False
+
+    @property
+    def to_subject(self) -> tuple[int, ...]:
+        """The tokens up to the subject's last: all that a key at the subject depends on."""
+        return self.ids[: self.start + 1]
+
+
+def contexts(lm: "LanguageModel", request: EditRequest) -> tuple[str, ...]:
+    """Texts the model writes from a few first words, with a fixed seed; braces and marks taken out.
+
+    Of twice as many as are needed those that come back from the tokenizer with the same length are
+    preferred: rows of equal length are computed together. They are written once, by the model without edits, and as
+    plain text, whatever conversation the prompts behind them are put into.
+    """
+    if not request.contexts:
+        return ()
+    wanted, known = request.contexts, ("contexts", request.contexts, request.context_tokens, request.seed)
+    if known in lm.memo:
+        return lm.memo[known]
+    openings = [OPENINGS[i % CONTEXT_OPENINGS] for i in range(2 * wanted)]
+    starts = [lm.encode_plain(opening).ids for opening in openings]
+    made: list[str] = []
+    for length in sorted({len(ids) for ids in starts}):
+        rows = torch.tensor([ids for ids in starts if len(ids) == length])
+        new = list(continuations(lm, rows, request.context_tokens - 1, seed=request.seed, top_k=5))
+        for row in torch.cat((rows, torch.stack(new, 1)), 1).tolist():
+            text = lm.tokenizer.decode(row, skip_special_tokens=True)
+            made.append(" ".join(text.replace("{", " ").replace("}", " ").split()))
+    lengths = [len(lm.encode_plain(f"{text}. x")) for text in made]
+    common = max(set(lengths), key=lambda length: (lengths.count(length), -length))
+    ranked = sorted(range(len(made)), key=lambda index: (lengths[index] != common, index))
+    lm.memo[known] = tuple(made[index] for index in ranked[:wanted])
+    return lm.memo[known]
+
+
+def rows_of(lm: "LanguageModel", facts: Sequence[Rewrite], before: Sequence[str]) -> list[Row]:
+    """All rows of all facts; errors of subject and answer are those of `analysis.text.tokens`."""
+    rows: list[Row] = []
+    for index, fact in enumerate(facts):
+        prompts = [placed(lm, prefix, fact) for prefix in ("", *(f"{text}. " for text in before))]
+        bare, start = prompts[0]
+        targets = answer_tokens(lm.tokenizer, bare, fact.target)
+        essence, essence_start = placed(lm, "", fact.model_copy(update={"prompt": ESSENCE}))
+        shared = essence.ids[: essence_start + 1] == bare.ids[: start + 1]
+        for number, (tokens, place) in enumerate(prompts):
+            rows.append(
+                Row(
+                    index,
+                    (*tokens.ids, *targets[:-1]),
+                    place,
+                    targets,
+                    len(tokens) - 1,
+                    anchor=shared and number == 0,
+                    bare=number == 0,
+                )
+            )
+        if not shared:
+            rows.append(Row(index, essence.ids[: essence_start + 1], essence_start, anchor=True))
+    return rows
+
+
+def placed(lm: "LanguageModel", prefix: str, fact: Rewrite) -> tuple[Tokens, int]:
+    """A prompt behind a text, and its subject's last token.
+
+    A prompt that is all subject (a question, in IFMET's second stage) is meant at its very end: where the answer is
+    read, behind the template's marks in a chat.
+    """
+    text = prefix + fact.text
+    tokens = lm.encode(text)
+    if fact.prompt == "{}":
+        return tokens, len(tokens) - 1
+    begin = len(prefix) + fact.prompt.index("{}")
+    if tokens.own:  # a conversation has no white space round what is said in it
+        begin += tokens.begin - (len(text) - len(text.lstrip()))
+    return tokens, token_range(tokens, begin, begin + len(fact.subject))[1] - 1

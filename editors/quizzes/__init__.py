@@ -1,0 +1,1 @@
+"""An edit asked about in many forms."""

@@ -1,0 +1,1 @@
+"""How an answer is measured: forced, free, beside others, on texts."""

@@ -1,0 +1,68 @@
+"""The benchmark of pages, without a browser: whose processor time it was, and what becomes of what was seen."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from analysis.errors import BadRequest
+from app.bench import ui as bench_ui
+from app.bench import visitors
+from app.bench.form import Bench
+from app.bench.threads import Spent, spent
+from app.bench.ui import Seen, UiOptions, put
+from app.jobs.worker import _step_back
+
+
+def busy(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def test_a_thread_that_stepped_back_is_the_run_and_all_others_are_pages():
+    def run() -> None:
+        _step_back()
+        busy(0.3)
+        done.set()
+        leave.wait()
+
+    done, leave = threading.Event(), threading.Event()
+    before, worker = spent(os.getpid()), threading.Thread(target=run)
+    worker.start()
+    page = threading.Thread(target=busy, args=(0.2,))  # it ends, and is counted
+    page.start()
+    page.join()
+    done.wait()
+    found = spent(os.getpid()).since(before)
+    leave.set()
+    worker.join()
+    assert found.run == pytest.approx(0.3, abs=0.06)
+    assert found.pages == pytest.approx(0.2, abs=0.15)
+
+
+def test_elsewhere_it_is_said_that_threads_cannot_be_told_apart(tmp_path):
+    with pytest.raises(BadRequest, match="Only Linux"):
+        spent(1, tmp_path)
+
+
+def test_figures_of_what_was_seen():
+    bench = Bench({}, {})
+    put(bench, 8, Seen(Spent(20.0, 2.4), 30.0, (2.0, 1.0, 9.0), tuple(range(101)), (0.5,) * 4))
+    assert {one.name: one.value for one in bench.figures} == {
+        "sessions8.redraw_share": pytest.approx(0.08),
+        "sessions8.run_share": pytest.approx(2 / 3),
+        "sessions8.first_picture_s": 2.0,
+        "sessions8.switch_p50": 50.0,
+        "sessions8.switch_p95": 95.0,
+        "sessions8.idle_switch_p50": 0.5,
+        "sessions8.idle_switch_p95": 0.5,
+    }
+
+
+def test_what_is_missing_is_named_before_a_server_is_started(monkeypatch):
+    monkeypatch.setattr(visitors, "find_chromium", lambda: None)
+    monkeypatch.setattr(bench_ui, "start_server", None)
+    with pytest.raises(BadRequest, match=r"playwright and a Chromium.*pip install.*--install"):
+        bench_ui.ui(None, UiOptions(quick=True))

@@ -1,0 +1,284 @@
+"""Sweeps: what is asked of each case, going on after a kill, and a cluster's results beside this process's own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis import ModelSpec
+from analysis.errors import BadFile, BadRequest
+from analysis.model.language_model import LanguageModel
+from analysis.study import pack
+from app.cli import main
+from app.jobs.store import ResultStore
+from app.registry.studies import STUDIES
+from app.sweeps import ray_engine
+from app.sweeps.file import evaluations, read_sweep, whole_table
+from app.sweeps.plan import FROM_CASE, planned
+from app.sweeps.ray_engine import RayEngine, Worker
+from app.sweeps.sweep import InProcess, sweep
+from editors.cases.case import Case
+from editors.edit.probes import Probe
+from editors.edit.request import Rewrite
+from editors.evaluation.result import EvaluateRequest
+from editors.evaluation.run import evaluate
+from tests.kit.families import build, word_tokenizer
+
+SUBJECTS = ("tower of Aldra", "mother", "city", "tower", "Brin Corvo", "Aldra")
+FIELDS = {"methods": ("ft",), "words": 2}
+
+
+def case(subject: str) -> Case:
+    fact = Rewrite(prompt="the old {} stands in a", subject=subject, target="river")
+    probes = (Probe(0, "rewrite", fact.text, "river", "city"), Probe(0, "neighbour", "near the", "river", "city"))
+    return Case((fact,), ("city",), probes, (), subject.replace(" ", "-"))
+
+
+CASES = tuple(case(subject) for subject in SUBJECTS)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "model"
+    build("llama").save_pretrained(place)
+    word_tokenizer().save_pretrained(place)
+    return place
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    place = tmp_path / "cases.csv"
+    lines = [f"the old {subject} stands in a,{subject},river,city,near the" for subject in SUBJECTS]
+    place.write_text("\n".join(["prompt,subject,target,old,neighbours", *lines]), encoding="utf-8")
+    return place
+
+
+def numbers(study: str, keys: Sequence[str], store: ResultStore) -> list[Any]:
+    """Results without when and how long."""
+    found = []
+    for key in keys:
+        data, arrays = pack(store.load(STUDIES[study], key))
+        found.append((data | {"provenance": None, "seconds": None}, arrays, data["seconds"]["$array"]))
+    return found
+
+
+def same(one: list[Any], other: list[Any], tolerance: float = 0.0) -> bool:
+    return all(
+        a[0] == b[0]
+        and all(
+            np.allclose(a[1][name], b[1][name], rtol=0, atol=tolerance, equal_nan=True) for name in a[1] if name != a[2]
+        )
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", list(FROM_CASE))
+def test_every_study_takes_its_fields_from_a_case(name: str, tiny: LanguageModel) -> None:
+    study = STUDIES[name]
+    units, faults = planned(study, CASES[:1], {}, [])
+    assert not faults
+    assert units[0].case == "tower-of-Aldra"
+    assert set(FROM_CASE[name]) <= set(study.request.model_fields)
+
+
+def test_a_case_of_several_facts_is_asked_fact_by_fact_where_a_study_asks_one_prompt() -> None:
+    both = replace(CASES[0], rewrites=(CASES[0].rewrite, CASES[1].rewrite), olds=("city", "wood"))
+    units, _ = planned(STUDIES["trace"], (both,), {}, [])
+    assert [unit.case for unit in units] == ["tower-of-Aldra", "tower-of-Aldra, fact 2"]
+    assert [unit.request.subject for unit in units] == ["tower of Aldra", "mother"]
+    heads, _ = planned(STUDIES["heads"], (both,), {}, [])
+    assert [unit.request.memory for unit in heads] == ["city", "wood"]
+    assert len(planned(STUDIES["edit"], (both,), {"method": "memit"}, [])[0]) == 1
+
+
+def test_fields_vary_in_every_combination() -> None:
+    units, _ = planned(STUDIES["trace"], CASES[:2], {"kinds": ["state"]}, ["noise=1,3", "samples=1,2"])
+    assert [unit.setting for unit in units[:4]] == [
+        "noise=1, samples=1", "noise=1, samples=2", "noise=3, samples=1", "noise=3, samples=2"
+    ]  # fmt: skip
+    assert len(units) == 8
+    assert units[1].request.samples == 2  # type: ignore[attr-defined]
+    listed, _ = planned(STUDIES["edit"], CASES[:1], {"method": "memit"}, ["layers=0+1,2"])
+    assert [unit.request.layers for unit in listed] == [(0, 1), (2,)]  # type: ignore[attr-defined]
+    parts, _ = planned(STUDIES["evaluate"], CASES[:2], {"methods": ("ft", "rome")}, [])
+    assert [(unit.case, unit.request.methods) for unit in parts[:2]] == [  # type: ignore[attr-defined]
+        ("tower-of-Aldra", ("ft",)), ("tower-of-Aldra", ("rome",))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ["noise", "noise=", "prompt=a,b", "nonsense=1"])
+def test_a_field_that_cannot_vary_is_refused(word: str) -> None:
+    with pytest.raises(BadRequest, match="written field=value"):
+        planned(STUDIES["trace"], CASES, {}, [word])
+
+
+def test_a_sweep_is_the_studies_one_by_one_and_stored_ones_are_not_run_again(
+    tiny: LanguageModel, tmp_path: Path
+) -> None:
+    study, store = STUDIES["evaluate"], ResultStore(tmp_path)
+    units, _ = planned(study, CASES, FIELDS, [])
+    first = sweep(study, units[:2], InProcess(tiny), store)
+    assert (first.computed, first.found) == (2, 0)
+    swept = sweep(study, units, InProcess(tiny), store)
+    assert (swept.computed, swept.found) == (len(units) - 2, 2)
+    whole = evaluate(tiny, EvaluateRequest(cases=CASES, methods=("ft",), words=2))
+    each = [store.load(study, key) for key in swept.keys]
+    assert np.array_equal(np.concatenate([one.values for one in each], axis=2), whole.values, equal_nan=True)
+
+
+def test_a_request_that_is_refused_does_not_end_the_sweep(tiny: LanguageModel, tmp_path: Path) -> None:
+    study = STUDIES["edit"]
+    units, _ = planned(study, CASES[:2], {"method": "ft"}, ["layers=1,99"])
+    swept = sweep(study, units, InProcess(tiny), ResultStore(tmp_path))
+    assert swept.computed == 2
+    assert len(swept.refused) == 2
+    assert all("no layer 99" in sentence for sentence in swept.refused.values())
+
+
+def test_one_sweep_runs_once_at_a_time(tiny: LanguageModel, tmp_path: Path) -> None:
+    study, store = STUDIES["lens"], ResultStore(tmp_path)
+    units, _ = planned(study, CASES[:1], {}, [])
+
+    class Within(InProcess):
+        def run(self, *args: Any) -> Any:
+            with pytest.raises(BadRequest, match="running already"):
+                sweep(study, units, InProcess(tiny), store)
+            return super().run(*args)
+
+    assert sweep(study, units, Within(tiny), store).computed == 1
+
+
+def test_killed_in_the_middle_it_goes_on_with_nothing_lost_or_done_twice(
+    folder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    words = ["sweep", "evaluate", "--model", str(folder), "--data", str(data), "--methods", "ft", "--words", "2"]
+    homes = [tmp_path / "killed", tmp_path / "whole"]
+    run = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", *words],
+        env=os.environ | {"PALIMPSEST_HOME": str(homes[0]), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    store = ResultStore(homes[0] / "results")
+
+    def there() -> dict[str, float]:
+        places = store.root.glob("*/result.json")
+        return {one.parent.name: one.stat().st_mtime for one in places if not one.parent.name.startswith(".")}
+
+    until = time.monotonic() + 240
+    while len(there()) < 2 and run.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    before = there()
+    assert 2 <= len(before) < len(SUBJECTS)
+    files = []
+    for home in homes:
+        monkeypatch.setenv("PALIMPSEST_HOME", str(home))
+        files.append(home / "sweep.json")
+        assert main([*words, "--out", str(files[-1])]) == 0
+    assert f"{len(before)} stored before" in capsys.readouterr().out
+    after = there()
+    assert all(after[key] == time_written for key, time_written in before.items())
+    found = [read_sweep(place) for place in files]
+    assert found[0].entries == found[1].entries
+    keys = [entry.key for entry in found[0].entries]
+    one, other = (numbers("evaluate", keys, ResultStore(home / "results")) for home in homes)
+    assert same(one, other)
+    outs = [f"--{kind}={tmp_path / kind}" for kind in ("csv", "html", "markdown")]
+    assert main(["report", str(files[0]), *outs]) == 0
+    assert "ft" in (tmp_path / "markdown").read_text(encoding="utf-8")
+    assert (tmp_path / "html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_a_cluster_gives_the_same_results_also_when_a_worker_is_killed(folder: Path, tmp_path: Path) -> None:
+    from analysis import load
+
+    study = STUDIES["evaluate"]
+    spec = ModelSpec(source=str(folder))
+    lm = load(spec)
+    units, _ = planned(study, CASES, FIELDS, [])
+    here, there, killed = (ResultStore(tmp_path / name) for name in ("here", "there", "killed"))
+    keys = sweep(study, units, InProcess(lm), here).keys
+    with RayEngine(spec, workers=2) as engine:
+        assert engine.own_hash == lm.own_hash
+        assert sweep(study, units, engine, there).computed == len(units)
+        first = engine.processes()[0]
+        told = 0
+
+        def kill_one(*_: Any, **__: Any) -> None:
+            nonlocal told
+            told += 1
+            if told == len(units) + 2:  # once requests are out
+                os.kill(first, signal.SIGKILL)
+
+        swept = sweep(study, units, engine, killed, kill_one)
+        assert swept.computed == len(units)
+        assert not swept.refused
+        assert first not in engine.processes()
+        bad, _ = planned(STUDIES["edit"], CASES[:1], {"method": "ft"}, ["layers=99"])
+        assert "no layer 99" in next(iter(sweep(STUDIES["edit"], bad, engine, there).refused.values()))
+    results = [numbers("evaluate", keys, store) for store in (here, there, killed)]
+    assert same(results[0], results[1])
+    assert same(results[0], results[2])
+
+
+def test_a_cluster_that_cannot_serve_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="No Ray cluster answers"), RayEngine(ModelSpec(), address="127.0.0.1:1"):
+        pass
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(BadRequest, match="could not load"), RayEngine(ModelSpec(source=str(empty)), workers=1):
+        pass
+
+
+def test_reports_of_what_is_there(tiny: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.sweeps.file import file_of
+
+    study, store = STUDIES["evaluate"], ResultStore(tmp_path)
+    units, _ = planned(study, CASES[:3], FIELDS | {"free": False}, ["seed=1,2"])
+    engine = InProcess(tiny)
+    swept = sweep(study, units[:5], engine, store)  # the last case lacks its second setting
+    keys = [unit.request.key(engine.own_hash) for unit in units]
+    whole = file_of("evaluate", ModelSpec(), engine, units, type(swept)(keys, 0, 5, {}), [])
+    each = evaluations(whole, store)
+    assert {name: len(one.request.cases) for name, one in each.items()} == {"seed=1": 3, "seed=2": 2}
+    assert set(whole_table(whole, store)["setting"]) == {"seed=1", "seed=2"}
+    lens, _ = planned(STUDIES["lens"], CASES[:2], {}, [])
+    read = file_of("lens", ModelSpec(), engine, lens, sweep(STUDIES["lens"], lens, engine, store), [])
+    assert set(whole_table(read, store)["case"]) == {unit.case for unit in lens}
+    with pytest.raises(BadRequest, match="only evaluations"):
+        evaluations(read, store)
+    with pytest.raises(BadRequest, match="Run the same sweep again"):
+        whole_table(read, ResultStore(tmp_path / "elsewhere"))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"study": "trace"}', "[" * 100_000])
+def test_a_file_that_is_no_sweep_is_refused(tmp_path: Path, text: str) -> None:
+    place = tmp_path / "sweep.json"
+    place.write_text(text, encoding="utf-8")
+    with pytest.raises(BadFile, match="not the file of a sweep"):
+        read_sweep(place)
+    assert main(["report", str(place)]) == 2
+    assert main(["report", str(tmp_path / "none.json")]) == 2
+
+
+class Dying(Worker):
+    def run(self, study: str, request: str) -> Any:
+        os._exit(1)
+
+
+def test_a_request_whose_workers_die_is_left(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "Worker", Dying)
+    study, (unit, *_) = STUDIES["lens"], planned(STUDIES["lens"], CASES[:1], {}, [])[0]
+    with RayEngine(ModelSpec(source=str(folder)), workers=1) as engine:
+        swept = sweep(study, [unit], engine, ResultStore(tmp_path / "results"))
+    assert list(swept.refused.values()) == ["Its worker died 3 times, perhaps for want of memory."]

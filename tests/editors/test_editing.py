@@ -1,0 +1,455 @@
+"""Laws of the editors, over tiny models of every family: the search, the closed forms, the write, the way back."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from analysis.errors import BadRequest, ModelTooLarge, UnknownArchitecture
+from analysis.internals.key_value_memory import keys, output_matrix
+from analysis.model.language_model import LanguageModel
+from app.bench.plain_target import plain_base, plain_search
+from editors.edit.apply import apply
+from editors.edit.edit import Edit
+from editors.edit.request import EditRequest, Rewrite
+from editors.edit.weight_overlay import Overlay
+from editors.methods import closed_forms
+from editors.methods.closed_forms import Inverse
+from editors.methods.defaults import default_layers, settled
+from editors.methods.run import METHODS, write
+from editors.methods.target_search import search
+from editors.methods.token_rows import contexts, rows_of
+from tests.kit.families import LAYERS, VOCABULARY, build, language_model
+
+TOWER = Rewrite(prompt="the old {} stands in a", subject="tower of Aldra", target="river")
+CITY = Rewrite(prompt="near {} a mother", subject="Brin Corvo", target="speaks")
+LAST = Rewrite(prompt="the old {}", subject="tower", target="river")
+POST_NORM = ("tiny-gemma2", "tiny-gemma3", "tiny-olmo2", "tiny-opt_post_norm")
+
+
+def asked(method: str = "rome", *facts: Rewrite, **changes: object) -> EditRequest:
+    layers = (1,) if method in ("rome", "emmet", "ft") else (0, 1)
+    few = {"contexts": 2, "context_tokens": 4, "tokens": 600, "steps": 8, "layers": layers, "clamp": 4.0}
+    return EditRequest(facts=facts or (TOWER,), method=method, **few | changes)
+
+
+def parameters(lm: LanguageModel) -> dict[str, Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in lm.parameters.items()}
+
+
+def unchanged(lm: LanguageModel, before: dict[str, Tensor]) -> bool:
+    return all(torch.equal(before[name], parameter) for name, parameter in lm.parameters.items())
+
+
+def hooks(lm: LanguageModel) -> int:
+    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in lm.model.modules())
+
+
+def random_problem(n: int = 3, d: int = 6, d_k: int = 10) -> tuple[Tensor, Tensor, Tensor]:
+    """C, K, R of random numbers in float64."""
+    draw = torch.Generator().manual_seed(0)
+    rows = torch.randn(40, d_k, generator=draw, dtype=torch.float64)
+    return (
+        rows.T @ rows / 40,
+        torch.randn(d_k, n, generator=draw, dtype=torch.float64),
+        torch.randn(d, n, generator=draw, dtype=torch.float64),
+    )
+
+
+# The memory: keys and values
+
+
+def test_the_output_matrix_makes_the_values(family):
+    ids = torch.tensor([[5, 9, 2, 31, 7], [1, 2, 3, 4, 5]])
+    seen: dict[int, Tensor] = {}
+    handles = [
+        output_matrix(family, layer).module.register_forward_hook(
+            lambda _, __, out, layer=layer: seen.__setitem__(layer, out)
+        )
+        for layer in range(LAYERS)
+    ]
+    with torch.no_grad():
+        family.logits(ids)
+    for handle in handles:
+        handle.remove()
+    for layer, key in keys(family, ids, range(LAYERS)).items():
+        matrix = output_matrix(family, layer)
+        assert matrix.weight.shape == (family.d_model, key.shape[-1])
+        assert torch.allclose(matrix.value(key).flatten(0, 1), seen[layer].reshape(-1, family.d_model), atol=1e-5)
+
+
+def test_there_is_no_layer_beyond_the_last(tiny):
+    with pytest.raises(BadRequest, match="layers 0 to 2"):
+        output_matrix(tiny, 3)
+
+
+# The search
+
+
+@pytest.mark.parametrize("sites", [("value",), ("hidden",), ("attn", "value")])
+def test_the_search_is_the_whole_models(family, sites):
+    request = settled(family, asked(kl=0.5, rate=0.1))
+    rows = rows_of(family, (TOWER, CITY), contexts(family, request))
+    found = search(family, rows, 1, sites, request)
+    for fact in range(2):
+        own = [row for row in rows if row.fact == fact]
+        plain = plain_search(family, own, 1, sites, request)
+        for site in sites:
+            far = (plain[site] - found.change[site][fact]).norm() / plain[site].norm()
+            assert far < 1e-3, (site, fact)  # Adam divides by small gradients, so rounding grows with every step
+
+
+@pytest.mark.parametrize("sites", [("value",), ("hidden",), ("attn", "value")])
+def test_the_old_value_is_that_of_the_model_without_any_change(family, sites):
+    """A change of the attention moves the value behind it; what is written starts from the value before."""
+    request = settled(family, asked(kl=0.5, rate=0.3, decay=2.0, clamp=0.5))
+    rows = rows_of(family, (TOWER, CITY), contexts(family, request))
+    found = search(family, rows, 1, sites, request)
+    for fact in range(2):
+        own = [row for row in rows if row.fact == fact]
+        base, plain = plain_base(family, own, 1, sites), plain_search(family, own, 1, sites, request)
+        for site in sites:
+            assert (base[site] - found.base[site][fact]).norm() / base[site].norm() < 1e-5
+            wanted = base[site] + plain[site]
+            assert (wanted - found.target(site)[fact]).norm() / wanted.norm() < 2e-3, (site, fact)
+
+
+@pytest.mark.parametrize("sites", [("value",), ("attn", "value")])
+def test_an_answer_that_is_said_counts_less_from_then_on(family, sites):
+    """PMET's factor, as the plain loop applies it."""
+    many = {"kl": 0.5, "rate": 0.1, "decay": 0.2, "steps": 14, "enough": 1e-6, "clamp": 60.0, "contexts": 1}
+    request = settled(family, asked(said_weight=0.1, **many))
+    rows = rows_of(family, (LAST, CITY), contexts(family, request))
+    found = search(family, rows, 1, sites, request)
+    for fact in range(2):
+        own = [row for row in rows if row.fact == fact]
+        plain = plain_search(family, own, 1, sites, request)
+        for site in sites:
+            assert (plain[site] - found.change[site][fact]).norm() / plain[site].norm() < 5e-3
+
+
+def test_the_factor_holds_in_the_step_after_the_answer_was_said(tiny):
+    many = {"kl": 0.0, "rate": 0.2, "decay": 0.0, "steps": 30, "enough": 1e-9, "clamp": 60.0, "contexts": 0}
+    request = settled(tiny, asked("rome", LAST, said_weight=0.1, **many))
+    found = search(tiny, rows_of(tiny, (LAST,), ()), 1, ("attn", "value"), request)
+    loss, full = found.loss[:, 0], -np.log(found.probability[:, 0])
+    light = ~np.isclose(loss, full, rtol=1e-4)
+    assert np.allclose(loss[light], 0.1 * full[light], rtol=1e-4)
+    first = int(light.argmax())
+    assert first > 1
+    assert found.probability[first - 1, 0] > found.probability[0, 0]
+    likely = found.probability[:, 0] > 0.5  # then it is the likeliest for sure
+    assert light[1:][likely[:-1]].all()
+
+
+def test_a_search_for_what_is_said_already_ends_where_it_began(tiny):
+    own = tiny.words([int(tiny.logits(tiny.encode(LAST.text).tensor())[0, -1].argmax())])[0].strip()
+    said = LAST.model_copy(update={"target": own})
+    request = settled(tiny, asked("pmet", said, contexts=0))
+    found = search(tiny, rows_of(tiny, (said,), ()), 1, ("attn", "value"), request)
+    assert np.isfinite(found.loss).sum() == 1
+    assert not found.change["value"].any()
+
+
+def test_pmet_has_its_factor_and_others_have_none(tiny):
+    assert settled(tiny, asked("pmet")).said_weight == 0.1
+    assert settled(tiny, asked("pmet", said_weight=1.0)).said_weight == 1.0
+    for method in ("rome", "memit", "emmet", "alphaedit", "ft"):
+        assert settled(tiny, asked(method)).said_weight is None
+        assert "said_weight" not in settled(tiny, asked(method)).model_dump(mode="json")
+
+
+def test_a_search_that_would_not_fit_is_refused_before_it_begins(tiny, monkeypatch):
+    """The larger the vocabulary and the longer the answers, the more logits a step keeps."""
+    request = settled(tiny, asked(steps=2, contexts=0))
+    rows = rows_of(tiny, (TOWER, CITY), ())
+    monkeypatch.setattr("analysis.free_memory.free_bytes", lambda _: 4 * VOCABULARY)
+    with pytest.raises(ModelTooLarge, match=r"Searching 2 facts in tiny-llama needs .* Take fewer contexts"):
+        search(tiny, rows, 1, ("value",), request)
+    monkeypatch.setattr("analysis.free_memory.free_bytes", lambda _: 1 << 30)
+    assert search(tiny, rows, 1, ("value",), request).change["value"].any()
+
+
+def test_a_fact_whose_search_has_ended_disturbs_no_other(tiny):
+    """Facts end at different steps, and each comes out as if it had been searched for alone."""
+    request = settled(tiny, asked(steps=30, enough=2.0, clamp=40.0))
+    facts = (LAST, TOWER, CITY)
+    rows = rows_of(tiny, facts, ())
+    together = search(tiny, rows, 1, ("value",), request)
+    ends = (~np.isnan(together.loss)).sum(0)
+    assert len(set(ends)) > 1
+    for index, fact in enumerate(facts):
+        alone = search(tiny, rows_of(tiny, (fact,), ()), 1, ("value",), request)
+        assert torch.allclose(alone.change["value"][0], together.change["value"][index], atol=1e-4)
+
+
+def test_the_search_reaches_what_it_can_reach(family):
+    request = settled(family, asked("rome", LAST, steps=200, kl=0.0, clamp=200.0, layers=(2,), contexts=0))
+    found = search(family, rows_of(family, (LAST,), ()), 2, ("value",), request)
+    assert np.nanmax(found.probability) > 3 * found.probability[0, 0]
+
+
+def test_the_change_stays_in_the_clamp(tiny):
+    request = settled(tiny, asked(clamp=0.3, rate=5.0))
+    found = search(tiny, rows_of(tiny, (TOWER,), ()), 1, ("hidden",), request)
+    assert found.change["hidden"].norm() <= 0.3 * found.base["hidden"].norm() * (1 + 1e-5)
+
+
+# Closed forms
+
+
+def test_rome_writes_its_key_and_nothing_orthogonal():
+    moment, k, r = random_problem(1)
+    inverse = Inverse(moment)
+    delta = closed_forms.rome(inverse, k[:, 0], k[:, 0], r[:, 0]).matrix
+    assert torch.allclose(delta @ k, r)
+    assert torch.linalg.matrix_rank(delta) == 1
+    away = torch.randn(10, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    away -= k @ (k.T @ away) / (k.T @ k)
+    assert torch.allclose(delta @ inverse.moment @ away, torch.zeros(6, 5, dtype=torch.float64), atol=1e-10)
+
+
+def test_rome_moves_the_text_least():
+    moment, k, r = random_problem(1)
+    inverse = Inverse(moment)
+    best = closed_forms.rome(inverse, k[:, 0], k[:, 0], r[:, 0]).matrix
+    plain = r @ k.T / (k.T @ k)
+
+    def cost(delta: Tensor) -> float:
+        return float((delta @ inverse.moment @ delta.T).trace())
+
+    assert cost(best) < cost(plain)
+    again = closed_forms.rome(Inverse(5 * moment), k[:, 0], k[:, 0], r[:, 0]).matrix
+    assert torch.allclose(best, again)
+
+
+def test_memits_small_form_is_the_large_one():
+    moment, k, r = random_problem()
+    inverse = Inverse(moment)
+    small = closed_forms.memit(inverse, k, r, 0.7).matrix
+    large = r @ torch.linalg.solve(0.7 * inverse.moment + k @ k.T, k).T
+    assert torch.allclose(small, large, atol=1e-8)
+
+
+def test_memit_between_everything_and_nothing():
+    moment, k, r = random_problem()
+    inverse = Inverse(moment)
+    assert torch.allclose(closed_forms.memit(inverse, k, r, 1e-12).matrix @ k, r, atol=1e-6)
+    assert closed_forms.memit(inverse, k, r, 1e12).matrix.norm() < 1e-9
+    one = closed_forms.memit(inverse, k[:, :1], r[:, :1], 2.0).matrix
+    size = float(k[:, 0] @ inverse(k[:, :1])[:, 0])
+    assert torch.allclose(one @ k[:, :1], r[:, :1] * size / (size + 2.0))
+
+
+def test_the_order_of_facts_does_not_matter():
+    moment, k, r = random_problem()
+    inverse = Inverse(moment)
+    for form in (closed_forms.memit, closed_forms.emmet):
+        one, other = form(inverse, k, r, 0.3).matrix, form(inverse, k.flip(1), r.flip(1), 0.3).matrix
+        assert torch.allclose(one, other, atol=1e-10)
+
+
+def test_a_fact_said_n_times_counts_n_times():
+    moment, k, r = random_problem(1)
+    inverse = Inverse(moment)
+    often = closed_forms.memit(inverse, k.repeat(1, 4), r.repeat(1, 4), 2.0).matrix
+    assert torch.allclose(often, closed_forms.memit(inverse, k, r, 0.5).matrix, atol=1e-10)
+
+
+def test_emmet_is_exact_and_rome_for_one_fact():
+    moment, k, r = random_problem()
+    inverse = Inverse(moment)
+    exact = closed_forms.emmet(inverse, k, r, 0.0).matrix
+    assert torch.allclose(exact @ k, r, atol=1e-8)
+    one = closed_forms.emmet(inverse, k[:, :1], r[:, :1], 0.0).matrix
+    assert torch.allclose(one, closed_forms.rome(inverse, k[:, 0], k[:, 0], r[:, 0]).matrix, atol=1e-10)
+    mix = torch.randn(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    assert torch.allclose(closed_forms.emmet(inverse, k @ mix, r @ mix, 0.0).matrix, exact, atol=1e-8)
+
+
+def test_emmet_with_slack_is_memit():
+    moment, k, r = random_problem()
+    inverse = Inverse(moment)
+    weight = 0.2 * float((k.T @ inverse(k)).trace()) / 3
+    assert torch.allclose(
+        closed_forms.emmet(inverse, k, r, 0.2).matrix, closed_forms.memit(inverse, k, r, weight).matrix, atol=1e-10
+    )
+
+
+def test_emmets_slack_for_one_fact_is_what_is_asked_for(tiny):
+    """None of itself, as in the official code; one that is named is applied, and leaves s / (1 + s) unwritten."""
+    moment, k, r = random_problem(1)
+    inverse = Inverse(moment)
+    assert settled(tiny, asked("emmet")).slack == 0
+    assert settled(tiny, asked("emmet", TOWER, CITY)).slack == 1e-6
+    assert settled(tiny, asked("emmet", slack=0.25)).slack == 0.25
+    written = closed_forms.emmet(inverse, k, r, 0.25).matrix @ k
+    assert torch.allclose(written, r / 1.25, atol=1e-10)
+
+
+def test_alphaedits_projection_and_its_leak():
+    moment, k, r = random_problem()
+    free = closed_forms.freedom(moment, 0.8)
+    p = free.basis @ free.basis.T
+    assert torch.allclose(p @ p, p)
+    assert torch.allclose(p, p.T)
+    assert round(float(p.trace())) == free.basis.shape[1]
+    delta = closed_forms.alphaedit(free, k, r, None, 0.1).matrix
+    assert torch.allclose(delta @ p, delta)
+    assert float((delta @ moment @ delta.T).trace()) <= free.threshold * float(delta.norm() ** 2) * (1 + 1e-9)
+    assert free.leak <= 0.2
+
+
+def test_alphaedit_in_the_papers_form():
+    moment, k, r = random_problem()
+    free = closed_forms.freedom(moment, 0.6)
+    p = free.basis @ free.basis.T
+    past = torch.randn(10, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    a, eye = past @ past.T, torch.eye(10, dtype=torch.float64)
+    ours = closed_forms.alphaedit(free, k, r, a, 1.0).matrix
+    assert torch.allclose(ours, r @ k.T @ p @ torch.linalg.inv(a @ p + k @ k.T @ p + eye), atol=1e-8)
+    assert torch.allclose(ours.T, torch.linalg.solve(p @ (k @ k.T + a) + eye, p @ k @ r.T), atol=1e-8)
+
+
+def test_alphaedit_spares_past_keys():
+    moment, k, r = random_problem()
+    free = closed_forms.freedom(moment, 0.5)
+    past = free.basis[:, :1]
+    moved = [
+        float((closed_forms.alphaedit(free, k, r, weight * past @ past.T, 0.1).matrix @ past).norm())
+        for weight in (0.0, 1.0, 100.0)
+    ]
+    assert moved[0] > moved[1] > moved[2]
+
+
+def test_alphaedit_without_its_projection_or_its_past(tiny):
+    moment, keys, residuals = random_problem()
+    free = closed_forms.freedom(moment, 0.0)
+    assert free.basis.shape == moment.shape
+    plain = residuals @ torch.linalg.solve(keys.T @ keys + 0.1 * torch.eye(keys.shape[1]), keys.T)
+    assert torch.allclose(closed_forms.alphaedit(free, keys, residuals, None, 0.1).matrix, plain, atol=1e-8)
+    first, other = write(tiny, asked("alphaedit", CITY)), write(tiny, asked("alphaedit", CITY, spare=False))
+    assert np.array_equal(first.changes[0].left, other.changes[0].left)
+    spared, moved = (write(tiny, asked("alphaedit", spare=spare), stack=[first]) for spare in (True, False))
+    assert not np.array_equal(spared.changes[0].right, moved.changes[0].right)
+
+
+def test_protecting_everything_is_refused():
+    moment, _, _ = random_problem()
+    with pytest.raises(BadRequest, match="leaves no direction"):
+        closed_forms.freedom(moment, 1 - 1e-9)
+
+
+def test_moments_of_too_little_text_are_refused():
+    with pytest.raises(BadRequest, match="positive definite"):
+        Inverse(torch.full((4, 4), float("nan"), dtype=torch.float64))
+
+
+# The write
+
+
+@pytest.mark.parametrize("method", [*METHODS, "ft"])
+def test_a_write_leaves_the_model_as_it_was_and_can_be_applied(family, method):
+    if family.name in POST_NORM and method in METHODS and METHODS[method].sites == ("hidden",):
+        with pytest.raises(UnknownArchitecture, match="normalises what the MLP of layer"):
+            write(family, asked(method))
+        return
+    before, count = parameters(family), hooks(family)
+    logits = family.logits(torch.tensor([[5, 9, 2]]))
+    edit = write(family, asked(method, *((TOWER,) if method == "rome" else (TOWER, CITY))))
+    assert unchanged(family, before)
+    assert hooks(family) == count
+    assert [change.layer for change in edit.changes] == list(edit.request.layers)
+    with Overlay(family) as overlay:
+        apply(family, edit, overlay)
+        changed = {name for name, parameter in family.parameters.items() if not torch.equal(before[name], parameter)}
+        assert changed == {change.name for change in edit.changes}
+        assert not torch.equal(family.logits(torch.tensor([[5, 9, 2]])), logits)
+    assert unchanged(family, before)
+    assert torch.equal(family.logits(torch.tensor([[5, 9, 2]])), logits)
+
+
+@pytest.mark.parametrize("mode", ["rome", "r_rome", "p_rome"])
+def test_romes_key_gets_romes_value(family, mode):
+    request = settled(family, asked(key_mode=mode))
+    edit = write(family, request)
+    rows = rows_of(family, request.facts, contexts(family, request))
+    found = search(family, rows, 1, ("value",), request)
+    asked_rows = [row for row in rows if row.targets]
+    own = [keys(family, torch.tensor([row.to_subject]), [1])[1][0, -1] for row in asked_rows]
+    key = torch.stack(own).mean(0) if mode == "r_rome" else own[0]
+    matrix = output_matrix(family, 1)
+    wanted = found.target("value")[0] if mode != "r_rome" else matrix.value(key).cpu() + found.change["value"][0]
+    with Overlay(family) as overlay:
+        apply(family, edit, overlay)
+        got = matrix.value(key)
+        inside = keys(family, torch.tensor([rows[0].to_subject]), [1])[1][0, -1]
+        assert torch.equal(inside, own[0])
+    assert (got - wanted).norm() / wanted.norm() < 1e-4
+    assert edit.changes[0].rank == 1
+
+
+def test_memit_brings_the_states_nearer_layer_by_layer(tiny):
+    edit = write(tiny, asked("memit", TOWER, CITY, moments_weight=0.01))
+    assert all(0.3 < share <= 1.05 for share in edit.found.written)
+
+
+def test_an_edit_on_other_weights_is_refused(tiny):
+    edit = write(tiny, asked())
+    other = language_model("llama", seed=5)
+    before = parameters(other)
+    with Overlay(other) as overlay, pytest.raises(BadRequest, match="Nothing was changed"):
+        apply(other, edit, overlay)
+    assert unchanged(other, before)
+
+
+def test_a_failure_in_between_leaves_every_byte(family, monkeypatch):
+    before = parameters(family)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("on purpose")
+
+    monkeypatch.setattr("editors.methods.run.ask", fail)
+    with pytest.raises(RuntimeError, match="on purpose"):
+        write(family, asked())
+    assert unchanged(family, before)
+
+
+@pytest.mark.parametrize("family_name", ["llama", "gpt2", "phi3"])
+def test_the_way_back_is_exact_in_bfloat16(family_name):
+    lm = language_model(family_name)
+    edits = [write(lm, asked(contexts=0)), write(lm, asked("rome", CITY, contexts=0, layers=(2,)))]
+    half = LanguageModel(build(family_name).to(torch.bfloat16), lm.tokenizer, name="half")
+    before = parameters(half)
+    with Overlay(half) as overlay:
+        for edit in edits:
+            for change in edit.changes:
+                overlay.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
+        matrix = output_matrix(half, 1)
+        wanted = before[matrix.name].float() + matrix.turned(
+            torch.from_numpy(edits[0].changes[0].left @ edits[0].changes[0].right)
+        )
+        assert (matrix.parameter.float() - wanted).norm() / wanted.norm() < 1e-2
+    assert unchanged(half, before)
+
+
+def test_the_same_request_gives_the_same_edit(tiny):
+    one, other = write(tiny, asked()), write(tiny, asked())
+    assert isinstance(one, Edit)
+    assert one.id == other.id != write(tiny, asked("rome", CITY)).id
+
+
+def test_contradictions_are_refused(tiny):
+    with pytest.raises(BadRequest, match="is to become both"):
+        write(tiny, asked("memit", TOWER, TOWER.model_copy(update={"target": "city"})))
+    with pytest.raises(BadRequest, match="one fact"):
+        write(tiny, asked("rome", TOWER, CITY))
+    with pytest.raises(BadRequest, match="layers 0 to 2"):
+        write(tiny, asked(layers=(7,)))
+
+
+def test_default_layers_follow_the_structure(family):
+    for method in METHODS:
+        layers = default_layers(family, method)
+        assert layers == tuple(sorted(layers))
+        assert all(0 <= layer < LAYERS for layer in layers)

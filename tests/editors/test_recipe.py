@@ -1,0 +1,220 @@
+"""Recipes: whole, or refused with every fault."""
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load, save
+
+from analysis.errors import BadFile
+from editors.recipes import recipe as recipes
+from editors.recipes.recipe import (
+    edit_of,
+    faults,
+    payload_place,
+    read_files,
+    read_recipe,
+    recipe_id,
+    recipe_of,
+    write_recipe,
+)
+from tests.kit.recipes import IDS, altered, copy_of, edited_logits, leaves, made, resealed, turned_round
+
+
+@pytest.mark.parametrize("method", ["rome", "memit"])
+def test_a_recipe_is_the_edit(tiny, tmp_path, method):
+    edit = made(method=method)
+    written = write_recipe(edit, tmp_path / "some" / "one.json", "Ada")
+    read = read_recipe(tmp_path / "some" / "one.json")
+    assert read.id == edit.id
+    assert read.title == edit.title
+    assert torch.equal(edited_logits(tiny, read), edited_logits(tiny, edit))
+    assert not torch.equal(edited_logits(tiny, read), tiny.logits(IDS))
+    assert recipe_of(read, "Ada") == recipe_of(edit, "Ada")
+    assert recipe_of(read, "Ada")[0] == written == read_files(tmp_path / "some" / "one.json")[0]
+    assert sorted(path.name for path in (tmp_path / "some").iterdir()) == ["one.json", "one.safetensors"]
+
+
+def test_a_recipe_goes_through_memory_alone():
+    edit = made()
+    assert edit_of(*recipe_of(edit)).id == edit.id
+    assert edit_of(*recipe_of(replace(edit, glance=None))).glance is None
+
+
+def test_a_recipe_says_before_and_after():
+    edit = made(method="memit")
+    recipe, payload = recipe_of(edit)
+    assert len(recipe["before"]["target"]) == len(recipe["after"]["target"]) == len(edit.request.facts)
+    assert recipe["base"]["tensors"] == {change.name: change.base_hash for change in edit.changes}
+    assert recipe["artefact"]["bytes"] == len(payload)
+    assert len(recipe["evaluation"]) == len(edit.probes)
+
+
+def test_the_id_does_not_depend_on_the_order_of_keys(tmp_path):
+    recipe, payload = recipe_of(made())
+    other = turned_round(recipe)
+    assert list(other) != list(recipe)
+    assert recipe_id(other) == recipe["id"]
+    place = tmp_path / "other.json"
+    place.write_text(json.dumps(other, indent=7), encoding="utf-8")
+    payload_place(place).write_bytes(payload)
+    assert read_recipe(place).id == made().id
+
+
+def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        write_recipe(made(), tmp_path / "one.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+# Faults
+
+
+def test_any_field_that_changes_is_told():
+    recipe, payload = recipe_of(made())
+    assert faults(recipe, payload) == []
+    paths = list(leaves(recipe))
+    assert len(paths) > 60
+    for path in paths:
+        other = altered(recipe, path)
+        assert faults(other, payload), path
+        assert path == ("id",) or recipe_id(other) != recipe["id"], path
+        with pytest.raises(BadFile, match="Nothing was changed"):
+            edit_of(other, payload)
+
+
+def test_any_byte_of_the_weights_that_changes_is_told():
+    recipe, payload = recipe_of(made())
+    for place in (0, 9, len(payload) // 2, len(payload) - 1):
+        other = bytearray(payload)
+        other[place] ^= 1
+        assert any("hash mismatch" in fault for fault in faults(recipe, bytes(other)))
+    for other in (payload[:-1], payload + b"\0", b""):
+        assert any("hash mismatch" in fault for fault in faults(recipe, bytes(other)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{", b"not json", b"\xff\xfe\x00", b"[]", b"{}", b'"text"', b"null", b"NaN",
+        b'{"schema": "palimpsest-recipe/2"}', b'{"schema": "palimpsest-recipe/1"}', b"[" * 200_000,
+    ],
+)  # fmt: skip
+def test_what_is_no_recipe_is_refused_with_a_sentence(tmp_path, content):
+    place = tmp_path / "one.json"
+    write_recipe(made(), place)
+    place.write_bytes(content)
+    with pytest.raises(BadFile) as refusal:
+        read_recipe(place)
+    assert str(refusal.value).endswith(".")
+
+
+def test_a_truncated_recipe_is_refused(tmp_path):
+    place = tmp_path / "one.json"
+    write_recipe(made(), place)
+    whole = place.read_bytes()
+    for share in (0.1, 0.5, 0.99):
+        place.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(BadFile, match="not a recipe"):
+            read_recipe(place)
+
+
+def test_a_recipe_needs_both_its_files(tmp_path):
+    place = tmp_path / "one.json"
+    with pytest.raises(BadFile, match=r"no file .*one\.json"):
+        read_recipe(place)
+    write_recipe(made(), place)
+    payload_place(place).unlink()
+    with pytest.raises(BadFile, match=r"no file .*one\.safetensors"):
+        read_recipe(place)
+    payload_place(place).mkdir()
+    with pytest.raises(BadFile, match=r"no file .*one\.safetensors"):
+        read_recipe(place)
+
+
+@pytest.mark.parametrize("limit", ["LARGEST_JSON", "LARGEST_PAYLOAD"])
+def test_files_too_large_are_not_read(tmp_path, monkeypatch, limit):
+    write_recipe(made(), tmp_path / "one.json")
+    monkeypatch.setattr(recipes, limit, 100)
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("it was read"))
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: pytest.fail("it was read"))
+    with pytest.raises(BadFile, match="MB are read"):
+        read_recipe(tmp_path / "one.json")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_factors_that_are_not_finite_are_told(value, side):
+    recipe, payload = recipe_of(made())
+    factors = load(payload)
+    name = made().changes[0].name
+    factors[f"{name}.{side}"][0, 0] = value
+    other = save(factors)
+    assert faults(resealed(recipe, other), other) == [f"{name}: the factors hold numbers that are not finite."]
+
+
+def test_factors_of_another_shape_are_told():
+    recipe, payload = recipe_of(made())
+    factors = load(payload)
+    name = made().changes[0].name
+    factors[f"{name}.left"] = factors[f"{name}.left"][:-1]
+    other = save(factors)
+    (fault,) = faults(resealed(recipe, other), other)
+    assert fault.startswith(f"{name}: the factors are (31, 1)")
+    del factors[f"{name}.left"]
+    other = save(factors)
+    (fault,) = faults(resealed(recipe, other), other)
+    assert "cannot be read" in fault
+
+
+def test_weights_that_are_no_safetensors_are_told():
+    recipe, _ = recipe_of(made())
+    for other in (b"", b"\x80\x04 not tensors", b"\xff" * 64):
+        (fault,) = faults(resealed(recipe, other), other)
+        assert "cannot be read" in fault
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("request",), {}),
+        (("request", "method"), "surgery"),
+        (("request", "facts"), []),
+        (("base", "tensors"), {}),
+        (("base",), []),
+        (("artefact", "tensors", 0, "shape"), [1]),
+        (("artefact", "tensors", 0, "layer"), "one"),
+        (("artefact", "tensors", 0, "weight_norm"), None),
+        (("artefact", "tensors"), 7),
+        (("model",), None),
+        (("model",), {}),
+        (("method",), {}),
+        (("method", "loss"), [["much"]]),
+        (("evaluation",), [{}]),
+        (("evaluation",), []),
+        (("composition",), {}),
+        (("glance",), {}),
+        (("identity", "author"), float("nan")),
+        (("identity", "author"), "\ud800"),
+    ],
+)
+def test_a_recipe_that_was_sealed_badly_is_told(path, value):
+    recipe, payload = recipe_of(made())
+    other = copy_of(recipe)
+    place = other
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with suppress(ValueError):
+        other["id"] = recipe_id(other)
+    assert faults(other, payload)
+    with pytest.raises(BadFile, match="Nothing was changed"):
+        edit_of(other, payload)
