@@ -4,7 +4,7 @@ import importlib.util
 import re
 import shlex
 from argparse import ArgumentParser, _SubParsersAction
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -14,11 +14,13 @@ import pytest
 
 import analysis
 import editors
-from analysis import ModelSpec
+from analysis import LanguageModel, ModelSpec
 from app.cli import COMMANDS, parser_for
 from app.cli.flags import fields_of
 from app.studies import STUDIES
-from editors.request import MethodName
+from editors.edit import Edit
+from editors.request import EditRequest, MethodName
+from editors.writing import write
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -51,6 +53,15 @@ def command_lines() -> Iterator[tuple[str, list[str]]]:
 LINES = list(command_lines())
 
 
+def one_sample(trace: Callable) -> Callable:
+    return lambda lm, request: trace(lm, request.model_copy(update={"samples": 1}))
+
+
+@cache
+def wrote(lm: LanguageModel, request: EditRequest) -> Edit:
+    return write(lm, request)
+
+
 @pytest.fixture(scope="module")
 def hooks() -> ModuleType:
     """What mkdocs runs; it needs no mkdocs to make its texts."""
@@ -65,8 +76,10 @@ def hooks() -> ModuleType:
 @pytest.mark.real
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=named)
 def test_examples_run(page, smol, monkeypatch, tmp_path):
-    """All of a page in turn, as in one notebook; the embedded model is loaded once for all pages."""
+    """All of a page in turn, as in one notebook. Pages share the model and equal edits; traces take one sample."""
     monkeypatch.setattr(analysis, "load", lambda: smol, raising=False)
+    monkeypatch.setattr(analysis, "trace", one_sample(analysis.trace))
+    monkeypatch.setattr(editors, "write", lambda lm, request, **_: wrote(lm, request), raising=False)
     monkeypatch.chdir(tmp_path)
     names: dict = {"__name__": named(page)}
     for number, code in enumerate(blocks(page, "python")):
