@@ -46,9 +46,10 @@ test: setup-dev model $(if $(NO_BROWSER),,browser)
 	@echo "== Tests: pytest"
 	@$(BIN)/python -m pytest $(WORKERS) $(if $(NO_BROWSER),-m "not browser") $(ARGS)
 
+# Not --quiet: it would also drop the warnings that --strict counts.
 docs: setup-docs
 	@echo "== The pages in docs/ as a site, in site/"
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "== Open site/index.html"
 
 setup: $(VENV)/.installed
