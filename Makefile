@@ -17,13 +17,14 @@ PIP := $(BIN)/python -m pip install --no-input --disable-pip-version-check --no-
 export PIP_ROOT_USER_ACTION := ignore
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test setup setup-dev model browser constraints clean
+.PHONY: help run test docs setup setup-dev setup-docs model browser constraints clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run          open the workbench on http://localhost:$(PORT), with the embedded model in it"
 	@echo "make test         style, import floors, types and tests, a headless browser among them"
 	@echo "                  (ARGS='-k name' chooses some; NO_BROWSER=1 leaves the browser out)"
+	@echo "make docs         these pages as a site in site/, offline; a broken link ends it"
 	@echo "make setup        only the Python environment, in $(VENV)"
 	@echo "make constraints  resolve every dependency anew and write the versions down in constraints.txt"
 	@echo "make clean        remove $(VENV) and what builds and checks leave behind; the model cache stays"
@@ -45,11 +46,20 @@ test: setup-dev model $(if $(NO_BROWSER),,browser)
 	@echo "== Tests: pytest"
 	@$(BIN)/python -m pytest $(WORKERS) $(if $(NO_BROWSER),-m "not browser") $(ARGS)
 
+# Not --quiet: it would also drop the warnings that --strict counts.
+docs: setup-docs
+	@echo "== The pages in docs/ as a site, in site/"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "== Open site/index.html"
+
 setup: $(VENV)/.installed
 	@echo "== The Python environment in $(VENV) is ready"
 
 setup-dev: $(VENV)/.installed-dev
 	@echo "== The Python environment in $(VENV) is ready, test packages included"
+
+setup-docs: $(VENV)/.installed-docs
+	@echo "== The Python environment in $(VENV) is ready, packages for the pages included"
 
 model: setup
 	@echo "== The embedded model, SmolLM2-135M-Instruct (93 MB to fetch, once)"
@@ -85,13 +95,18 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(PIP) -c constraints.txt -e '.[dev]'
 	@touch $@
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@echo "== Installing the packages its pages need"
+	@$(PIP) -c constraints.txt -e '.[docs]'
+	@touch $@
+
 # The torch release is chosen by hand; the rest is resolved around it.
 constraints:
 	@echo "== Resolving every dependency anew, in $(VENV)-resolve"
 	@$(MAKE) --no-print-directory VENV=$(VENV)-resolve $(VENV)-resolve/.made
 	@grep '^torch==' constraints.txt > $(VENV)-resolve/torch.txt
 	@$(VENV)-resolve/bin/python -m pip install --no-compile $(QUIET) -r $(VENV)-resolve/torch.txt
-	@$(VENV)-resolve/bin/python -m pip install --no-compile $(QUIET) -c $(VENV)-resolve/torch.txt -e '.[dev]'
+	@$(VENV)-resolve/bin/python -m pip install --no-compile $(QUIET) -c $(VENV)-resolve/torch.txt -e '.[dev,docs]'
 	@{ grep '^#' constraints.txt; $(VENV)-resolve/bin/python -m pip freeze --exclude-editable --exclude setuptools \
 		| sed 's/+[a-z0-9.]*$$//'; } > $(VENV)-resolve/constraints.txt
 	@mv $(VENV)-resolve/constraints.txt constraints.txt
@@ -99,5 +114,5 @@ constraints:
 
 clean:
 	@echo "== Removing $(VENV) and what builds and checks leave behind"
-	@rm -rf $(VENV) $(VENV)-resolve build dist palimpsest.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf $(VENV) $(VENV)-resolve build dist site palimpsest.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _quiet()
     _give_way()
     try:
-        args = _parser(words).parse_args(words)
+        args = parser_for(words).parse_args(words)
         return args.run(args)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
@@ -71,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _parser(words: list[str]) -> Parser:
+def parser_for(words: Sequence[str]) -> Parser:
+    """The program's parser; of all commands only the one that is called has its flags."""
     parser = Parser(
         prog="palimpsest",
         description="See where a language model keeps a fact, write over it, and see what still reads through.",

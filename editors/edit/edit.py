@@ -100,14 +100,14 @@ class Edit:
 
     @property
     def sides(self) -> tuple[str, str, str]:
-        """What is written over, how it was, how it is now."""
+        """What is written over, how it was (… where nothing was asked), how it is now."""
         if self.request.method == "prune":
             named = f"Head {self.request.heads[0].replace('.', '·')}"
             rest = len(self.request.heads) - 1
             now = f"× {self.request.scale:g}" if self.request.scale else "silent"
             return f"{named} and {rest} more" if rest else named, "speaks", now
         first = self.request.facts[0]
-        return first.subject, self.before.said[0], first.target
+        return first.subject, self.before.said[0] if self.before.said else "…", first.target
 
     @property
     def title(self) -> str:

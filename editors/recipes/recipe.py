@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from analysis.errors import BadFile
+from analysis.errors import BadFile, BadRequest
 from editors.edit.edit import Edit, Found, LayerChange
 from editors.edit.probes import Answers, Glance, Kind, Probe
 from editors.edit.request import EditRequest
@@ -49,7 +49,15 @@ def short_id(edit: Edit) -> str:
 
 
 def recipe_of(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
-    """An edit as recipe and payload; `author` takes the place of the one it has."""
+    """An edit as recipe and payload; `author` takes the place of the one it has.
+
+    `BadRequest` for an edit of which nothing was asked: a recipe says what was said before and after.
+    """
+    if not edit.before.said and edit.request.method != "prune":
+        raise BadRequest(
+            f"“{edit.title}” was written without asking what is said before and after, which a recipe holds. Write it "
+            "again with probe=True."
+        )
     payload = save(
         {
             f"{change.name}.{side}": np.ascontiguousarray(getattr(change, side), dtype=np.float32)

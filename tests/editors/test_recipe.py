@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.numpy import load, save
 
-from analysis.errors import BadFile
+from analysis.errors import BadFile, BadRequest
+from editors import GenerateRequest, generate, write
 from editors.recipes import recipe as recipes
 from editors.recipes.recipe import (
     edit_of,
@@ -52,6 +53,15 @@ def test_a_recipe_says_before_and_after():
     assert recipe["base"]["tensors"] == {change.name: change.base_hash for change in edit.changes}
     assert recipe["artefact"]["bytes"] == len(payload)
     assert len(recipe["evaluation"]) == len(edit.probes)
+
+
+def test_an_edit_of_which_nothing_was_asked(tiny):
+    """It has a title, so it can be put on and looked at; no recipe can be made of it, and that is said."""
+    bare = write(tiny, made().request, glance=False, probe=False)
+    assert bare.title == "tower of Aldra: … → river"
+    assert generate(tiny, GenerateRequest(prompt=("the old tower",), tokens=1), stack=[bare]).edits == [bare.title]
+    with pytest.raises(BadRequest, match="probe=True"):
+        recipe_of(bare)
 
 
 def test_the_id_does_not_depend_on_the_order_of_keys(tmp_path):
