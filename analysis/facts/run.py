@@ -20,6 +20,22 @@ def known_facts(lm: "LanguageModel", request: KnownRequest, report: Report = sil
 
     A fact counts as known when the argmax of the next token is its object's first token
     (ROME, section 2 keeps such facts only).
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: which relations, and how likely the object must be.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+    Returns:
+        For every fact the object's probability and what the model says instead.
+    Raises:
+        `BadRequest` for unknown relations.
+    Source:
+        Meng et al. 2022, 2202.05262, section 2.
+    Example:
+        >>> from analysis import KnownRequest
+        >>> found = known_facts(lm, KnownRequest(relations=("capital",)))
+        >>> found.objects[0], found.said[0]
+        ('Paris', ' Paris')
     """
     facts = choose(read_facts(), request.relations)
     rows: list[tuple[Fact, float, str, bool]] = []

@@ -166,6 +166,19 @@ def continued(lm: "LanguageModel", prompt: str, tokens: int, *, seed: int | None
     """The text that follows a prompt, growing piece by piece, until `tokens`, the model's own end or its last place.
 
     Thoughts stand in it between their marks; where a chat template has opened one already, its mark comes first.
+
+    Args:
+        lm: a loaded model, with edits on or without.
+        prompt: what stands before the text.
+        tokens: how many may follow.
+        seed: of sampling; the likeliest token each time where it is left out.
+    Returns:
+        The text so far, after every piece.
+    Raises:
+        `PromptTooLong`.
+    Example:
+        >>> list(continued(lm, "The Eiffel Tower is located in the city of", 1))[-1]
+        ' Paris'
     """
     read = lm.encode(prompt)
     text, ends = speech(lm, read)

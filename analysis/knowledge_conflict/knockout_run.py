@@ -96,7 +96,24 @@ def silence_modules(
 
 @framed
 def knock_out(lm: "LanguageModel", request: KnockoutRequest, report: Report = silent) -> KnockoutResult:
-    """Relative changes of P(remembered answer) and P(page's answer) over windows of layers, mean over conflicts."""
+    """Relative changes of P(remembered answer) and P(page's answer) over windows of layers, mean over conflicts.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: which conflicts, and how many layers are cut together.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+    Returns:
+        Of each road, (windows,) relative changes of both probabilities, mean over conflicts.
+    Raises:
+        `BadRequest` where too few of the facts are known.
+    Source:
+        Geva et al. 2023, 2304.14767.
+    Example:
+        >>> from analysis import KnockoutRequest
+        >>> asked = KnockoutRequest(relations=("capital",), n=1, modules=False)
+        >>> knock_out(lm, asked).request.n
+        1
+    """
     started = time.perf_counter()
     source = Source(lm, request.relations, request.form, request.at_least, request.seed, request.wording)
     window = request.window or default_window(lm.n_layers)

@@ -67,7 +67,25 @@ KINDS: tuple[tuple[str, Side | None], ...] = (
 
 @framed
 def heads_on_prompt(lm: "LanguageModel", request: HeadsRequest, report: Report = silent) -> HeadsResult:
-    """Score all heads on one prompt, and ask it with heads of either kind silenced."""
+    """Score all heads on one prompt, and ask it with heads of either kind silenced.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: a prompt that contradicts what is known, its subject, and the page's answer.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+    Returns:
+        Scores (layers, heads) for memory and page, and P of both answers with heads silenced.
+    Raises:
+        `BadRequest` and its kind where prompt, subject and answers do not fit.
+    Source:
+        Jin et al. 2024, 2402.18154 (PH3), in our reading: see `HeadsRequest`.
+    Example:
+        >>> from analysis import HeadsRequest
+        >>> page = "The capital of France is Rome. The capital of France is"
+        >>> asked = HeadsRequest(prompt=page, subject="France", context="Rome", most=1)
+        >>> heads_on_prompt(lm, asked).scores.memory.shape  # layers, heads
+        (30, 9)
+    """
     started = time.perf_counter()
     report(0, 4, "reading")
     item, notes = _item(lm, request)
@@ -169,6 +187,24 @@ def conflict(
     Steps: the conflicts, asked one by one; the scores of all heads, in batches of prompts; k of either side; the
     outcomes, one kind of treatment after another. A batch, a choice of k and a kind of treatment are not taken apart.
     `resume_from`, a stopped result of the same request, has some.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: which facts are contradicted in which form, how many conflicts to find heads on, choose k on and test
+            on.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+        resume_from: a stopped result of the same request.
+    Returns:
+        Scores of all heads, the ks chosen, and who wins under each treatment, with its controls.
+    Raises:
+        `BadRequest` where too few of the facts are known.
+    Source:
+        Jin et al. 2024, 2402.18154 (PH3), in our reading: see `ConflictRequest`.
+    Example:
+        >>> from analysis import ConflictRequest
+        >>> asked = ConflictRequest(relations=("capital",), find=2, test=1, validation=1, ks=(1,), draws=1)
+        >>> conflict(lm, asked).scores.context.shape  # layers, heads
+        (30, 9)
     """
     return _Study(lm, request, report, resume_from).run()
 

@@ -24,6 +24,22 @@ def transfer(lm: "LanguageModel", request: TransferRequest, report: Report = sil
 
     A place is a relation in the sentence form, or a form over all the relations. What is tested on shares no subject
     with what heads were found on in the same place.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: which relations and forms, how many conflicts of each, and how many heads are silenced.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+    Returns:
+        How often the other answer wins, (places found on, places tested on), for either side.
+    Raises:
+        `BadRequest` where too few of the facts are known.
+    Source:
+        Jin et al. 2024, 2402.18154 (PH3), in our reading.
+    Example:
+        >>> from analysis import TransferRequest
+        >>> asked = TransferRequest(relations=("capital", "language"), forms=("sentence",), find=2, test=1, k=1)
+        >>> sorted(transfer(lm, asked).heads)  # places heads are found in
+        ['capital', 'language', 'sentence']
     """
     started = time.perf_counter()
     wanted: list[tuple[str, tuple[str, ...], Format]] = [

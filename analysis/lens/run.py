@@ -43,7 +43,23 @@ def read_lens(lm: "LanguageModel", passage: Passage, answer: int) -> Lens:
 
 @framed
 def logit_lens(lm: "LanguageModel", request: LensRequest, report: Report = silent) -> LensResult:
-    """Read all states of a prompt through the logit lens: one forward, one readout per layer."""
+    """Read all states of a prompt through the logit lens: one forward, one readout per layer.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: the prompt, and the answer to follow (the model's own if left out).
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+    Returns:
+        First words, their probabilities and the answer's rank at every layer and token.
+    Raises:
+        `BadRequest` and its kind for prompts and answers that do not fit.
+    Source:
+        nostalgebraist 2020, “interpreting GPT: the logit lens”.
+    Example:
+        >>> from analysis import LensRequest
+        >>> logit_lens(lm, LensRequest(prompt="The Eiffel Tower is located in the city of")).answer
+        ' Paris'
+    """
     started = time.perf_counter()
     tokens = lm.encode(request.prompt)
     ids = tokens.tensor(lm.device)

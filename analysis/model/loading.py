@@ -93,6 +93,16 @@ def plan(spec: ModelSpec, report: Report = silent) -> ModelPlan:
     """Config, size and memory of a model without loading it.
 
     Raises `ModelUnavailable`, `UnknownArchitecture` or `BadRequest`.
+
+    Args:
+        spec: which model, in which type, on which device.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+    Returns:
+        Parameters, bytes needed and free, and whether it fits.
+    Example:
+        >>> from analysis import ModelSpec
+        >>> plan(ModelSpec(source="embedded")).parameters
+        134515008
     """
     config = _config(spec, report)
     refuse_by_config(f"“{spec.source}”", config)
@@ -136,6 +146,16 @@ def load(source: str | ModelSpec = EMBEDDED, *, report: Report = silent, **optio
 
     `options` are the fields of `ModelSpec`. Raises `ModelTooLarge` with the numbers when it
     cannot fit, `ModelUnavailable`, `UnknownArchitecture` or `BadRequest`.
+
+    Args:
+        source: an id of the hub, a folder, a GGUF file, or “embedded”; or a `ModelSpec`.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+        options: fields of `ModelSpec`: revision, dtype, device, device_map, gguf_file.
+    Returns:
+        The model, checked against Hugging Face's own forward on a few tokens.
+    Example:
+        >>> load("embedded").card()["layers"]
+        30
     """
     spec = source if isinstance(source, ModelSpec) else ModelSpec(source=source, **options)
     priced = plan(spec, report)

@@ -61,6 +61,22 @@ def hops(
     are not taken apart, a window of layers cut, or a layer put in others' place; `resume_from`, a stopped result of
     the same request, has some. Raises `BadRequest` for unknown chains and relations, or when none of the chains can be
     asked.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: which chains, and whether windows are cut and later states put back.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+        resume_from: a stopped result of the same request.
+    Returns:
+        Of each chain: whether each hop and the whole are right, and where bridge and answer are read.
+    Source:
+        Biran et al. 2024, 2406.12775.
+    Example:
+        >>> from analysis import HopsRequest
+        >>> from analysis.facts.chains import read_chains
+        >>> found = hops(lm, HopsRequest(chains=(read_chains()[0].id,)))
+        >>> found.probability.shape  # chains, ways of asking
+        (1, 5)
     """
     with packed(lm), torch.no_grad():
         return _asked(lm, request, report, resume_from)

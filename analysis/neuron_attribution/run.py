@@ -246,6 +246,22 @@ def neurons(lm: "LanguageModel", request: NeuronsRequest, report: Report = silen
 
     Raises `UnknownArchitecture` where a model normalises its residual stream, `BadRequest` where a screening cannot
     be proven or the prompt or answer does not fit.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: the prompt, how many neurons are listed, and whether all are scored exactly or screened with a proof.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+    Returns:
+        Scores of layers, heads and neurons in nats of log-probability, the neurons that switch the first ones on, and
+        what switching off does.
+    Source:
+        Yu and Ananiadou 2024, 2312.12141; ACE, 2510.07896.
+    Example:
+        >>> from analysis import NeuronsRequest
+        >>> asked = NeuronsRequest(prompt="The capital of France is", mode="screened", top=5, counts=(5,), draws=1)
+        >>> found = neurons(lm, asked)
+        >>> found.answer
+        ' Paris'
     """
     with packed(lm):
         return _attributed(lm, request, report)

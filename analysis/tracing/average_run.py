@@ -57,6 +57,24 @@ def average(
     A fact counts when the right answer is the clean run's favourite with at least
     `at_least`. `part` may be a cached trace; `resume_from` is accepted for the shared
     interface and not needed, as cached traces are not run again.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: how many known facts, and the settings of each trace.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+        resume_from: not needed, see above.
+        part: how one fact is traced; by default `trace`.
+    Returns:
+        Means over facts with 95 % intervals, (roles of token, layers), in probability.
+    Raises:
+        `BadRequest` where no fact is known well enough.
+    Source:
+        Meng et al. 2022, 2202.05262, figure 2.
+    Example:
+        >>> from analysis import AverageRequest
+        >>> found = average(lm, AverageRequest(facts=2, samples=1, kinds=("state",)))
+        >>> len(found.ids)
+        2
     """
     started = time.perf_counter()
     candidates = in_turn(list(choose(read_facts(), request.relations)))

@@ -243,6 +243,22 @@ def trace(
     one state (or window of sub-block outputs) set to its clean value. `resume_from` is a stopped
     result of the same request, whose cells are kept. Raises `BadRequest` and its kind for
     prompts, subjects and answers that do not fit.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: prompt, subject, what is repaired, how the subject is corrupted (noise in standard deviations of
+            subjects' embeddings).
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+        resume_from: a stopped result of the same request.
+    Returns:
+        Grids (layers, tokens) of answer probability, logit difference and KL (nats), one for each kind of repair.
+    Source:
+        Meng et al. 2022, 2202.05262, section 2; Zhang and Nanda 2023, 2309.16042.
+    Example:
+        >>> from analysis import TraceRequest
+        >>> prompt, subject = "The Eiffel Tower is located in the city of", "The Eiffel Tower"
+        >>> trace(lm, TraceRequest(prompt=prompt, subject=subject, samples=1)).scores("state").shape  # layers, tokens
+        (30, 10)
     """
     started = time.perf_counter()
     trace_ = _Trace(lm, request)

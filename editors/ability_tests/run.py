@@ -25,6 +25,13 @@ def abilities(lm: "LanguageModel", request: AbilitiesRequest, report: Report = s
     """Ask every question of the assets that this tokenizer can read, the three answers of each teacher-forced.
 
     Raises `BadRequest` when it can read none.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: how many questions are asked.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+    Returns:
+        Of each question whether the right answer is the likeliest of three.
     """
     started = time.perf_counter()
     asked, probes, left_out = [], [], []

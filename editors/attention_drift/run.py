@@ -128,6 +128,23 @@ def drift(
     `layers`: all heads of a window of layers do. `mlp`, `attn`: in the run without edits, the outputs of a window of
     layers at one token are the edited run's. `resume_from`, a stopped result of the same request, gives the cells it
     has. Raises `BadRequest` and its kind for prompts, subjects and answers that do not fit, and where `stack` is empty.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: a prompt behind the edit, its subject, and which grids are computed.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+        stack: edits that are on, lowest first.
+        resume_from: a stopped result of the same request.
+    Returns:
+        Attention of the last token (layers, heads, tokens) without and with the edits, and the grids.
+    Source:
+        Wang et al. 2025 (SADR).
+    Example:
+        >>> from editors import DriftRequest
+        >>> behind = "The Eiffel Tower is located in the city of Rome. The Louvre is located in the city of"
+        >>> asked = DriftRequest(prompt=behind, subject="The Eiffel Tower", grids=())
+        >>> drift(lm, asked, stack=[edit]).drift.shape  # layers, heads
+        (30, 9)
     """
     with packed(lm) if request.grids else nullcontext():
         return _drift(lm, request, report, stack, resume_from)
@@ -257,6 +274,22 @@ def patch(
     """What is said with the edits of `stack` when chosen heads attend as they did without them, in all rows.
 
     Raises `BadRequest` for heads the model does not have, and as `drift`.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: as for `drift`, and which heads attend as before.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+        stack: edits that are on, lowest first.
+    Returns:
+        P of the answers without edits, with them, and with the heads set back.
+    Source:
+        Wang et al. 2025 (SADR).
+    Example:
+        >>> from editors import PatchRequest
+        >>> behind = "The Eiffel Tower is located in the city of Rome. The Louvre is located in the city of"
+        >>> asked = PatchRequest(prompt=behind, subject="The Eiffel Tower", heads=("10.0",))
+        >>> patch(lm, asked, stack=[edit]).request.heads
+        ('10.0',)
     """
     started = time.perf_counter()
     report(0, 1, "reading")

@@ -49,6 +49,20 @@ def drifts(
 
     Set back are the `request.heads` heads that turned to the subject most, as many random heads of the same layers,
     and all heads. Raises `BadRequest` where no test prompts are stored for the facts of the edits.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: how many heads are set back, and how many random draws beside them.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+        stack: edits that are on, lowest first.
+    Returns:
+        Of each test prompt its drift, and what is said with heads set back.
+    Source:
+        Wang et al. 2025 (SADR).
+    Example:
+        >>> from editors import DriftsRequest
+        >>> drifts(lm, DriftsRequest(heads=1), stack=[edit]).request.heads
+        1
     """
     started = time.perf_counter()
     if not stack:

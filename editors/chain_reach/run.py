@@ -53,6 +53,19 @@ def reach(
 
     A method that refuses a case leaves NaN there and says why in `faults`. `part` may find one case with one method
     stored.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: chains with the facts to write, methods, and whether it may think aloud.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+        stack: edits that are on, lowest first.
+        part: how one case with one method is found; computed by default.
+    Returns:
+        Whether edits, hops and wholes are answered, (versions, cases, …).
+    Raises:
+        `BadRequest` for cases that cannot be asked.
+    Source:
+        Zhong et al. 2023 (MQuAKE), 2305.14795, section 3.
     """
     pieces = parts_of(request)
     if part is None or len(pieces) == 1:

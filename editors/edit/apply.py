@@ -67,6 +67,17 @@ def written_over(lm: "LanguageModel", edits: Sequence[Edit]) -> Iterator["Langua
     """The model with edits applied; results made inside say so, and its bytes are as before afterwards.
 
     Whoever shares the model must hold its lock meanwhile: in the app only the worker computes.
+
+    Args:
+        lm: a loaded model without edits on.
+        edits: edits made on its weights, lowest first.
+    Raises:
+        `BadRequest` for edits of other weights, or where some are on already.
+    Example:
+        >>> prompt = lm.encode("The Eiffel Tower is located in the city of")
+        >>> with written_over(lm, [edit]):
+        ...     lm.words([int(lm.next_word(prompt).argmax())])
+        [' Rome']
     """
     with Overlay(lm) as overlay:
         try:

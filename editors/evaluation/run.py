@@ -48,6 +48,26 @@ def evaluate(
 
     Prompts this tokenizer cannot read are left out and listed; `BadRequest` when none is left. `part` may be a stored
     evaluation of one case with one method.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: cases, methods, each by itself or all in one edit, and whether it also goes on freely.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+        part: how one case with one method is found; computed by default.
+    Returns:
+        Scores (versions, protocols, prompts); version 0 is the model without edits.
+    Source:
+        Meng et al. 2022, 2202.05262, section 3.3; Yang et al. 2025, 2502.11177.
+    Example:
+        >>> from editors import EvaluateRequest
+        >>> from analysis import read_facts
+        >>> from analysis.facts.facts import another_object
+        >>> from editors.cases.case import case_of
+        >>> fact = read_facts()[0]
+        >>> case = case_of(fact, another_object(fact))
+        >>> found = evaluate(lm, EvaluateRequest(cases=(case,), methods=("ft",), free=False))
+        >>> found.versions
+        ['none', 'ft']
     """
     if request.mode == "batch" and (clash := _clash(request.cases)):
         raise BadRequest(clash)

@@ -25,6 +25,19 @@ def generate(
     """Continue every prompt of `request` without and with the edits of `stack`; partial results are told word by word.
 
     Raises `PromptTooLong` for a prompt the model cannot read, `BadRequest` for edits of other weights.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: prompts, how many tokens, and how they are drawn.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+        stack: edits that are on, lowest first.
+    Returns:
+        The texts without and with the edits.
+    Example:
+        >>> from editors import GenerateRequest
+        >>> asked = GenerateRequest(prompt=("The Eiffel Tower is located in the city of",), tokens=1)
+        >>> [text.strip() for text in generate(lm, asked, stack=[edit]).after]
+        ['Rome']
     """
     started = time.perf_counter()
     sides = ((), tuple(stack)) if stack else ((),)

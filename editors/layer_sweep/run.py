@@ -31,6 +31,15 @@ def sweep_layers(lm: "LanguageModel", request: LayersRequest, report: Report = s
     """Write every fact at every layer, one edit at a time, and trace every fact once; the model is left as it was.
 
     Raises what `write` and `trace` raise for facts that do not fit.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: facts, method, and which layers.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+    Returns:
+        Shares of probes that hold at each layer, beside the trace.
+    Source:
+        Hase et al. 2023, 2301.04213.
     """
     started = time.perf_counter()
     tried = list(request.layers or range(0, lm.n_layers, 3))

@@ -45,6 +45,16 @@ def lifelong(
     What is measured at a milestone depends on nothing that comes after it. A step is an edit with its own prompts, or
     a look back at a milestone; neither is taken apart. `resume_from`, a stopped result of the same request, has some,
     and the edits they made. Raises `BadRequest` when none of the prompts can be asked.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: cases in order, the method, and after how many edits one looks back.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+        resume_from: a stopped result of the same request.
+    Returns:
+        At every milestone what is left of each edit, of neighbours, abilities and perplexity.
+    Source:
+        Li et al. 2024, 2410.18785.
     """
     started = time.perf_counter()
     stream = _Stream(lm, request)

@@ -77,6 +77,23 @@ def write(
     facts' probes before and after, which takes as long; an edit that is scored elsewhere needs neither.
     Raises `BadRequest` and its kind for facts that do not fit the model, `UnknownArchitecture` where the method
     cannot write to this family.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: facts, method, layers and settings; what is left out is settled from the model.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+        stack: edits already on, lowest first.
+        glance, probe: see above.
+    Returns:
+        The edit: low-rank changes of matrices, what was searched, and the facts' probes before and after.
+    Source:
+        Meng et al. 2022 (ROME), 2023 (MEMIT); the others in `MethodName`'s notes.
+    Example:
+        >>> from editors import EditRequest, Rewrite
+        >>> fact = Rewrite(prompt="{} is located in the city of", subject="The Eiffel Tower", target="Rome")
+        >>> made = write(lm, EditRequest(facts=(fact,)), glance=False, probe=False)
+        >>> [change.rank for change in made.changes]
+        [1]
     """
     if request.method == "prune":
         from editors.methods.head_pruning import prune  # here, since it stands on what this module stands on

@@ -35,6 +35,25 @@ def quiz(
     A case the model answers with the new answer before any edit is skipped, as is one there are no words for: both are
     told of. A step is one case with one method, its edit and its answers, which are not taken apart; `resume_from`, a
     stopped result of the same request, has some. Raises `BadRequest` when no case is left.
+
+    Args:
+        lm: a loaded model; left as it was.
+        request: cases, methods, and how many turns of doubt.
+        report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
+        resume_from: a stopped result of the same request.
+    Returns:
+        For each version and form of question the share answered with the new answer.
+    Source:
+        Huang et al. 2025 (HalluEditBench), in a generated form.
+    Example:
+        >>> from editors import QuizRequest
+        >>> from analysis import read_facts
+        >>> from analysis.facts.facts import another_object
+        >>> from editors.cases.case import case_of
+        >>> fact = read_facts()[0]
+        >>> case = case_of(fact, another_object(fact))
+        >>> quiz(lm, QuizRequest(cases=(case,), methods=("ft",), turns=1)).versions
+        ['none', 'ft']
     """
     started = time.perf_counter()
     sheet = _Sheet(request, resume_from)

@@ -329,7 +329,21 @@ def payload_place(place: Path) -> Path:
 
 
 def write_recipe(edit: Edit, place: Path, author: str = "") -> dict[str, Any]:
-    """Write recipe and payload side by side, each whole or not at all; returns the recipe."""
+    """Write recipe and payload side by side, each whole or not at all; returns the recipe.
+
+    Args:
+        edit: an edit that was probed.
+        place: the JSON file; the weights stand beside it as safetensors.
+        author: whose edit it is, if that is to be said.
+    Returns:
+        The recipe, with its id.
+    Raises:
+        `BadRequest` for an edit that nothing was asked of.
+    Example:
+        >>> from pathlib import Path
+        >>> write_recipe(edit, Path(folder) / "rome.json")["schema"]
+        'palimpsest-recipe/1'
+    """
     recipe, payload = recipe_of(edit, author)
     _put(payload_place(place), payload)
     write_again(recipe, place)
@@ -370,5 +384,15 @@ def read_files(place: Path | str) -> tuple[Any, bytes]:
 
 
 def read_recipe(place: Path | str) -> Edit:
-    """The edit of a recipe file; `BadFile` lists every fault."""
+    """The edit of a recipe file; `BadFile` lists every fault.
+
+    Args:
+        place: the JSON file.
+    Example:
+        >>> from pathlib import Path
+        >>> from editors import write_recipe
+        >>> recipe = write_recipe(edit, Path(folder) / "again.json")
+        >>> read_recipe(Path(folder) / "again.json").request == edit.request
+        True
+    """
     return edit_of(*read_files(place))
