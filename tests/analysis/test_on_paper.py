@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import analysis.free_memory
 import analysis.tracing.run
 import editors.methods.factored_moments
 from analysis.knowledge_conflict.run import heads_on_prompt
@@ -36,7 +37,7 @@ from tests.kit.traces import asked as trace_asked
 @pytest.fixture(autouse=True)
 def room(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is free on a device on paper nobody can say."""
-    for module in (analysis.tracing.run, editors.methods.factored_moments):
+    for module in (analysis.free_memory, analysis.tracing.run, editors.methods.factored_moments):
         monkeypatch.setattr(module, "free_bytes", lambda _: 1 << 40)
 
 

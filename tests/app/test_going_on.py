@@ -119,7 +119,6 @@ class Held:
             return study.run(lm, request, report, **options)
 
         monkeypatch.setitem(STUDIES, "trace", replace(study, run=held))
-        monkeypatch.setattr("pages.trace.STUDY", STUDIES["trace"], raising=False)
 
 
 def test_a_link_joins_the_run_that_goes_on(ready, monkeypatch):
@@ -163,7 +162,6 @@ def test_a_run_that_is_cancelled_says_so_until_it_has_ended(ready, monkeypatch):
         report(0, 9, "cells")
 
     monkeypatch.setitem(STUDIES, "trace", replace(study, run=deaf))
-    monkeypatch.setattr("pages.trace.STUDY", STUDIES["trace"], raising=False)
     at = press(fine(visit("trace", **LINK)), "trace-go")
     press(at, "trace-cancel")
     assert "It is being stopped." in {bar.proto.text for bar in at.get("progress")}
