@@ -1,9 +1,10 @@
 """What of these pages is produced from the program when they are built, so that nothing is copied by hand.
 
 A page says `<!-- defaults: trace -->` where a table is to stand; `PRODUCERS` has every such word. The functions need no
-mkdocs, and tests/test_docs.py runs them without it. Below them is what mkdocs calls.
+mkdocs, and tests/app/test_docs.py runs them without it. Below them is what mkdocs calls.
 """
 
+import json
 import re
 from argparse import SUPPRESS, Action, ArgumentParser, _SubParsersAction
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from editors.methods.defaults import settled
 
 MARKER = re.compile(r"<!-- (\w+)(?:: ([\w-]+))? -->")
 STATIC = Path(__file__).resolve().parent.parent / "app" / "static"
+FIGURES = Path(__file__).resolve().parent / "figures"
 FONTS = (
     "commissioner-latin-wght-normal.woff2",
     "commissioner-latin-ext-wght-normal.woff2",
@@ -111,6 +113,44 @@ def gate(_: str) -> str:
     return table(("protocol", "prompts", "must be", "where from"), rows)
 
 
+SHARES = {
+    "ES": "the fact (ES)",
+    "PS": "other wordings (PS)",
+    "NS": "neighbours (NS)",
+    "DNS": "behind the new fact (DNS)",
+    "RS": "the subject's others (RS)",
+}
+EDITORS = {
+    "none": "no edit",
+    "rome": "ROME",
+    "memit": "MEMIT",
+    "emmet": "EMMET",
+    "pmet": "PMET",
+    "alphaedit": "AlphaEdit",
+    "rome_sadr": "ROME + SADR",
+    "ace": "ACE",
+    "ft": "FT-L, at its published bound",
+}
+
+
+def evaluated(_: str) -> str:
+    """What `palimpsest bench evaluate` last printed of our own facts, from docs/figures/evaluate.json."""
+    stored = json.loads((FIGURES / "evaluate.json").read_text(encoding="utf-8"))
+    values = {figure["name"]: figure for figure in stored["figures"]}
+
+    def share(figure: dict[str, Any]) -> str:
+        mean, low, high = (round(figure[bound] or 0) for bound in ("value", "low", "high"))
+        low, high = max(0, low), min(100, high)
+        return str(mean) if low == high else f"{mean} [{low}, {high}]"
+
+    def rows() -> Iterator[tuple[str, ...]]:
+        for method, name in EDITORS.items():
+            shares = [share(values[f"own.{method}.{short}"]) for short in SHARES]
+            yield name, *shares, f"{values[f'own.{method}.S']['value']:.1f}"
+
+    return table(("", *SHARES.values(), "S"), rows())
+
+
 def studies(_: str) -> str:
     """Every study and what its command says of it."""
     return table(("study", "what it does"), ((f"`{name}`", COMMANDS[name][1]) for name in STUDIES))
@@ -154,6 +194,7 @@ def _of_flag(action: Action) -> tuple[str, str]:
 
 
 PRODUCERS: dict[str, Callable[[str], str]] = {
+    "evaluated": evaluated,
     "defaults": defaults,
     "filled": filled,
     "protocols": protocols,

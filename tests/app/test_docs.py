@@ -164,3 +164,10 @@ def test_nothing_is_fetched_by_a_page(hooks):
     assert hooks.FETCHED.search('<script src="https://unpkg.com/x.js"></script>')
     assert hooks.FETCHED.search("<link rel=stylesheet href=//fonts.example/a.css>")
     assert not hooks.FETCHED.search('<a href="https://example.org">a paper</a><script src="assets/x.js"></script>')
+
+
+def test_the_readmes_table_is_what_the_benchmark_printed(hooks):
+    printed = [[cell.strip() for cell in row.split("|")] for row in hooks.evaluated("").splitlines()[2:]]
+    readme = [[cell.strip() for cell in row.split("|")] for row in (ROOT / "README.md").read_text("utf-8").splitlines()]
+    assert len(printed) > 8
+    assert all(row in readme for row in printed)
