@@ -11,7 +11,6 @@ from analysis import (
     HeadsResult,
     HopsResult,
     KnockoutResult,
-    KnownResult,
     LensResult,
     NeuronsResult,
     TraceResult,
@@ -327,16 +326,3 @@ for _result, _text in (
     (ReachResult, evaluation_summary.reach_summary),
 ):
     summary.register(_result, _text)
-
-
-def known_text(result: KnownResult, at_least: float) -> str:
-    """The facts a model knows with at least this probability, and how many there are."""
-    facts = table(result)
-    known = facts[facts["correct"] & (facts["probability"] >= at_least)].sort_values("probability", ascending=False)
-    lines = columns(
-        [(fact.id, fact.prompt, fact.object, fact.probability) for fact in known.itertuples()],
-        ("id", "prompt", "object", "probability"),
-    )
-    bound = f" with a probability of at least {at_least:g}" if at_least else ""
-    left_out = f" {len(result.skipped)} could not be asked; the JSON file says why." if result.skipped else ""
-    return f"{lines}\n\n{model_line(result.model)}: {len(known)} of {len(facts)} facts known{bound}.{left_out}"

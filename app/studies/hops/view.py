@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from analysis import HopsResult
+from analysis import HopsResult, NeuronsRequest
 from analysis.multihop.result import ASKED
 from app.charts import captions
 from app.charts.palette import live
@@ -15,6 +15,11 @@ from app.studies.hops.figure import cut_alt, cut_curves, recall_alt, recall_curv
 STILL = {"displayModeBar": False}
 TITLES = {"first": "First hop", "second": "Second hop", "whole": "Both at once"}
 RIGHT, WRONG = ":green[:material/check:]", ":red[:material/close:]"
+
+
+def asked_whole(result: HopsResult) -> NeuronsRequest | None:
+    """What the page's form is filled with; it asks one question."""
+    return NeuronsRequest(prompt=result.chains[0].whole()) if len(result.chains) == 1 else None
 
 
 def show(result: HopsResult, before: HopsResult | None = None) -> None:

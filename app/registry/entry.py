@@ -1,0 +1,126 @@
+"""What a study says of itself, in one place: what it is asked and gives, and what is drawn, written and said of it.
+
+Functions and types are named, “module:attribute”, and read when they are first wanted: that a study is listed costs
+no import of torch, pandas, Plotly or Streamlit.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
+
+from analysis.errors import BadRequest
+
+if TYPE_CHECKING:
+    from analysis.study import Study
+
+
+NAMED = ("request", "result", "run", "form", "fills")
+"""Fields of an entry that name what is read later."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of the terminal: its name, the module whose `configure(parser, name)` gives it flags, what it does."""
+
+    name: str
+    module: str
+    does: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page in the top bar, or one that only links lead to."""
+
+    title: str
+    visibility: Literal["visible", "hidden"] = "visible"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One study. Fields without a default are what every study has; all others it may do without."""
+
+    name: str
+    """What the command, the cache's folders and files taken away call it."""
+    question: str
+    """What it asks of a model, as a heading."""
+    does: str
+    """What it does, for the list of commands."""
+    request: str
+    result: str
+    run: str
+    """Function of model, request and report."""
+
+    resumable: bool = False
+    on_edits: bool = False
+    passing: bool = False
+    parts: str = ""
+    kept: bool = True
+    """The five as in `analysis.study.Study`."""
+    needs_edits: bool = False
+    """Whether it compares with the model without edits, and so says nothing where there are none."""
+
+    command: str = "app.cli.study_command"
+    """Module of its command."""
+    more_commands: tuple[Command, ...] = ()
+    """Commands that belong to its subject and are no study."""
+
+    page: str = ""
+    """Page that shows its results; empty where only terminal and notebook do."""
+    own_page: Page | None = None
+    """How the page stands in the top bar: said by the first study of a page."""
+    form: str = ""
+    """Function of a result: the request its page's form is filled with by a link, None where no form says it."""
+    fills: str = ""
+    """Function of a request: further forms of the page to fill, by the names of their studies."""
+
+    @cached_property
+    def study(self) -> "Study":
+        """The study as jobs, store and commands run it; its function is fetched when it is called."""
+        from analysis.study import Study
+
+        return Study(
+            self.name,
+            self.read("request"),
+            self.read("result"),
+            self._run(),
+            resumable=self.resumable,
+            on_edits=self.on_edits,
+            passing=self.passing,
+            parts=self.parts,
+            kept=self.kept,
+        )
+
+    def named(self) -> tuple[str, ...]:
+        """Those of its fields that name a function or a type."""
+        return tuple(field for field in NAMED if getattr(self, field))
+
+    def read(self, field: str) -> Any:
+        """What one of the fields names; `BadRequest` where it cannot be read."""
+        try:
+            return resolved(getattr(self, field))
+        except Exception as error:  # the study's author is somebody else
+            raise BadRequest(f"{field} of the study “{self.name}” cannot be read: {error}") from error
+
+    def commands(self) -> tuple[Command, ...]:
+        """Its own command, and those that belong to it."""
+        return Command(self.name, self.command, self.does), *self.more_commands
+
+    def is_of(self, result: Any) -> bool:
+        """Whether a result is this study's."""
+        kind = type(result)
+        return self.result.endswith(f":{kind.__name__}") and self.read("result") is kind
+
+    def _run(self) -> Callable[..., Any]:
+        def run(*args: Any, **options: Any) -> Any:
+            return self.read("run")(*args, **options)
+
+        run.__module__, _, run.__name__ = self.run.partition(":")
+        return run
+
+
+def resolved(name: str) -> Any:
+    """What “module:attribute” names."""
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,43 @@
+"""Memory or the page: on one prompt, on many facts, by roads, and carried over to other facts."""
+
+from app.registry.entry import Entry, Page
+
+HEADS = Entry(
+    name="heads",
+    question="Memory or the page?",
+    does="find the heads that speak for memory and for the page, on one prompt",
+    request="analysis:HeadsRequest",
+    result="analysis:HeadsResult",
+    run="analysis:heads_on_prompt",
+    page="conflict",
+    own_page=Page("Conflict"),
+    form="app.session.permalinks:own_request",
+)
+CONFLICT = Entry(
+    name="conflict",
+    question="Memory or the page? Over many facts",
+    does="find such heads on many conflicts and test what silencing them does",
+    request="analysis:ConflictRequest",
+    result="analysis:ConflictResult",
+    run="analysis:conflict",
+    resumable=True,
+    page="conflict",
+)
+KNOCKOUT = Entry(
+    name="knockout",
+    question="By which road does each answer arrive?",
+    does="cut attention edges and modules and see which answer suffers",
+    request="analysis:KnockoutRequest",
+    result="analysis:KnockoutResult",
+    run="analysis:knock_out",
+    page="conflict",
+    fills="app.studies.conflict.form:of_its_facts",
+)
+TRANSFER = Entry(
+    name="transfer",
+    question="Do heads found on some facts act on others?",
+    does="test heads found on one relation or form on others",
+    request="analysis:TransferRequest",
+    result="analysis:TransferResult",
+    run="analysis:transfer",
+)

@@ -1,0 +1,32 @@
+"""How good an edit is, and whether the model still works."""
+
+from app.registry.entry import Command, Entry, Page
+
+EVALUATE = Entry(
+    name="evaluate",
+    question="How good is an edit?",
+    does="compare methods on the same cases by every protocol of the field",
+    request="editors:EvaluateRequest",
+    result="editors:EvaluateResult",
+    run="editors:evaluate",
+    parts="evaluate",
+    command="app.studies.evaluate.command",
+    more_commands=(
+        Command(
+            "lm-eval",
+            "app.studies.evaluate.lm_eval_command",
+            "a second opinion on general ability, by lm-eval (an extra)",
+        ),
+    ),
+    page="evaluate",
+    own_page=Page("Evaluate"),
+)
+ABILITIES = Entry(
+    name="abilities",
+    question="Does the model still work?",
+    does="ask small questions that no edit should touch, with edits or without",
+    request="editors:AbilitiesRequest",
+    result="editors:AbilitiesResult",
+    run="editors:abilities",
+    command="app.cli.study_on_edits",
+)

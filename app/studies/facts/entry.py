@@ -1,0 +1,15 @@
+"""Which stored facts a model knows."""
+
+from app.registry.entry import Entry, Page
+
+FACTS = Entry(
+    name="facts",
+    question="Which facts does it know?",
+    does="ask a model which facts it knows",
+    request="analysis:KnownRequest",
+    result="analysis:KnownResult",
+    run="analysis:known_facts",
+    command="app.studies.facts.command",
+    page="models",
+    own_page=Page("Models"),
+)

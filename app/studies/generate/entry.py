@@ -1,0 +1,17 @@
+"""How a text goes on."""
+
+from app.registry.entry import Entry, Page
+
+GENERATE = Entry(
+    name="generate",
+    question="How does it go on?",
+    does="let a model go on from a prompt, with edits",
+    request="editors:GenerateRequest",
+    result="editors:Generated",
+    run="editors:generate",
+    on_edits=True,
+    command="app.studies.edit.command",
+    page="generate",
+    own_page=Page("Goes on", visibility="hidden"),
+    form="app.session.permalinks:own_request",
+)

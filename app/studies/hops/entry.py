@@ -1,0 +1,15 @@
+"""Chains of two facts, hop by hop and whole."""
+
+from app.registry.entry import Entry
+
+HOPS = Entry(
+    name="hops",
+    question="Does it know each hop, and the whole?",
+    does="ask chains of two facts, hop by hop and whole",
+    request="analysis:HopsRequest",
+    result="analysis:HopsResult",
+    run="analysis:hops",
+    resumable=True,
+    page="neurons",
+    form="app.studies.hops.view:asked_whole",
+)

@@ -1,0 +1,15 @@
+"""At which layer a fact is best written."""
+
+from app.registry.entry import Entry
+
+LAYERS = Entry(
+    name="layers",
+    question="Which layer should it be?",
+    does="try at which layer a fact is best written",
+    request="editors:LayersRequest",
+    result="editors:LayersResult",
+    run="editors:sweep_layers",
+    command="app.studies.layers.command",
+    page="edit",
+    form="app.studies.edit.form:form_of_layers",
+)

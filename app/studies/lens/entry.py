@@ -1,0 +1,15 @@
+"""What each state would say."""
+
+from app.registry.entry import Entry, Page
+
+LENS = Entry(
+    name="lens",
+    question="What would each state say?",
+    does="read every state of a prompt through the logit lens",
+    request="analysis:LensRequest",
+    result="analysis:LensResult",
+    run="analysis:logit_lens",
+    page="lens",
+    own_page=Page("Lens"),
+    form="app.session.permalinks:own_request",
+)

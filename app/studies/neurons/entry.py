@@ -1,0 +1,15 @@
+"""The neurons that say an answer."""
+
+from app.registry.entry import Entry, Page
+
+NEURONS = Entry(
+    name="neurons",
+    question="Which neurons say it?",
+    does="find the neurons that raise an answer, and those that switch them on",
+    request="analysis:NeuronsRequest",
+    result="analysis:NeuronsResult",
+    run="analysis:neurons",
+    page="neurons",
+    own_page=Page("Neurons"),
+    form="app.session.permalinks:own_request",
+)

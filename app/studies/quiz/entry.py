@@ -1,0 +1,15 @@
+"""Edited facts asked in many forms."""
+
+from app.registry.entry import Entry
+
+QUIZ = Entry(
+    name="quiz",
+    question="How good is an edit? A quiz in many forms",
+    does="write facts and ask about them in every form: five dimensions, answered freely",
+    request="editors:QuizRequest",
+    result="editors:QuizResult",
+    run="editors:quiz",
+    resumable=True,
+    command="app.cli.study_on_cases",
+    page="evaluate",
+)

@@ -1,0 +1,28 @@
+"""Where one fact is kept, and where many are."""
+
+from app.registry.entry import Entry, Page
+
+TRACE = Entry(
+    name="trace",
+    question="Where is the fact kept?",
+    does="find the states that bring a blurred answer back",
+    request="analysis:TraceRequest",
+    result="analysis:TraceResult",
+    run="analysis:trace",
+    resumable=True,
+    page="trace",
+    own_page=Page("Trace"),
+    form="app.session.permalinks:own_request",
+)
+AVERAGE = Entry(
+    name="average",
+    question="Where are facts kept?",
+    does="trace many known facts and average by role of the token",
+    request="analysis:AverageRequest",
+    result="analysis:AverageResult",
+    run="analysis:average",
+    parts="trace",
+    page="average",
+    own_page=Page("Many facts"),
+    form="app.session.permalinks:own_request",
+)
