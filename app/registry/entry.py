@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from analysis.study import Study
 
 
-NAMED = ("request", "result", "run", "form", "fills")
+NAMED = ("request", "result", "run", "form", "fills", "table", "fields")
 """Fields of an entry that name what is read later."""
 
 
@@ -51,6 +51,8 @@ class Entry:
     result: str
     run: str
     """Function of model, request and report."""
+    table: str
+    """Function of a result: its table."""
 
     resumable: bool = False
     on_edits: bool = False
@@ -65,6 +67,9 @@ class Entry:
     """Module of its command."""
     more_commands: tuple[Command, ...] = ()
     """Commands that belong to its subject and are no study."""
+
+    fields: str = "app.exports.fields:everything"
+    """Function of a result: what stands in its JSON file beside model, request and provenance."""
 
     page: str = ""
     """Page that shows its results; empty where only terminal and notebook do."""

@@ -12,6 +12,8 @@ HEADS = Entry(
     page="conflict",
     own_page=Page("Conflict"),
     form="app.session.permalinks:own_request",
+    table="app.studies.conflict.table:heads_table",
+    fields="app.studies.conflict.table:heads_fields",
 )
 CONFLICT = Entry(
     name="conflict",
@@ -22,6 +24,8 @@ CONFLICT = Entry(
     run="analysis:conflict",
     resumable=True,
     page="conflict",
+    table="app.studies.conflict.table:outcomes_table",
+    fields="app.studies.conflict.table:conflict_fields",
 )
 KNOCKOUT = Entry(
     name="knockout",
@@ -32,6 +36,8 @@ KNOCKOUT = Entry(
     run="analysis:knock_out",
     page="conflict",
     fills="app.studies.conflict.form:of_its_facts",
+    table="app.studies.conflict.table:knockout_table",
+    fields="app.studies.conflict.table:knockout_fields",
 )
 TRANSFER = Entry(
     name="transfer",
@@ -40,4 +46,6 @@ TRANSFER = Entry(
     request="analysis:TransferRequest",
     result="analysis:TransferResult",
     run="analysis:transfer",
+    table="app.studies.conflict.table:transfer_table",
+    fields="app.studies.conflict.table:transfer_fields",
 )

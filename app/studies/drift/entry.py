@@ -16,6 +16,8 @@ DRIFT = Entry(
     page="drift",
     own_page=Page("Drift"),
     form="app.session.permalinks:own_request",
+    table="app.studies.drift.table:drift_table",
+    fields="app.studies.drift.table:drift_fields",
 )
 PATCH = Entry(
     name="patch",
@@ -28,6 +30,8 @@ PATCH = Entry(
     passing=True,
     needs_edits=True,
     command="app.cli.study_on_edits",
+    table="app.studies.drift.table:patch_table",
+    fields="app.studies.drift.table:patch_fields",
 )
 DRIFTS = Entry(
     name="drifts",
@@ -40,4 +44,6 @@ DRIFTS = Entry(
     needs_edits=True,
     command="app.cli.study_on_edits",
     page="drift",
+    table="app.studies.drift.table:drifts_table",
+    fields="app.studies.drift.table:drifts_fields",
 )

@@ -20,4 +20,5 @@ EDIT = Entry(
     page="edit",
     own_page=Page("Edit"),
     form="app.studies.edit.form:form_of_edit",
+    table="app.studies.edit.table:edit_table",
 )

@@ -20,6 +20,8 @@ EVALUATE = Entry(
     ),
     page="evaluate",
     own_page=Page("Evaluate"),
+    table="app.studies.evaluate.table:evaluate_table",
+    fields="app.studies.evaluate.table:evaluate_fields",
 )
 ABILITIES = Entry(
     name="abilities",
@@ -29,4 +31,6 @@ ABILITIES = Entry(
     result="editors:AbilitiesResult",
     run="editors:abilities",
     command="app.cli.study_on_edits",
+    table="app.studies.evaluate.table:abilities_table",
+    fields="app.studies.evaluate.table:abilities_fields",
 )

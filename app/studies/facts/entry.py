@@ -12,4 +12,6 @@ FACTS = Entry(
     command="app.studies.facts.command",
     page="models",
     own_page=Page("Models"),
+    table="app.studies.facts.table:known_table",
+    fields="app.studies.facts.table:known_fields",
 )

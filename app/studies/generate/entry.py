@@ -14,4 +14,6 @@ GENERATE = Entry(
     page="generate",
     own_page=Page("Goes on", visibility="hidden"),
     form="app.session.permalinks:own_request",
+    table="app.studies.generate.table:generated_table",
+    fields="app.studies.generate.table:generated_fields",
 )

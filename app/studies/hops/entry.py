@@ -12,4 +12,6 @@ HOPS = Entry(
     resumable=True,
     page="neurons",
     form="app.studies.hops.view:asked_whole",
+    table="app.studies.hops.table:hops_table",
+    fields="app.studies.hops.table:hops_fields",
 )

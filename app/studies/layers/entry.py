@@ -12,4 +12,6 @@ LAYERS = Entry(
     command="app.studies.layers.command",
     page="edit",
     form="app.studies.edit.form:form_of_layers",
+    table="app.studies.layers.table:layers_table",
+    fields="app.studies.layers.table:layers_fields",
 )

@@ -12,4 +12,6 @@ LENS = Entry(
     page="lens",
     own_page=Page("Lens"),
     form="app.session.permalinks:own_request",
+    table="app.studies.lens.table:lens_table",
+    fields="app.studies.lens.table:lens_fields",
 )

@@ -12,4 +12,6 @@ LIFELONG = Entry(
     resumable=True,
     command="app.cli.study_on_cases",
     page="evaluate",
+    table="app.studies.lifelong.table:lifelong_table",
+    fields="app.studies.lifelong.table:lifelong_fields",
 )

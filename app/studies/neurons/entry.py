@@ -12,4 +12,6 @@ NEURONS = Entry(
     page="neurons",
     own_page=Page("Neurons"),
     form="app.session.permalinks:own_request",
+    table="app.studies.neurons.table:neurons_table",
+    fields="app.studies.neurons.table:neurons_fields",
 )

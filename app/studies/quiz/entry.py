@@ -12,4 +12,6 @@ QUIZ = Entry(
     resumable=True,
     command="app.cli.study_on_cases",
     page="evaluate",
+    table="app.studies.quiz.table:quiz_table",
+    fields="app.studies.quiz.table:quiz_fields",
 )

@@ -13,4 +13,6 @@ REACH = Entry(
     parts="reach",
     command="app.studies.reach.command",
     page="neurons",
+    table="app.studies.reach.table:reach_table",
+    fields="app.studies.reach.table:reach_fields",
 )

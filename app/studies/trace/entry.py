@@ -13,6 +13,8 @@ TRACE = Entry(
     page="trace",
     own_page=Page("Trace"),
     form="app.session.permalinks:own_request",
+    table="app.studies.trace.table:trace_table",
+    fields="app.studies.trace.table:trace_fields",
 )
 AVERAGE = Entry(
     name="average",
@@ -25,4 +27,6 @@ AVERAGE = Entry(
     page="average",
     own_page=Page("Many facts"),
     form="app.session.permalinks:own_request",
+    table="app.studies.trace.average_table:average_table",
+    fields="app.studies.trace.average_table:average_fields",
 )
