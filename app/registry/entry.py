@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from analysis.study import Study
 
 
-NAMED = ("request", "result", "run", "form", "fills", "table", "fields")
+NAMED = ("request", "result", "run", "form", "fills", "table", "fields", "summary", "rail")
 """Fields of an entry that name what is read later."""
 
 
@@ -70,6 +70,10 @@ class Entry:
 
     fields: str = "app.exports.fields:everything"
     """Function of a result: what stands in its JSON file beside model, request and provenance."""
+    summary: str = ""
+    """Function of a result: its lines on the terminal; the table's first rows where there is none."""
+    rail: str = ""
+    """Function of a result: how it stands among earlier runs."""
 
     page: str = ""
     """Page that shows its results; empty where only terminal and notebook do."""

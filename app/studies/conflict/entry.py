@@ -14,6 +14,8 @@ HEADS = Entry(
     form="app.session.permalinks:own_request",
     table="app.studies.conflict.table:heads_table",
     fields="app.studies.conflict.table:heads_fields",
+    summary="app.studies.conflict.summary:heads_summary",
+    rail="app.studies.conflict.rail:heads_told",
 )
 CONFLICT = Entry(
     name="conflict",
@@ -26,6 +28,8 @@ CONFLICT = Entry(
     page="conflict",
     table="app.studies.conflict.table:outcomes_table",
     fields="app.studies.conflict.table:conflict_fields",
+    summary="app.studies.conflict.summary:conflict_summary",
+    rail="app.studies.conflict.rail:conflict_told",
 )
 KNOCKOUT = Entry(
     name="knockout",
@@ -38,6 +42,8 @@ KNOCKOUT = Entry(
     fills="app.studies.conflict.form:of_its_facts",
     table="app.studies.conflict.table:knockout_table",
     fields="app.studies.conflict.table:knockout_fields",
+    summary="app.studies.conflict.summary:knockout_summary",
+    rail="app.studies.conflict.rail:knockout_told",
 )
 TRANSFER = Entry(
     name="transfer",
@@ -48,4 +54,5 @@ TRANSFER = Entry(
     run="analysis:transfer",
     table="app.studies.conflict.table:transfer_table",
     fields="app.studies.conflict.table:transfer_fields",
+    summary="app.studies.conflict.summary:transfer_summary",
 )

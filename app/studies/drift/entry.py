@@ -18,6 +18,8 @@ DRIFT = Entry(
     form="app.session.permalinks:own_request",
     table="app.studies.drift.table:drift_table",
     fields="app.studies.drift.table:drift_fields",
+    summary="app.studies.drift.summary:drift_summary",
+    rail="app.studies.drift.rail:drift_told",
 )
 PATCH = Entry(
     name="patch",
@@ -32,6 +34,7 @@ PATCH = Entry(
     command="app.cli.study_on_edits",
     table="app.studies.drift.table:patch_table",
     fields="app.studies.drift.table:patch_fields",
+    summary="app.studies.drift.summary:patch_summary",
 )
 DRIFTS = Entry(
     name="drifts",
@@ -46,4 +49,6 @@ DRIFTS = Entry(
     page="drift",
     table="app.studies.drift.table:drifts_table",
     fields="app.studies.drift.table:drifts_fields",
+    summary="app.studies.drift.summary:drifts_summary",
+    rail="app.studies.drift.rail:drifts_told",
 )

@@ -21,4 +21,5 @@ EDIT = Entry(
     own_page=Page("Edit"),
     form="app.studies.edit.form:form_of_edit",
     table="app.studies.edit.table:edit_table",
+    rail="app.studies.edit.rail:edit_told",
 )

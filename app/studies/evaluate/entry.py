@@ -22,6 +22,8 @@ EVALUATE = Entry(
     own_page=Page("Evaluate"),
     table="app.studies.evaluate.table:evaluate_table",
     fields="app.studies.evaluate.table:evaluate_fields",
+    summary="app.studies.evaluate.summary:evaluate_summary",
+    rail="app.studies.evaluate.rail:evaluate_told",
 )
 ABILITIES = Entry(
     name="abilities",
@@ -33,4 +35,6 @@ ABILITIES = Entry(
     command="app.cli.study_on_edits",
     table="app.studies.evaluate.table:abilities_table",
     fields="app.studies.evaluate.table:abilities_fields",
+    summary="app.studies.evaluate.summary:abilities_summary",
+    rail="app.studies.evaluate.rail:abilities_told",
 )

@@ -14,4 +14,6 @@ FACTS = Entry(
     own_page=Page("Models"),
     table="app.studies.facts.table:known_table",
     fields="app.studies.facts.table:known_fields",
+    summary="app.studies.facts.summary:known_text",
+    rail="app.studies.facts.rail:known_told",
 )

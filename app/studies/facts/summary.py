@@ -1,13 +1,13 @@
 """Known facts in lines of text."""
 
 from analysis import KnownResult
-from app.exports.tables import table
+from app.studies.facts.table import known_table
 from app.terminal.text import columns, model_line
 
 
-def known_text(result: KnownResult, at_least: float) -> str:
+def known_text(result: KnownResult, at_least: float = 0.0) -> str:
     """The facts a model knows with at least this probability, and how many there are."""
-    facts = table(result)
+    facts = known_table(result)
     known = facts[facts["correct"] & (facts["probability"] >= at_least)].sort_values("probability", ascending=False)
     lines = columns(
         [(fact.id, fact.prompt, fact.object, fact.probability) for fact in known.itertuples()],

@@ -16,4 +16,5 @@ GENERATE = Entry(
     form="app.session.permalinks:own_request",
     table="app.studies.generate.table:generated_table",
     fields="app.studies.generate.table:generated_fields",
+    rail="app.studies.generate.rail:generated_told",
 )

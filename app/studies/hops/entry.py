@@ -14,4 +14,6 @@ HOPS = Entry(
     form="app.studies.hops.view:asked_whole",
     table="app.studies.hops.table:hops_table",
     fields="app.studies.hops.table:hops_fields",
+    summary="app.studies.hops.summary:hops_summary",
+    rail="app.studies.hops.rail:hops_told",
 )

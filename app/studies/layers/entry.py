@@ -14,4 +14,6 @@ LAYERS = Entry(
     form="app.studies.edit.form:form_of_layers",
     table="app.studies.layers.table:layers_table",
     fields="app.studies.layers.table:layers_fields",
+    summary="app.studies.layers.summary:layers_summary",
+    rail="app.studies.layers.rail:layers_told",
 )

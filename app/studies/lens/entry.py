@@ -14,4 +14,6 @@ LENS = Entry(
     form="app.session.permalinks:own_request",
     table="app.studies.lens.table:lens_table",
     fields="app.studies.lens.table:lens_fields",
+    summary="app.studies.lens.summary:lens_summary",
+    rail="app.studies.lens.rail:lens_told",
 )

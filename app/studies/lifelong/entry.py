@@ -14,4 +14,6 @@ LIFELONG = Entry(
     page="evaluate",
     table="app.studies.lifelong.table:lifelong_table",
     fields="app.studies.lifelong.table:lifelong_fields",
+    summary="app.studies.lifelong.summary:lifelong_summary",
+    rail="app.studies.lifelong.rail:lifelong_told",
 )

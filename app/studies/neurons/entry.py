@@ -14,4 +14,6 @@ NEURONS = Entry(
     form="app.session.permalinks:own_request",
     table="app.studies.neurons.table:neurons_table",
     fields="app.studies.neurons.table:neurons_fields",
+    summary="app.studies.neurons.summary:neurons_summary",
+    rail="app.studies.neurons.rail:neurons_told",
 )

@@ -14,4 +14,6 @@ QUIZ = Entry(
     page="evaluate",
     table="app.studies.quiz.table:quiz_table",
     fields="app.studies.quiz.table:quiz_fields",
+    summary="app.studies.quiz.summary:quiz_summary",
+    rail="app.studies.quiz.rail:quiz_told",
 )

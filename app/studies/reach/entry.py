@@ -15,4 +15,6 @@ REACH = Entry(
     page="neurons",
     table="app.studies.reach.table:reach_table",
     fields="app.studies.reach.table:reach_fields",
+    summary="app.studies.reach.summary:reach_summary",
+    rail="app.studies.reach.rail:reach_told",
 )

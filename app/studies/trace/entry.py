@@ -15,6 +15,8 @@ TRACE = Entry(
     form="app.session.permalinks:own_request",
     table="app.studies.trace.table:trace_table",
     fields="app.studies.trace.table:trace_fields",
+    summary="app.studies.trace.summary:trace_summary",
+    rail="app.studies.trace.rail:trace_told",
 )
 AVERAGE = Entry(
     name="average",
@@ -29,4 +31,6 @@ AVERAGE = Entry(
     form="app.session.permalinks:own_request",
     table="app.studies.trace.average_table:average_table",
     fields="app.studies.trace.average_table:average_fields",
+    summary="app.studies.trace.average_summary:average_summary",
+    rail="app.studies.trace.rail:average_told",
 )
