@@ -14,9 +14,11 @@ PAGES = Path(__file__).resolve().parent.parent / "pages"
 
 
 def warm() -> None:
-    """Import what the pages import, without running any of them."""
+    """Import what the pages import, without running any of them, and what studies name; not what runs a model."""
     import ast
     from importlib import import_module
+
+    from app.registry.studies import ENTRIES
 
     for page in [Path(__file__).with_name("main.py"), *sorted(PAGES.glob("*.py"))]:
         for node in ast.parse(page.read_text(encoding="utf-8")).body:
@@ -25,6 +27,10 @@ def warm() -> None:
                 for name in node.names:
                     if not hasattr(module, name.name):
                         import_module(f"{node.module}.{name.name}")
+    for entry in ENTRIES.values():
+        for field in entry.named():
+            if field != "run":
+                entry.read(field)
 
 
 def end(code: int) -> NoReturn:

@@ -9,12 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
-from analysis import AverageResult
 from analysis.study import Request
 from app.registry.studies import entry_of
-from editors.attention_drift.result import DriftResult
 from editors.edit.edit import Edit
 from editors.recipes.recipe import recipe_of
 
@@ -64,12 +60,9 @@ def shown_id(result: Any) -> str:
 
 
 def _so_far(result: Any) -> str:
-    if isinstance(result, AverageResult) and len(result.ids) < result.request.facts:
-        return f"-{len(result.ids)}-facts"
-    if isinstance(result, DriftResult) and (
-        left := sum(int(np.isnan(grid[0]).sum()) for grid in result.grids.values())
-    ):
-        return f"-{left}-cells-left"
+    entry = entry_of(result)
+    if entry.so_far and (said := entry.read("so_far")(result)):
+        return said
     if not getattr(result, "complete", True):
         return "-{}-of-{}".format(*result.cells)
     return ""

@@ -16,7 +16,22 @@ if TYPE_CHECKING:
     from analysis.study import Study
 
 
-NAMED = ("request", "result", "run", "form", "fills", "table", "fields", "summary", "rail")
+NAMED = (
+    "request",
+    "result",
+    "run",
+    "form",
+    "fills",
+    "table",
+    "fields",
+    "summary",
+    "rail",
+    "panels",
+    "caption",
+    "html",
+    "report",
+    "so_far",
+)
 """Fields of an entry that name what is read later."""
 
 
@@ -74,6 +89,16 @@ class Entry:
     """Function of a result: its lines on the terminal; the table's first rows where there is none."""
     rail: str = ""
     """Function of a result: how it stands among earlier runs."""
+    panels: str = ""
+    """Function of a result and a palette: its figures."""
+    caption: str = ""
+    """Function of a result: what stands under all of them."""
+    html: str = ""
+    """Function of a result: its HTML file, where that is more than figures and table."""
+    report: str = ""
+    """Function of a result: a report in Markdown."""
+    so_far: str = ""
+    """Function of a result: what its files' names add where it did not come to its end, other than steps done."""
 
     page: str = ""
     """Page that shows its results; empty where only terminal and notebook do."""

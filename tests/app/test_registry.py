@@ -17,6 +17,15 @@ def test_that_studies_are_listed_costs_no_library():
     assert done.returncode == 0, done.stderr
 
 
+def test_a_server_reads_what_studies_name_before_the_first_visit_and_torch_after():
+    code = (
+        "import sys; from app.server import warm; warm(); "
+        "sys.exit('torch' in sys.modules or 'app.studies.quiz.panels' not in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=list(ENTRIES))
 def test_an_entry_is_complete(entry):
     assert entry.question

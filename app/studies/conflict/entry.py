@@ -16,6 +16,7 @@ HEADS = Entry(
     fields="app.studies.conflict.table:heads_fields",
     summary="app.studies.conflict.summary:heads_summary",
     rail="app.studies.conflict.rail:heads_told",
+    panels="app.studies.conflict.panels:heads_panels",
 )
 CONFLICT = Entry(
     name="conflict",
@@ -30,6 +31,7 @@ CONFLICT = Entry(
     fields="app.studies.conflict.table:conflict_fields",
     summary="app.studies.conflict.summary:conflict_summary",
     rail="app.studies.conflict.rail:conflict_told",
+    panels="app.studies.conflict.panels:conflict_panels",
 )
 KNOCKOUT = Entry(
     name="knockout",
@@ -44,6 +46,8 @@ KNOCKOUT = Entry(
     fields="app.studies.conflict.table:knockout_fields",
     summary="app.studies.conflict.summary:knockout_summary",
     rail="app.studies.conflict.rail:knockout_told",
+    panels="app.studies.conflict.panels:knockout_panels",
+    caption="app.studies.conflict.captions:knockout",
 )
 TRANSFER = Entry(
     name="transfer",

@@ -20,6 +20,8 @@ DRIFT = Entry(
     fields="app.studies.drift.table:drift_fields",
     summary="app.studies.drift.summary:drift_summary",
     rail="app.studies.drift.rail:drift_told",
+    panels="app.studies.drift.panels:drift_panels",
+    so_far="app.studies.drift.table:so_far",
 )
 PATCH = Entry(
     name="patch",
@@ -51,4 +53,5 @@ DRIFTS = Entry(
     fields="app.studies.drift.table:drifts_fields",
     summary="app.studies.drift.summary:drifts_summary",
     rail="app.studies.drift.rail:drifts_told",
+    panels="app.studies.drift.panels:drifts_panels",
 )

@@ -22,4 +22,5 @@ EDIT = Entry(
     form="app.studies.edit.form:form_of_edit",
     table="app.studies.edit.table:edit_table",
     rail="app.studies.edit.rail:edit_told",
+    panels="app.studies.edit.panels:edit_panels",
 )

@@ -24,6 +24,9 @@ EVALUATE = Entry(
     fields="app.studies.evaluate.table:evaluate_fields",
     summary="app.studies.evaluate.summary:evaluate_summary",
     rail="app.studies.evaluate.rail:evaluate_told",
+    panels="app.studies.evaluate.panels:evaluate_panels",
+    html="app.studies.evaluate.report_html:judged_report",
+    report="app.studies.evaluate.report_markdown:markdown_report",
 )
 ABILITIES = Entry(
     name="abilities",

@@ -16,4 +16,6 @@ HOPS = Entry(
     fields="app.studies.hops.table:hops_fields",
     summary="app.studies.hops.summary:hops_summary",
     rail="app.studies.hops.rail:hops_told",
+    panels="app.studies.hops.panels:hops_panels",
+    caption="app.studies.hops.captions:most",
 )

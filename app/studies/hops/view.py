@@ -4,12 +4,12 @@ import streamlit as st
 
 from analysis import HopsResult, NeuronsRequest
 from analysis.multihop.result import ASKED
-from app.charts import captions
 from app.charts.palette import live
 from app.charts.words import percent
 from app.components import answer, theme_seen
 from app.session.export_row import take_away
 from app.session.run_flow import escape
+from app.studies.hops import captions
 from app.studies.hops.figure import cut_alt, cut_curves, recall_alt, recall_curves
 
 STILL = {"displayModeBar": False}

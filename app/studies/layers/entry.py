@@ -16,4 +16,6 @@ LAYERS = Entry(
     fields="app.studies.layers.table:layers_fields",
     summary="app.studies.layers.summary:layers_summary",
     rail="app.studies.layers.rail:layers_told",
+    panels="app.studies.layers.panels:layers_panels",
+    caption="app.studies.layers.captions:layers",
 )

@@ -16,4 +16,6 @@ LENS = Entry(
     fields="app.studies.lens.table:lens_fields",
     summary="app.studies.lens.summary:lens_summary",
     rail="app.studies.lens.rail:lens_told",
+    panels="app.studies.lens.panels:lens_panels",
+    caption="app.studies.lens.captions:lens",
 )

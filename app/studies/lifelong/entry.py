@@ -16,4 +16,6 @@ LIFELONG = Entry(
     fields="app.studies.lifelong.table:lifelong_fields",
     summary="app.studies.lifelong.summary:lifelong_summary",
     rail="app.studies.lifelong.rail:lifelong_told",
+    panels="app.studies.lifelong.panels:lifelong_panels",
+    caption="app.studies.lifelong.captions:lifelong",
 )

@@ -16,4 +16,5 @@ NEURONS = Entry(
     fields="app.studies.neurons.table:neurons_fields",
     summary="app.studies.neurons.summary:neurons_summary",
     rail="app.studies.neurons.rail:neurons_told",
+    panels="app.studies.neurons.panels:neurons_panels",
 )

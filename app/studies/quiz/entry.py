@@ -16,4 +16,6 @@ QUIZ = Entry(
     fields="app.studies.quiz.table:quiz_fields",
     summary="app.studies.quiz.summary:quiz_summary",
     rail="app.studies.quiz.rail:quiz_told",
+    panels="app.studies.quiz.panels:quiz_panels",
+    caption="app.studies.quiz.captions:quiz",
 )

@@ -48,3 +48,8 @@ def average_fields(result: AverageResult) -> dict[str, Any]:
         },
         "skipped": result.skipped,
     }
+
+
+def so_far(result: AverageResult) -> str:
+    """What a file's name says of an average of fewer facts than were asked for."""
+    return f"-{len(result.ids)}-facts" if len(result.ids) < result.request.facts else ""

@@ -17,6 +17,8 @@ TRACE = Entry(
     fields="app.studies.trace.table:trace_fields",
     summary="app.studies.trace.summary:trace_summary",
     rail="app.studies.trace.rail:trace_told",
+    panels="app.studies.trace.panels:trace_panels",
+    caption="app.studies.trace.captions:trace",
 )
 AVERAGE = Entry(
     name="average",
@@ -33,4 +35,7 @@ AVERAGE = Entry(
     fields="app.studies.trace.average_table:average_fields",
     summary="app.studies.trace.average_summary:average_summary",
     rail="app.studies.trace.rail:average_told",
+    panels="app.studies.trace.panels:average_panels",
+    caption="app.studies.trace.captions:average",
+    so_far="app.studies.trace.average_table:so_far",
 )

@@ -8,7 +8,6 @@ import streamlit as st
 from analysis import TraceRequest, TraceResult
 from analysis.internals.scores import Metric
 from analysis.text.tokens import Tokens
-from app.charts import captions
 from app.charts.bars import word_bars
 from app.charts.palette import live
 from app.charts.token_map import token_map
@@ -16,16 +15,8 @@ from app.charts.words import percent, placed, word
 from app.components import theme_seen
 from app.session.export_row import take_away
 from app.session.run_flow import escape, nothing_yet
-from app.studies.trace.figure import (
-    COPIED,
-    EARLY,
-    LATE,
-    TITLES,
-    alt_text,
-    shared_top,
-    sites,
-    trace_map,
-)
+from app.studies.trace import captions
+from app.studies.trace.figure import COPIED, EARLY, LATE, TITLES, alt_text, shared_top, sites, trace_map
 
 STILL = {"displayModeBar": False}
 METRIC_WORDS: dict[Metric, str] = {
