@@ -4,11 +4,11 @@ Functions and types are named, “module:attribute”, and read when they are fi
 no import of torch, pandas, Plotly or Streamlit.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from analysis.errors import BadRequest
 
@@ -16,23 +16,8 @@ if TYPE_CHECKING:
     from analysis.study import Study
 
 
-NAMED = (
-    "request",
-    "result",
-    "run",
-    "form",
-    "fills",
-    "table",
-    "fields",
-    "summary",
-    "rail",
-    "panels",
-    "caption",
-    "html",
-    "report",
-    "so_far",
-)
-"""Fields of an entry that name what is read later."""
+Named = Annotated[str, "module:attribute"]
+"""The name of a function or a type that is read later."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +47,11 @@ class Entry:
     """What it asks of a model, as a heading."""
     does: str
     """What it does, for the list of commands."""
-    request: str
-    result: str
-    run: str
+    request: Named
+    result: Named
+    run: Named
     """Function of model, request and report."""
-    table: str
+    table: Named
     """Function of a result: its table."""
 
     resumable: bool = False
@@ -83,30 +68,38 @@ class Entry:
     more_commands: tuple[Command, ...] = ()
     """Commands that belong to its subject and are no study."""
 
-    fields: str = "app.exports.fields:everything"
+    fields: Named = "app.exports.fields:everything"
     """Function of a result: what stands in its JSON file beside model, request and provenance."""
-    summary: str = ""
+    summary: Named = ""
     """Function of a result: its lines on the terminal; the table's first rows where there is none."""
-    rail: str = ""
+    rail: Named = ""
     """Function of a result: how it stands among earlier runs."""
-    panels: str = ""
+    panels: Named = ""
     """Function of a result and a palette: its figures."""
-    caption: str = ""
+    caption: Named = ""
     """Function of a result: what stands under all of them."""
-    html: str = ""
+    html: Named = ""
     """Function of a result: its HTML file, where that is more than figures and table."""
-    report: str = ""
+    report: Named = ""
     """Function of a result: a report in Markdown."""
-    so_far: str = ""
+    so_far: Named = ""
     """Function of a result: what its files' names add where it did not come to its end, other than steps done."""
+    examples: Named = ""
+    """Function without arguments: plates of the gallery."""
+    plate: Named = ""
+    """Function of a model: what Start shows of a study whose examples are made on its page."""
+    from_case: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Functions of a case, by the fields of the request they fill in a sweep; none where a sweep does not offer it."""
+    split: Named = ""
+    """Function of a request: those it is made of, each stored by itself in a sweep."""
 
     page: str = ""
     """Page that shows its results; empty where only terminal and notebook do."""
     own_page: Page | None = None
     """How the page stands in the top bar: said by the first study of a page."""
-    form: str = ""
+    form: Named = ""
     """Function of a result: the request its page's form is filled with by a link, None where no form says it."""
-    fills: str = ""
+    fills: Named = ""
     """Function of a request: further forms of the page to fill, by the names of their studies."""
 
     @cached_property
@@ -128,14 +121,22 @@ class Entry:
 
     def named(self) -> tuple[str, ...]:
         """Those of its fields that name a function or a type."""
-        return tuple(field for field in NAMED if getattr(self, field))
+        hints = get_type_hints(type(self), include_extras=True)
+        return tuple(name for name, kind in hints.items() if kind == Named and getattr(self, name))
 
     def read(self, field: str) -> Any:
         """What one of the fields names; `BadRequest` where it cannot be read."""
+        return self._read(field, getattr(self, field))
+
+    def takers(self) -> dict[str, Callable[[Any], Any]]:
+        """The functions of a case by the fields they fill."""
+        return {name: self._read(name, of_case) for name, of_case in self.from_case.items()}
+
+    def _read(self, field: str, name: str) -> Any:
         try:
-            return resolved(getattr(self, field))
-        except Exception as error:  # the study's author is somebody else
-            raise BadRequest(f"{field} of the study “{self.name}” cannot be read: {error}") from error
+            return resolved(name)
+        except Exception as error:  # the study's author may be somebody else
+            raise BadRequest(f"{field} of the study “{self.name}” cannot be read from {name}: {error}.") from error
 
     def commands(self) -> tuple[Command, ...]:
         """Its own command, and those that belong to it."""

@@ -17,6 +17,13 @@ HEADS = Entry(
     summary="app.studies.conflict.summary:heads_summary",
     rail="app.studies.conflict.rail:heads_told",
     panels="app.studies.conflict.panels:heads_panels",
+    from_case={
+        "prompt": "app.studies.conflict.from_case:page_and_prompt",
+        "subject": "app.sweeps.from_case:subject",
+        "context": "app.studies.conflict.from_case:context",
+        "memory": "app.studies.conflict.from_case:memory",
+    },
+    examples="app.studies.conflict.gallery:examples",
 )
 CONFLICT = Entry(
     name="conflict",

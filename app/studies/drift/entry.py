@@ -22,6 +22,7 @@ DRIFT = Entry(
     rail="app.studies.drift.rail:drift_told",
     panels="app.studies.drift.panels:drift_panels",
     so_far="app.studies.drift.table:so_far",
+    plate="app.studies.drift.gallery:plate",
 )
 PATCH = Entry(
     name="patch",

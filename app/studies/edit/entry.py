@@ -23,4 +23,5 @@ EDIT = Entry(
     table="app.studies.edit.table:edit_table",
     rail="app.studies.edit.rail:edit_told",
     panels="app.studies.edit.panels:edit_panels",
+    from_case={"facts": "app.sweeps.from_case:facts"},
 )

@@ -27,6 +27,9 @@ EVALUATE = Entry(
     panels="app.studies.evaluate.panels:evaluate_panels",
     html="app.studies.evaluate.report_html:judged_report",
     report="app.studies.evaluate.report_markdown:markdown_report",
+    from_case={"cases": "app.sweeps.from_case:cases", "mode": "app.studies.evaluate.from_case:single"},
+    split="editors.evaluation.parts:parts_of",
+    examples="app.studies.evaluate.gallery:examples",
 )
 ABILITIES = Entry(
     name="abilities",

@@ -17,4 +17,5 @@ GENERATE = Entry(
     table="app.studies.generate.table:generated_table",
     fields="app.studies.generate.table:generated_fields",
     rail="app.studies.generate.rail:generated_told",
+    from_case={"prompt": "app.sweeps.from_case:prompts"},
 )

@@ -18,4 +18,5 @@ LAYERS = Entry(
     rail="app.studies.layers.rail:layers_told",
     panels="app.studies.layers.panels:layers_panels",
     caption="app.studies.layers.captions:layers",
+    from_case={"facts": "app.sweeps.from_case:facts"},
 )

@@ -18,4 +18,6 @@ LENS = Entry(
     rail="app.studies.lens.rail:lens_told",
     panels="app.studies.lens.panels:lens_panels",
     caption="app.studies.lens.captions:lens",
+    from_case={"prompt": "app.sweeps.from_case:prompt"},
+    examples="app.studies.lens.gallery:examples",
 )

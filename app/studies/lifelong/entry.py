@@ -18,4 +18,5 @@ LIFELONG = Entry(
     rail="app.studies.lifelong.rail:lifelong_told",
     panels="app.studies.lifelong.panels:lifelong_panels",
     caption="app.studies.lifelong.captions:lifelong",
+    examples="app.studies.lifelong.gallery:examples",
 )

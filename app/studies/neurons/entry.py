@@ -17,4 +17,6 @@ NEURONS = Entry(
     summary="app.studies.neurons.summary:neurons_summary",
     rail="app.studies.neurons.rail:neurons_told",
     panels="app.studies.neurons.panels:neurons_panels",
+    from_case={"prompt": "app.sweeps.from_case:prompt"},
+    examples="app.studies.neurons.gallery:examples",
 )

@@ -18,4 +18,5 @@ QUIZ = Entry(
     rail="app.studies.quiz.rail:quiz_told",
     panels="app.studies.quiz.panels:quiz_panels",
     caption="app.studies.quiz.captions:quiz",
+    from_case={"cases": "app.sweeps.from_case:cases"},
 )

@@ -19,6 +19,8 @@ TRACE = Entry(
     rail="app.studies.trace.rail:trace_told",
     panels="app.studies.trace.panels:trace_panels",
     caption="app.studies.trace.captions:trace",
+    from_case={"prompt": "app.sweeps.from_case:prompt", "subject": "app.sweeps.from_case:subject"},
+    examples="app.studies.trace.gallery:examples",
 )
 AVERAGE = Entry(
     name="average",
@@ -38,4 +40,5 @@ AVERAGE = Entry(
     panels="app.studies.trace.panels:average_panels",
     caption="app.studies.trace.captions:average",
     so_far="app.studies.trace.average_table:so_far",
+    examples="app.studies.trace.gallery:average_examples",
 )
