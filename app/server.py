@@ -7,6 +7,7 @@ import atexit
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,6 +19,7 @@ def warm() -> None:
     import ast
     from importlib import import_module
 
+    from analysis.errors import WorkbenchError
     from app.registry.studies import ENTRIES
 
     for page in [Path(__file__).with_name("main.py"), *sorted(PAGES.glob("*.py"))]:
@@ -30,7 +32,8 @@ def warm() -> None:
     for entry in ENTRIES.values():
         for field in entry.named():
             if field != "run":
-                entry.read(field)
+                with suppress(WorkbenchError):  # of another package; whoever asks for it is told
+                    entry.read(field)
 
 
 def end(code: int) -> NoReturn:

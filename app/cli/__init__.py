@@ -10,25 +10,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from analysis.errors import WorkbenchError
-from app.registry.entry import Command
-from app.registry.studies import ENTRIES
+from app.registry.studies import commands
 from app.terminal.text import Parser
-
-_OWN = (
-    Command("serve", "app.cli.serve", "open the workbench in a browser"),
-    Command("model", "app.cli.models", "list, price, fetch and check models"),
-)
-_OVER_ALL = (
-    Command("sweep", "app.sweeps.command", "run a study over every case of a file, here or on a cluster"),
-    Command("report", "app.sweeps.command", "read back what a sweep has computed"),
-    Command("data", "app.cli.data", "check a file of cases: its form, its faults row by row, conflicts, duplicates"),
-    Command("bench", "app.cli.bench", "measure speed and exactness on this machine"),
-)
-
-
-def commands() -> list[Command]:
-    """All commands: the studies' own between those that are about no one study."""
-    return [*_OWN, *(command for entry in ENTRIES.values() for command in entry.commands()), *_OVER_ALL]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

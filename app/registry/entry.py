@@ -49,6 +49,7 @@ class Entry:
     """What it does, for the list of commands."""
     request: Named
     result: Named
+    """A dataclass with `request` and `model`, under its own name."""
     run: Named
     """Function of model, request and report."""
     table: Named

@@ -1,16 +1,20 @@
-"""The studies this workbench offers: a line each, in the order of the pages' top bar. Nothing else lists them.
+"""The studies there are: ours, a line each in the order of the pages' top bar, then those of other packages.
 
 Jobs, cache, links, exports, history and the terminal all ask here.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from app.registry.entry import Entry, resolved
+from app.registry.commands import FIRST, LAST
+from app.registry.entry import Command, Entry, resolved
+from app.registry.outside import outside
 
 if TYPE_CHECKING:
     from analysis.study import Study
 
+log = logging.getLogger(__name__)
 OURS = (
     "app.studies.trace.entry:TRACE",
     "app.studies.trace.entry:AVERAGE",
@@ -35,7 +39,22 @@ OURS = (
     "app.studies.facts.entry:FACTS",
 )
 
-ENTRIES: dict[str, Entry] = {entry.name: entry for entry in map(resolved, OURS)}
+ENTRIES: dict[str, Entry] = {}
+
+
+def read_entries() -> None:
+    """Read our studies, and after them those of other packages; what is at fault with one of these is said."""
+    ENTRIES.clear()
+    ENTRIES.update({entry.name: entry for entry in map(resolved, OURS)})
+    found, faults = outside({command.name for command in commands()})
+    ENTRIES.update({entry.name: entry for entry in found})
+    for fault in faults:
+        log.warning(fault)
+
+
+def commands() -> list[Command]:
+    """All commands of the terminal: the studies' own between those that are about no one study."""
+    return [*FIRST, *(command for entry in ENTRIES.values() for command in entry.commands()), *LAST]
 
 
 class _Studies(Mapping[str, "Study"]):
@@ -60,3 +79,6 @@ def entry_of(result: Any) -> Entry:
         if entry.is_of(result):
             return entry
     raise TypeError(f"{type(result).__name__} is no result of a study.")
+
+
+read_entries()

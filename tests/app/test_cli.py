@@ -14,9 +14,9 @@ import pytest
 from analysis import ModelSpec, TraceRequest, trace
 from analysis.errors import ModelTooLarge
 from app.cli import bench as bench_command
-from app.cli import commands, main, study_command
+from app.cli import main, study_command
 from app.jobs.store import ResultStore
-from app.registry.studies import STUDIES
+from app.registry.studies import STUDIES, commands
 from app.session.permalinks import link
 from app.terminal import request_flags
 from app.terminal import text as terminal
