@@ -10,8 +10,8 @@ from analysis.study import Study
 from app.jobs.compute import stored
 from app.jobs.store import ResultStore
 from app.registry.studies import ENTRIES, STUDIES
-from app.studies.edit.command import stacked
 from app.terminal.files import add_outputs, check_outputs, forms_of, write_outputs
+from app.terminal.recipe_stack import stacked
 from app.terminal.request_flags import add_fields, add_model_flags, fields_of, follow, loaded
 from app.terminal.summary import summary
 from app.terminal.text import Bar

@@ -79,6 +79,8 @@ class Entry:
     """Function of a result and a palette: its figures."""
     caption: Named = ""
     """Function of a result: what stands under all of them."""
+    compare: Named = ""
+    """Function of two of its results, which draws both on one scale; else each stands beside the other as it is."""
     html: Named = ""
     """Function of a result: its HTML file, where that is more than figures and table."""
     report: Named = ""

@@ -20,6 +20,7 @@ from app.jobs.services import services
 from app.registry.studies import STUDIES
 from app.session import chat_form, run_flow
 from app.session.boundary_field import boundary_field
+from app.session.edit_stack import METHOD_WORDS
 from app.session.fields import field, loose, seed, slot, spec, take_fill
 from app.session.permalinks import validated
 from app.session.prompt_field import prompt_field
@@ -30,16 +31,6 @@ from editors.edit.request import EditRequest, KeyMode, MethodName, Rewrite
 from editors.layer_sweep.result import LayersResult
 
 PAGE = "edit"
-METHOD_WORDS: dict[str, str] = {
-    "rome": "ROME",
-    "memit": "MEMIT",
-    "emmet": "EMMET",
-    "alphaedit": "AlphaEdit",
-    "pmet": "PMET",
-    "ace": "ACE",
-    "ifmet": "IFMET",
-    "ft": "FT-L",
-}
 KEY_WORDS = {"r_rome": "r-ROME", "p_rome": "p-ROME", "rome": "ROME as published"}
 SETTINGS = (
     "layers",

@@ -21,6 +21,7 @@ TRACE = Entry(
     caption="app.studies.trace.captions:trace",
     from_case={"prompt": "app.sweeps.from_case:prompt", "subject": "app.sweeps.from_case:subject"},
     examples="app.studies.trace.gallery:examples",
+    compare="app.studies.trace.view:compare",
 )
 AVERAGE = Entry(
     name="average",

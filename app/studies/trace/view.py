@@ -200,7 +200,7 @@ def show(result: TraceResult, metric: Metric, request_now: Any) -> None:
         notes(result)
 
 
-def compare(results: list[TraceResult], metric: Metric) -> None:
+def compare(results: list[TraceResult], metric: Metric = "probability") -> None:
     """Two earlier runs one above the other, on one scale."""
     st.markdown("## Side by side")
     top = shared_top(results, metric)
