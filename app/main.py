@@ -10,6 +10,7 @@ import streamlit as st
 
 from app.components import theme_light
 from app.jobs.services import services
+from app.registry.studies import ENTRIES
 from app.session.address import follow
 from app.shell.margin import margin
 
@@ -21,17 +22,12 @@ st.logo(str(HERE / "static" / "wordmark.svg"), size="large")
 page = st.navigation(
     [
         st.Page("../pages/start.py", title="Start", default=True),
-        st.Page("../pages/trace.py", title="Trace"),
-        st.Page("../pages/average.py", title="Many facts", url_path="average"),
-        st.Page("../pages/lens.py", title="Lens"),
-        st.Page("../pages/drift.py", title="Drift"),
-        st.Page("../pages/conflict.py", title="Conflict"),
-        st.Page("../pages/neurons.py", title="Neurons"),
-        st.Page("../pages/edit.py", title="Edit"),
-        st.Page("../pages/evaluate.py", title="Evaluate"),
-        st.Page("../pages/generate.py", title="Goes on", visibility="hidden"),
+        *(
+            st.Page(f"../pages/{one.page}.py", title=one.own_page.title, visibility=one.own_page.visibility)
+            for one in ENTRIES.values()
+            if one.own_page
+        ),
         st.Page("../pages/compare.py", title="Side by side", url_path="compare", visibility="hidden"),
-        st.Page("../pages/models.py", title="Models"),
     ],
     position="top",
 )

@@ -7,6 +7,7 @@ import atexit
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,9 +15,12 @@ PAGES = Path(__file__).resolve().parent.parent / "pages"
 
 
 def warm() -> None:
-    """Import what the pages import, without running any of them."""
+    """Import what the pages import, without running any of them, and what studies name; not what runs a model."""
     import ast
     from importlib import import_module
+
+    from analysis.errors import WorkbenchError
+    from app.registry.studies import ENTRIES
 
     for page in [Path(__file__).with_name("main.py"), *sorted(PAGES.glob("*.py"))]:
         for node in ast.parse(page.read_text(encoding="utf-8")).body:
@@ -25,6 +29,11 @@ def warm() -> None:
                 for name in node.names:
                     if not hasattr(module, name.name):
                         import_module(f"{node.module}.{name.name}")
+    for entry in ENTRIES.values():
+        for field in entry.named():
+            if field != "run":
+                with suppress(WorkbenchError):  # of another package; whoever asks for it is told
+                    entry.read(field)
 
 
 def end(code: int) -> NoReturn:

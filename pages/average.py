@@ -3,7 +3,6 @@
 import streamlit as st
 
 from analysis import AverageRequest, WorkbenchError, read_facts
-from app.charts import captions
 from app.charts.palette import live
 from app.components import theme_seen
 from app.registry.studies import STUDIES
@@ -12,6 +11,7 @@ from app.session.export_row import table_twin, take_away
 from app.session.fields import adopt, field, say, seed, slot
 from app.session.permalinks import validated
 from app.shell.gallery import example
+from app.studies.trace import captions
 from app.studies.trace.average_figure import average_alt, average_curves, average_map, shared_top
 from app.studies.trace.figure import TITLES
 from app.studies.trace.form import KIND_WORDS

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from analysis import LensRequest, WorkbenchError
-from app.charts import captions
 from app.charts.palette import live
 from app.components import theme_seen
 from app.registry.studies import STUDIES
@@ -12,6 +11,7 @@ from app.session.boundary_field import boundary_field
 from app.session.export_row import table_twin, take_away
 from app.session.fields import adopt, field, say, seed, slot
 from app.session.permalinks import validated
+from app.studies.lens import captions
 from app.studies.lens.figure import WORDS_FIT, lens_alt, lens_map
 
 PAGE, STUDY = "lens", STUDIES["lens"]

@@ -11,9 +11,9 @@ from app.session.boundary_field import boundary_field
 from app.session.export_row import table_twin
 from app.session.fields import adopt, field, say, seed, slot, take_fill
 from app.session.permalinks import validated
-from app.shell.gallery import COLOSSEUM
 from app.studies.hops import view as hops_view
 from app.studies.neurons import view as neurons_view
+from app.studies.neurons.gallery import COLOSSEUM
 from app.studies.reach import view as reach_view
 
 PAGE, STUDY, HOPS = "neurons", STUDIES["neurons"], STUDIES["hops"]

@@ -16,9 +16,7 @@ from app.charts.panels import Panel, caption, panels
 from app.charts.written_theme import faces, inks, type_of
 from app.exports.heading import heading
 from app.exports.tables import table
-from app.studies.evaluate.report_html import html_report
-from editors.evaluation.gates import DEFAULT
-from editors.evaluation.result import EvaluateResult
+from app.registry.studies import entry_of
 
 ROWS = 2000
 """Rows of the table that are written out; the CSV has all."""
@@ -52,10 +50,9 @@ pre,code{font:.8125rem/1.5 var(--code);white-space:pre-wrap;overflow-wrap:anywhe
 
 
 def result_html(result: Any, light: Light = "light") -> str:
-    """The file of a result; an evaluation's is its report."""
-    if isinstance(result, EvaluateResult):
-        return html_report(result, gate=DEFAULT)
-    return figure_html(result, light)
+    """The file of a result: its study's own, or figures and table."""
+    entry = entry_of(result)
+    return entry.read("html")(result) if entry.html else figure_html(result, light)
 
 
 def figure_html(result: Any, light: Light = "light") -> str:

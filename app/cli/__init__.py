@@ -10,45 +10,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from analysis.errors import WorkbenchError
+from app.registry.studies import commands
 from app.terminal.text import Parser
-
-COMMANDS = {
-    "serve": ("app.cli.serve", "open the workbench in a browser"),
-    "model": ("app.cli.models", "list, price, fetch and check models"),
-    "facts": ("app.cli.study_command", "ask a model which facts it knows"),
-    "trace": ("app.cli.study_command", "find the states that bring a blurred answer back"),
-    "average": ("app.cli.study_command", "trace many known facts and average by role of the token"),
-    "edit": ("app.studies.edit.command", "write a fact over what the model says"),
-    "drift": ("app.cli.study_on_edits", "see what edits do to attention, and what that does to an answer"),
-    "patch": ("app.cli.study_on_edits", "set heads back to where they looked before the edits"),
-    "drifts": ("app.cli.study_on_edits", "attention drift over all test prompts of edits"),
-    "apply": ("app.studies.edit.command", "make an adapter, a checkpoint or a script of a recipe"),
-    "recipe": ("app.studies.edit.command", "show, verify and compare recipes"),
-    "generate": ("app.studies.edit.command", "let a model go on from a prompt, with edits"),
-    "stats": ("app.studies.edit.command", "measure what layers are used to reading (second moments)"),
-    "layers": ("app.studies.layers.command", "try at which layer a fact is best written"),
-    "heads": ("app.cli.study_command", "find the heads that speak for memory and for the page, on one prompt"),
-    "conflict": ("app.cli.study_command", "find such heads on many conflicts and test what silencing them does"),
-    "knockout": ("app.cli.study_command", "cut attention edges and modules and see which answer suffers"),
-    "transfer": ("app.cli.study_command", "test heads found on one relation or form on others"),
-    "prune": ("app.studies.edit.prune_command", "silence heads, as an edit"),
-    "lens": ("app.cli.study_command", "read every state of a prompt through the logit lens"),
-    "neurons": ("app.cli.study_command", "find the neurons that raise an answer, and those that switch them on"),
-    "hops": ("app.cli.study_command", "ask chains of two facts, hop by hop and whole"),
-    "reach": ("app.studies.reach.command", "write a fact of a chain with several methods and ask hop by hop and whole"),
-    "evaluate": ("app.studies.evaluate.command", "compare methods on the same cases by every protocol of the field"),
-    "quiz": (
-        "app.cli.study_on_cases",
-        "write facts and ask about them in every form: five dimensions, answered freely",
-    ),
-    "lifelong": ("app.cli.study_on_cases", "write facts one upon the other, and see how long they and the model last"),
-    "abilities": ("app.cli.study_on_edits", "ask small questions that no edit should touch, with edits or without"),
-    "lm-eval": ("app.studies.evaluate.lm_eval_command", "a second opinion on general ability, by lm-eval (an extra)"),
-    "sweep": ("app.sweeps.command", "run a study over every case of a file, here or on a cluster"),
-    "report": ("app.sweeps.command", "read back what a sweep has computed"),
-    "data": ("app.cli.data", "check a file of cases: its form, its faults row by row, conflicts, duplicates"),
-    "bench": ("app.cli.bench", "measure speed and exactness on this machine"),
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,12 +41,12 @@ def parser_for(words: Sequence[str]) -> Parser:
         description="See where a language model keeps a fact, write over it, and see what still reads through.",
     )
     parser.add_argument("--version", action="version", version=f"palimpsest {_version()}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    listed = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     called = next((word for word in words if not word.startswith("-")), None)
-    for name, (module, summary) in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        if name == called:
-            import_module(module).configure(command, name)
+    for one in commands():
+        command = listed.add_parser(one.name, help=one.does, description=f"{one.does[0].upper()}{one.does[1:]}.")
+        if one.name == called:
+            import_module(one.module).configure(command, one.name)
     return parser
 
 

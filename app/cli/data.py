@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from analysis.errors import BadFile, BadRequest
-from app.studies.evaluate.case_words import held_words, kept_words, left_words, read_words
+from app.terminal.case_words import held_words, kept_words, left_words, read_words
 from app.terminal.files import add_outputs, check_outputs, printed, write, write_outputs
 from app.terminal.text import columns
 from editors.cases.files import COLUMNS, CaseFile, read_case_file

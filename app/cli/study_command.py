@@ -2,18 +2,19 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from analysis import KnownRequest, LanguageModel
+from analysis import LanguageModel
 from analysis.study import Request, Study
 from app.jobs.compute import compute
 from app.jobs.store import ResultStore
 from app.registry.studies import STUDIES
 from app.terminal.files import add_outputs, check_outputs, forms_of, write_outputs
 from app.terminal.request_flags import add_fields, add_model_flags, fields_of, loaded
-from app.terminal.summary import known_text, summary
+from app.terminal.summary import summary
 from app.terminal.text import Bar
 
 
@@ -21,17 +22,13 @@ def configure(parser: ArgumentParser, name: str) -> None:
     """Give the command of a study its flags."""
     study = STUDIES[name]
     add_fields(parser, study.request)
-    if study.request is KnownRequest:
-        parser.add_argument(
-            "--at-least", type=float, default=0.0, metavar="P", help="least probability of a known answer (default: 0)"
-        )
     parser.add_argument("--fresh", action="store_true", default=False, help="compute anew what is stored")
     add_outputs(parser, "json", "csv", "html")
     add_model_flags(parser)
     parser.set_defaults(run=partial(run, study))
 
 
-def run(study: Study, args: Namespace) -> int:
+def run(study: Study, args: Namespace, shown: Callable[[Any], str] = summary) -> int:
     """Run a study and show it."""
     request = fields_of(args, study.request)
     check_outputs(args)
@@ -42,7 +39,7 @@ def run(study: Study, args: Namespace) -> int:
     finally:
         bar.close()
     write_outputs(args, forms_of(result))
-    print(known_text(result, args.at_least) if study.request is KnownRequest else summary(result))
+    print(shown(result))
     return 0
 
 

@@ -9,15 +9,12 @@ from analysis.errors import BadRequest
 from analysis.study import Study
 from app.jobs.compute import stored
 from app.jobs.store import ResultStore
-from app.registry.studies import STUDIES
-from app.studies.edit.command import stacked
+from app.registry.studies import ENTRIES, STUDIES
 from app.terminal.files import add_outputs, check_outputs, forms_of, write_outputs
+from app.terminal.recipe_stack import stacked
 from app.terminal.request_flags import add_fields, add_model_flags, fields_of, follow, loaded
 from app.terminal.summary import summary
 from app.terminal.text import Bar
-
-NEEDS = ("drift", "patch", "drifts")
-"""Studies that compare with the model without edits, and so say nothing where there are none."""
 
 
 def configure(parser: ArgumentParser, name: str) -> None:
@@ -38,7 +35,7 @@ def run(study: Study, args: Namespace) -> int:
     request = fields_of(args, study.request)
     check_outputs(args)
     edits = stacked(args.recipe)
-    if not edits and study.name in NEEDS:
+    if not edits and ENTRIES[study.name].needs_edits:
         raise BadRequest(
             "--recipe must be given: drift is what an edit does to attention. `palimpsest edit` writes one."
         )

@@ -9,12 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
-from analysis import AverageResult
 from analysis.study import Request
-from app.registry.studies import STUDIES
-from editors.attention_drift.result import DriftResult
+from app.registry.studies import entry_of
 from editors.edit.edit import Edit
 from editors.recipes.recipe import recipe_of
 
@@ -24,29 +20,6 @@ LONGEST = 320
 """Characters of a request in a line."""
 ABOUT = {"prompt", "facts", "cases", "chains"}
 """Fields that say what a request is about; they stand first."""
-QUESTIONS = {
-    "trace": "Where is the fact kept?",
-    "average": "Where are facts kept?",
-    "lens": "What would each state say?",
-    "edit": "Write over a fact",
-    "drift": "Where does it look now?",
-    "patch": "What comes back when heads are set back?",
-    "drifts": "Where does it look now, over all prompts that test it?",
-    "neurons": "Which neurons say it?",
-    "hops": "Does it know each hop, and the whole?",
-    "evaluate": "How good is an edit?",
-    "quiz": "How good is an edit? A quiz in many forms",
-    "lifelong": "How good is an edit? One upon the other",
-    "abilities": "Does the model still work?",
-    "reach": "Written over, how far does it reach?",
-    "layers": "Which layer should it be?",
-    "generate": "How does it go on?",
-    "heads": "Memory or the page?",
-    "conflict": "Memory or the page? Over many facts",
-    "knockout": "By which road does each answer arrive?",
-    "transfer": "Do heads found on some facts act on others?",
-    "facts": "Which facts does it know?",
-}
 
 
 @dataclass(frozen=True)
@@ -62,15 +35,12 @@ class Heading:
 
 def heading(result: Any) -> Heading:
     """What stands over a result; `TypeError` for what is no result."""
-    return Heading(QUESTIONS[study_of(result)], asked(result.request), model_line(result), made(result), stem(result))
+    return Heading(entry_of(result).question, asked(result.request), model_line(result), made(result), stem(result))
 
 
 def study_of(result: Any) -> str:
-    """Name of the study a result is of."""
-    for name, study in STUDIES.items():
-        if study.result is type(result):
-            return name
-    raise TypeError(f"{type(result).__name__} is no result of a study.")
+    """Name of the study a result is of; `TypeError` for what is no result."""
+    return entry_of(result).name
 
 
 def edits_of(result: Any) -> list[str]:
@@ -90,12 +60,9 @@ def shown_id(result: Any) -> str:
 
 
 def _so_far(result: Any) -> str:
-    if isinstance(result, AverageResult) and len(result.ids) < result.request.facts:
-        return f"-{len(result.ids)}-facts"
-    if isinstance(result, DriftResult) and (
-        left := sum(int(np.isnan(grid[0]).sum()) for grid in result.grids.values())
-    ):
-        return f"-{left}-cells-left"
+    entry = entry_of(result)
+    if entry.so_far and (said := entry.read("so_far")(result)):
+        return said
     if not getattr(result, "complete", True):
         return "-{}-of-{}".format(*result.cells)
     return ""

@@ -10,7 +10,7 @@ from typing import Any
 from analysis import ModelSpec
 from analysis.study import Request
 from app.exports.heading import edits_of, heading, study_of
-from app.registry.studies import STUDIES
+from app.registry.studies import ENTRIES, STUDIES
 
 CHECKED = """same = result.model["weights_hash"] == WEIGHTS
 print("The same weights and edits." if same else "Other weights or edits than those of the result taken away.")
@@ -29,7 +29,8 @@ def notebook(study_name: str, request: Request, spec: ModelSpec | None = None, e
     call = f"{kind}(\n{fields})" if fields else f"{kind}()"
     floor = study.run.__module__
     over = bool(edits) and not study.on_edits  # the study does not apply edits itself
-    needed: dict[str, list[str]] = {floor: [kind, run]}
+    needed: dict[str, list[str]] = {floor: [run]}
+    needed.setdefault(ENTRIES[study_name].request.partition(":")[0], []).append(kind)
     needed.setdefault("analysis", []).append("load")
     if over:
         needed.setdefault("editors", []).append("written_over")

@@ -1,89 +1,84 @@
-"""The studies this workbench offers. A new method is one line here.
+"""The studies there are: ours, a line each in the order of the pages' top bar, then those of other packages.
 
-Jobs, cache, links, exports, history and the command line all work from this table. It names the
-functions and fetches them when they are called, so a page can show a stored result before torch has been read.
+Jobs, cache, links, exports, history and the terminal all ask here.
 """
 
-from collections.abc import Callable
-from typing import Any
+import logging
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
-import analysis
-import editors
-from analysis import (
-    AverageRequest,
-    AverageResult,
-    ConflictRequest,
-    ConflictResult,
-    HeadsRequest,
-    HeadsResult,
-    HopsRequest,
-    HopsResult,
-    KnockoutRequest,
-    KnockoutResult,
-    KnownRequest,
-    KnownResult,
-    LensRequest,
-    LensResult,
-    NeuronsRequest,
-    NeuronsResult,
-    TraceRequest,
-    TraceResult,
-    TransferRequest,
-    TransferResult,
+from app.registry.commands import FIRST, LAST
+from app.registry.entry import Command, Entry, resolved
+from app.registry.outside import outside
+
+if TYPE_CHECKING:
+    from analysis.study import Study
+
+log = logging.getLogger(__name__)
+OURS = (
+    "app.studies.trace.entry:TRACE",
+    "app.studies.trace.entry:AVERAGE",
+    "app.studies.lens.entry:LENS",
+    "app.studies.drift.entry:DRIFT",
+    "app.studies.drift.entry:PATCH",
+    "app.studies.drift.entry:DRIFTS",
+    "app.studies.conflict.entry:HEADS",
+    "app.studies.conflict.entry:CONFLICT",
+    "app.studies.conflict.entry:KNOCKOUT",
+    "app.studies.conflict.entry:TRANSFER",
+    "app.studies.neurons.entry:NEURONS",
+    "app.studies.hops.entry:HOPS",
+    "app.studies.reach.entry:REACH",
+    "app.studies.edit.entry:EDIT",
+    "app.studies.layers.entry:LAYERS",
+    "app.studies.evaluate.entry:EVALUATE",
+    "app.studies.lifelong.entry:LIFELONG",
+    "app.studies.quiz.entry:QUIZ",
+    "app.studies.evaluate.entry:ABILITIES",
+    "app.studies.generate.entry:GENERATE",
+    "app.studies.facts.entry:FACTS",
 )
-from analysis.study import Study
-from editors.ability_tests.result import AbilitiesRequest, AbilitiesResult
-from editors.attention_drift.result import (
-    DriftRequest,
-    DriftResult,
-    DriftsRequest,
-    DriftsResult,
-    PatchRequest,
-    PatchResult,
-)
-from editors.chain_reach.result import ReachRequest, ReachResult
-from editors.edit.edit import Edit
-from editors.edit.request import EditRequest
-from editors.evaluation.result import EvaluateRequest, EvaluateResult
-from editors.generation.result import Generated, GenerateRequest
-from editors.layer_sweep.result import LayersRequest, LayersResult
-from editors.lifelong_editing.result import LifelongRequest, LifelongResult
-from editors.quizzes.result import QuizRequest, QuizResult
+
+ENTRIES: dict[str, Entry] = {}
 
 
-def _later(floor: Any, name: str) -> Callable[..., Any]:
-    """A function of `analysis` or `editors`, fetched when it is called."""
+def read_entries() -> None:
+    """Read our studies, and after them those of other packages; what is at fault with one of these is said."""
+    ENTRIES.clear()
+    ENTRIES.update({entry.name: entry for entry in map(resolved, OURS)})
+    found, faults = outside({command.name for command in commands()})
+    ENTRIES.update({entry.name: entry for entry in found})
+    for fault in faults:
+        log.warning(fault)
 
-    def run(*args: Any, **options: Any) -> Any:
-        return getattr(floor, name)(*args, **options)
 
-    run.__name__, run.__module__ = name, floor.__name__
-    return run
+def commands() -> list[Command]:
+    """All commands of the terminal: the studies' own between those that are about no one study."""
+    return [*FIRST, *(command for entry in ENTRIES.values() for command in entry.commands()), *LAST]
 
 
-STUDIES: dict[str, Study] = {
-    study.name: study
-    for study in (
-        Study("trace", TraceRequest, TraceResult, _later(analysis, "trace"), resumable=True),
-        Study("average", AverageRequest, AverageResult, _later(analysis, "average"), parts="trace"),
-        Study("lens", LensRequest, LensResult, _later(analysis, "logit_lens")),
-        Study("edit", EditRequest, Edit, _later(editors, "write"), on_edits=True),
-        Study("drift", DriftRequest, DriftResult, _later(editors, "drift"), resumable=True, on_edits=True),
-        Study("patch", PatchRequest, PatchResult, _later(editors, "patch"), on_edits=True, passing=True),
-        Study("drifts", DriftsRequest, DriftsResult, _later(editors, "drifts"), on_edits=True),
-        Study("neurons", NeuronsRequest, NeuronsResult, _later(analysis, "neurons")),
-        Study("hops", HopsRequest, HopsResult, _later(analysis, "hops"), resumable=True),
-        Study("evaluate", EvaluateRequest, EvaluateResult, _later(editors, "evaluate"), parts="evaluate"),
-        Study("quiz", QuizRequest, QuizResult, _later(editors, "quiz"), resumable=True),
-        Study("lifelong", LifelongRequest, LifelongResult, _later(editors, "lifelong"), resumable=True),
-        Study("abilities", AbilitiesRequest, AbilitiesResult, _later(editors, "abilities")),
-        Study("reach", ReachRequest, ReachResult, _later(editors, "reach"), on_edits=True, parts="reach"),
-        Study("layers", LayersRequest, LayersResult, _later(editors, "sweep_layers")),
-        Study("generate", GenerateRequest, Generated, _later(editors, "generate"), on_edits=True),
-        Study("heads", HeadsRequest, HeadsResult, _later(analysis, "heads_on_prompt")),
-        Study("conflict", ConflictRequest, ConflictResult, _later(analysis, "conflict"), resumable=True),
-        Study("knockout", KnockoutRequest, KnockoutResult, _later(analysis, "knock_out")),
-        Study("transfer", TransferRequest, TransferResult, _later(analysis, "transfer")),
-        Study("facts", KnownRequest, KnownResult, _later(analysis, "known_facts")),
-    )
-}
+class _Studies(Mapping[str, "Study"]):
+    """The studies by name; request and result types are read when one is asked for."""
+
+    def __getitem__(self, name: str) -> "Study":
+        return ENTRIES[name].study
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(ENTRIES)
+
+    def __len__(self) -> int:
+        return len(ENTRIES)
+
+
+STUDIES: Mapping[str, "Study"] = _Studies()
+
+
+def entry_of(result: Any) -> Entry:
+    """The entry of the study a result is of; `TypeError` for what is no result."""
+    for entry in ENTRIES.values():
+        if entry.is_of(result):
+            return entry
+    raise TypeError(f"{type(result).__name__} is no result of a study.")
+
+
+read_entries()

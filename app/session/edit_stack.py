@@ -26,6 +26,18 @@ from editors.edit.stack import EditStack, Layer
 
 PLACE, VISITORS = "stack.json", "visitors"
 
+METHOD_WORDS: dict[str, str] = {
+    "rome": "ROME",
+    "memit": "MEMIT",
+    "emmet": "EMMET",
+    "alphaedit": "AlphaEdit",
+    "pmet": "PMET",
+    "ace": "ACE",
+    "ifmet": "IFMET",
+    "ft": "FT-L",
+}
+"""Methods as people call them; an edit of another was pruned."""
+
 
 def stack() -> EditStack:
     """This visitor's edits of the model they work with."""

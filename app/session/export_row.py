@@ -10,7 +10,6 @@ from typing import Any
 import streamlit as st
 
 from app.charts.html import result_html
-from app.charts.panels import pictured
 from app.components import copy_button, picture_buttons
 from app.exports.edit_notebook import edit_notebook
 from app.exports.heading import shown_id, study_of
@@ -18,10 +17,9 @@ from app.exports.json_csv import csv_file, to_json
 from app.exports.notebook import result_code, result_notebook
 from app.exports.sheet import sheet
 from app.exports.tables import table
+from app.registry.studies import entry_of
 from app.session.address import address
-from app.studies.evaluate.report_markdown import markdown_report
 from editors.edit.edit import Edit
-from editors.evaluation.result import EvaluateResult
 
 FILES: dict[str, tuple[str, str, Callable[[Any], str | bytes]]] = {
     "CSV": ("csv", "text/csv", csv_file),
@@ -35,15 +33,15 @@ def take_away(result: Any, *, key: str = "", **shown: str) -> None:
 
     `key` keeps rows apart where a page has two of one study.
     """
-    study, shown_as = study_of(result), shown_id(result)
-    name, key = f"palimpsest-{study}-{shown_as}", f"{key or study}-export"
+    entry, shown_as = entry_of(result), shown_id(result)
+    name, key = f"palimpsest-{entry.name}-{shown_as}", f"{key or entry.name}-export"
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small", key=key):
         st.markdown(f":gray[:small[`{shown_as}`]]", width="content")
         for label, (ending, kind, text) in FILES.items():
             _file(label, partial(text, result), f"{name}.{ending}", kind, key)
-        if isinstance(result, EvaluateResult):
-            _file("Report", partial(markdown_report, result), f"{name}.md", "text/markdown", key)
-        if pictured(type(result)):
+        if entry.report:
+            _file("Report", partial(entry.read("report"), result), f"{name}.md", "text/markdown", key)
+        if entry.panels:
             picture_buttons(lambda light: sheet(result, light, **shown), key=f"{key}-pictures")
         copy_button("Copy link", address(result), key=f"{key}-link", link=True)
         _file("Notebook", partial(_notebook, result), f"{name}.ipynb", "application/x-ipynb+json", key)

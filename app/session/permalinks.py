@@ -35,6 +35,11 @@ def link(page: str, request: Request) -> str:
     return f"/{page}?{urlencode(to_query(request))}"
 
 
+def own_request(result: Any) -> Request:
+    """What a page's form is filled with where it asks for the request itself."""
+    return result.request
+
+
 def from_query(kind: type[Request], query: dict[str, str]) -> Request:
     """The request of a link; parameters that are not fields of it are left to others.
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import streamlit as st
 
-from analysis import TraceResult
 from app.charts.marked import escape
 from app.charts.palette import live
 from app.charts.panels import Panel, caption, panels
@@ -17,10 +16,9 @@ from app.components import theme_seen
 from app.exports.heading import heading
 from app.exports.tables import table
 from app.jobs.services import rail_owner, services
-from app.registry.studies import STUDIES
+from app.registry.studies import STUDIES, entry_of
 from app.session.fields import session_id
 from app.shell.gallery import examples
-from app.studies.trace import view as trace_view
 
 STILL = {"displayModeBar": False}
 ROWS = 200
@@ -68,8 +66,9 @@ def show(left: Any, right: Any) -> None:
         with column:
             st.markdown(f"### {escape(over.question)}")
             st.markdown(f"{escape(over.asked)}  \n:gray[:small[{escape(over.model)}]]")
-    if isinstance(left, TraceResult) and isinstance(right, TraceResult):
-        trace_view.compare([left, right], "probability")
+    entry = entry_of(left)
+    if entry.compare and entry.is_of(right):
+        entry.read("compare")([left, right])
     else:
         _panels(left, right)
     _tables(left, right)

@@ -13,20 +13,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import analysis
-from analysis import AverageRequest, HopsRequest, KnownRequest, LensRequest, NeuronsRequest, TraceRequest, read_facts
+from analysis import KnownRequest, KnownResult
 from analysis.study import Request
 from app.jobs.compute import stored
 from app.jobs.run_entry import run_of
 from app.jobs.store import SHIPPED, ResultStore, shipped_index
-from app.registry.studies import STUDIES
-from app.studies.conflict.form import EXAMPLE as LONDON
-from app.studies.drift.figure import drift_thumbnail
-from app.studies.edit.form import EditForm
-from app.studies.evaluate.words import METHODS
-from editors.attention_drift.result import DriftRequest
-from editors.cases.case import Case, own_cases
-from editors.evaluation.result import EvaluateRequest
-from editors.lifelong_editing.result import LifelongRequest
+from app.registry.studies import ENTRIES, STUDIES
 
 if TYPE_CHECKING:
     from analysis import LanguageModel
@@ -46,121 +38,18 @@ class Example:
     """Studies its page shows with it, and what they are asked."""
 
 
-KINDS = ("state", "mlp", "attn")
-EIFFEL = TraceRequest(prompt="The Eiffel Tower is located in the city of", subject="The Eiffel Tower", kinds=KINDS)
-COLOSSEUM = NeuronsRequest(
-    prompt="The capital of the country where the Colosseum is located is the city of", mode="screened"
-)
-LOUVRE = DriftRequest(
-    prompt="The Eiffel Tower is located in the city of Rome. The Louvre is a famous landmark in the city of",
-    subject="The Eiffel Tower",
-    grids=(),
-)
-PROMPTS = (
-    Example("eiffel", "Trace", "The Eiffel Tower", "is located in the city of Paris", "trace", EIFFEL),
-    Example(
-        "great-wall",
-        "Trace",
-        "The Great Wall",
-        "is located in the country of China",
-        "trace",
-        TraceRequest(prompt="The Great Wall is located in the country of", subject="The Great Wall", kinds=KINDS),
-    ),
-    Example(
-        "einstein",
-        "Trace",
-        "Albert Einstein",
-        "worked in the field of physics",
-        "trace",
-        TraceRequest(prompt="Albert Einstein worked in the field of", subject="Albert Einstein", kinds=KINDS),
-    ),
-    Example(
-        "swapped",
-        "Trace",
-        "France, not Germany",
-        "Another subject in its place instead of noise",
-        "trace",
-        TraceRequest(
-            prompt="The government of France has its capital in",
-            subject="France",
-            corruption="replace",
-            replacement="Germany",
-            kinds=KINDS,
-        ),
-    ),
-    Example(
-        "average",
-        "Many facts",
-        "Fifty facts at once",
-        "Early site and late site, with their intervals",
-        "average",
-        AverageRequest(samples=3),
-    ),
-    Example(
-        "lens",
-        "Lens",
-        "When does it know?",
-        "What every state of the prompt would say",
-        "lens",
-        LensRequest(prompt=EIFFEL.prompt),
-    ),
-    Example(
-        "conflict",
-        "Conflict",
-        "Paris or London?",
-        "Heads that speak for memory, heads that read the page",
-        "heads",
-        LONDON,
-    ),
-    Example(
-        "neurons",
-        "Neurons",
-        "The country of the Colosseum",
-        "From the question to its capital, neuron by neuron",
-        "neurons",
-        COLOSSEUM,
-        (("hops", HopsRequest(chains=("landmark_country/colosseum/capital",), knock_out=True, back_patch=True)),),
-    ),
-)
-
-
-EVALUATED, IN_A_ROW = 100, 200
-"""Facts of the evaluation and of the stream."""
-
-
 @cache
 def examples() -> tuple[Example, ...]:
     """All plates; those about many cases are there once it is stored which facts the model knows."""
+    return tuple(one for entry in ENTRIES.values() if entry.examples for one in entry.read("examples")())
+
+
+@cache
+def known_facts_here() -> KnownResult | None:
+    """Which facts the embedded model knows, once that is stored beside the app."""
     model = shipped_index()["model"]
     key = KnownRequest().key(model["weights_hash"]) if model else ""
-    asked = ResultStore(SHIPPED, SHIPPED).load(STUDIES["facts"], key)
-    if asked is None:
-        return PROMPTS
-    facts, sure, said = read_facts(), set(asked.known(0.3)), set(asked.known())
-    evaluated = own_cases(fact for fact in facts if fact.id in sure)[:EVALUATED]
-    stream = [case for case in own_cases(facts) if case.id in said][:IN_A_ROW]
-    return (*PROMPTS, *_of_many(tuple(evaluated), tuple(stream)))
-
-
-def _of_many(evaluated: tuple[Case, ...], stream: tuple[Case, ...]) -> tuple[Example, ...]:
-    return (
-        Example(
-            "evaluate",
-            "Evaluate",
-            "Eight methods side by side",
-            f"Each writes the same {len(evaluated)} facts, one at a time",
-            "evaluate",
-            EvaluateRequest(cases=evaluated, methods=METHODS),
-        ),
-        Example(
-            "lifelong",
-            "Evaluate",
-            f"{len(stream)} edits in a row",
-            "What is left of the first, and of the model",
-            "lifelong",
-            LifelongRequest(cases=stream, method="memit"),
-        ),
-    )
+    return ResultStore(SHIPPED, SHIPPED).load(STUDIES["facts"], key)
 
 
 def example(name: str) -> Example:
@@ -173,6 +62,7 @@ def build(names: list[str]) -> None:
     lm = analysis.load()
     kept = {_ship(lm, "facts", KnownRequest(), fresh="facts" in names)}
     _write(lm, shipped_index()["gallery"])
+    known_facts_here.cache_clear()
     examples.cache_clear()
     plates: list[dict[str, Any]] = []
     for example in examples():
@@ -183,7 +73,8 @@ def build(names: list[str]) -> None:
                 study = STUDIES[name]
                 result = ResultStore(SHIPPED, SHIPPED).load(study, key)
                 plates.append({"id": example.id, "key": key, "thumb": run_of(study, key, result).thumbnail})
-    plates.append({"id": "drift", "key": None, "thumb": _drift_of_the_first_edit(lm)})
+    made_on_pages = [entry for entry in ENTRIES.values() if entry.plate]
+    plates += [{"id": entry.name, "key": None, "thumb": entry.read("plate")(lm)} for entry in made_on_pages]
     for folder in SHIPPED.iterdir():
         if folder.is_dir() and folder.name not in kept:
             shutil.rmtree(folder)
@@ -204,11 +95,7 @@ def _write(lm: "LanguageModel", plates: list[dict[str, Any]]) -> None:
     (SHIPPED / "index.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
 
 
-def _drift_of_the_first_edit(lm: "LanguageModel") -> list[list[float]]:
-    """What the fact on the edit page does to attention: it is made on the page, so only its picture is kept."""
-    edit = STUDIES["edit"].run(lm, EditForm().asked())
-    return drift_thumbnail(STUDIES["drift"].run(lm, LOUVRE, stack=[edit]).drift)
-
-
 if __name__ == "__main__":
-    build(sys.argv[1:])
+    from app.shell import gallery  # the module that studies import, not this second one
+
+    gallery.build(sys.argv[1:])

@@ -14,7 +14,6 @@ from app.session import address, edit_stack
 from app.session.fields import session_id, spec
 from app.session.run_flow import escape
 from app.shell.going_on import going_on
-from app.studies.edit.form import METHOD_WORDS
 from editors.edit.stack import Layer
 
 PAGES = {study: f"../pages/{page}.py" for study, page in address.PAGES.items()}
@@ -77,7 +76,7 @@ def _written_row(layer: Layer, place: int, count: int) -> None:
     st.session_state[key] = layer.on
     on, text, off = st.columns([1.1, 4.4, 0.8], gap="xsmall")
     on.toggle(f"{edit.title}: on", key=key, label_visibility="collapsed", on_change=_switched, args=(edit.id,))
-    method = METHOD_WORDS.get(edit.request.method, "pruned")
+    method = edit_stack.METHOD_WORDS.get(edit.request.method, "pruned")
     if layer.on:
         text.markdown(f"**{what}** :blue[{was}] → :orange[{now}]{more}  \n:gray[:small[{method} · {where}]]")
     else:

@@ -14,11 +14,11 @@ from analysis.cache_home import cache_home
 from analysis.errors import BadRequest
 from app.exports.json_csv import csv_of, plain
 from app.jobs.store import ResultStore
-from app.registry.studies import STUDIES
+from app.registry.studies import ENTRIES, STUDIES
 from app.studies.evaluate.report_html import html_report
 from app.studies.evaluate.report_markdown import markdown_report
 from app.sweeps.file import SweepFile, evaluations, file_of, read_sweep, results, whole_table
-from app.sweeps.plan import FROM_CASE, planned
+from app.sweeps.plan import planned
 from app.sweeps.ray_engine import RayEngine
 from app.sweeps.sweep import InProcess, sweep
 from app.terminal.case_flags import add_cases, cases_said, some_of
@@ -39,10 +39,10 @@ def configure(parser: ArgumentParser, name: str) -> None:
         parser.set_defaults(run=report)
         return
     studies = parser.add_subparsers(dest="study", metavar="STUDY", required=True)
-    for study in FROM_CASE:
-        one = studies.add_parser(study, help=f"`palimpsest {study}` of every case")
+    for entry in (entry for entry in ENTRIES.values() if entry.from_case):
+        one = studies.add_parser(entry.name, help=f"`palimpsest {entry.name}` of every case")
         add_cases(one)
-        add_fields(one, STUDIES[study].request, leave_out=FROM_CASE[study])
+        add_fields(one, entry.study.request, leave_out=entry.from_case)
         one.add_argument(
             "--vary", action="append", default=[], metavar="FIELD=A,B", help="a field to try several values of"
         )

@@ -3,38 +3,16 @@
 Requests are plain data with a content hash, so a sweep needs no bookkeeping of its own: what is stored is done.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, get_args, get_origin
 
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.study import Request, Study
+from app.registry.studies import ENTRIES
 from app.session.permalinks import nested_of, validated
-from editors.cases.case import Case, behind
-from editors.evaluation.parts import parts_of
-from editors.evaluation.result import EvaluateRequest
-
-Taken = Callable[[Case], Any]
-PROMPT: dict[str, Taken] = {"prompt": lambda case: case.rewrite.text}
-FACTS: dict[str, Taken] = {"facts": lambda case: case.rewrites}
-FROM_CASE: dict[str, dict[str, Taken]] = {
-    "trace": PROMPT | {"subject": lambda case: case.rewrite.subject},
-    "lens": PROMPT,
-    "neurons": PROMPT,
-    "generate": {"prompt": lambda case: (case.rewrite.text,)},
-    "heads": {
-        "prompt": lambda case: behind(case.rewrite, case.rewrite.text),
-        "subject": lambda case: case.rewrite.subject,
-        "context": lambda case: case.rewrite.target,
-        "memory": lambda case: case.olds[0] or None,
-    },
-    "edit": FACTS,
-    "layers": FACTS,
-    "quiz": {"cases": lambda case: (case,)},
-    "evaluate": {"cases": lambda case: (case,), "mode": lambda case: "single"},
-}
-"""Studies that can be asked of a case, and the fields they take from it."""
+from editors.cases.case import Case
 
 
 @dataclass(frozen=True)
@@ -56,19 +34,20 @@ def planned(
     """
     settings = list(product(*(_choices(study, word) for word in vary)))
     units: list[Unit] = []
+    entry = ENTRIES[study.name]
+    takers, split = entry.takers(), entry.read("split") if entry.split else lambda request: [request]
     faults: list[str] = []
     each = [one for number, case in enumerate(cases) for one in _asked(study, case.id or str(number), case)]
     for name, case in each:
         for setting in settings:
             varied = {field: value for field, value, _ in setting}
             try:
-                taken = {field: take(case) for field, take in FROM_CASE[study.name].items()}
+                taken = {field: take(case) for field, take in takers.items()}
                 request = validated(study.request, {**taken, **fields, **varied})
             except WorkbenchError as error:
                 faults.append(f"{name}: {error}")
                 continue
-            parts = parts_of(request) if isinstance(request, EvaluateRequest) else [request]
-            units += [Unit(name, ", ".join(said for *_, said in setting), part) for part in parts]
+            units += [Unit(name, ", ".join(said for *_, said in setting), part) for part in split(request)]
     if not units:
         raise BadRequest("\n".join(faults[:5]) or "There are no cases.")
     return units, faults
@@ -76,7 +55,7 @@ def planned(
 
 def _asked(study: Study, name: str, case: Case) -> list[tuple[str, Case]]:
     """A case as a study asks of it, with its name; a study of one prompt asks of each of the case's facts."""
-    if "prompt" not in FROM_CASE[study.name]:
+    if "prompt" not in ENTRIES[study.name].from_case:
         return [(name, case)]
     return [
         (name if place == 1 else f"{name}, fact {place}", replace(case, rewrites=(rewrite,), olds=(old,)))
@@ -90,7 +69,7 @@ def _choices(study: Study, word: str) -> list[tuple[str, Any, str]]:
     field = name.strip().replace("-", "_")
     given = [value.strip() for value in values.split(",") if value.strip()]
     nested = {name for name, info in study.request.model_fields.items() if nested_of(info.annotation) is not None}
-    free = sorted(set(study.request.model_fields) - set(FROM_CASE[study.name]) - nested)
+    free = sorted(set(study.request.model_fields) - set(ENTRIES[study.name].from_case) - nested)
     if not mark or not given or field not in free:
         raise BadRequest(f"--vary is “{word}”; it is written field=value,value, and may name {', '.join(free)}.")
     annotation = study.request.model_fields[field].annotation

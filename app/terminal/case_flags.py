@@ -9,7 +9,7 @@ from analysis.errors import BadRequest, WorkbenchError
 from analysis.facts.facts import choose, read_facts
 from analysis.text.tokens import answer_token
 from app.cli.data import add_reading, read
-from app.studies.evaluate.case_words import kept_words, read_words
+from app.terminal.case_words import kept_words, read_words
 from editors.cases.case import Case, own_cases
 from editors.cases.files import CaseFile, usable
 

@@ -11,6 +11,8 @@ import numpy as np
 from app.charts.words import duration
 
 SHADES = " ▁▂▃▄▅▆▇█"
+STRONGEST = 5
+"""Places, heads or neurons of one kind that a summary names."""
 
 
 class Parser(ArgumentParser):

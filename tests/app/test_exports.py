@@ -31,12 +31,12 @@ from analysis import (
 from analysis.tracing.average_result import ROWS, AverageResult
 from app.charts.html import figure_html
 from app.charts.palette import written
-from app.exports.json_csv import _fields, plain, to_csv, to_json
+from app.exports.json_csv import plain, to_csv, to_json
 from app.exports.notebook import cells_file, notebook
 from app.exports.tables import table
 from app.registry.studies import STUDIES
 from app.studies.trace.figure import shared_top, trace_map
-from editors import Edit, EditRequest, GenerateRequest, LayersRequest, Rewrite, generate, write
+from editors import EditRequest, GenerateRequest, LayersRequest, Rewrite, generate, write
 from tests.kit import conflicts
 
 PROMPT, SUBJECT = "stands the old tower of Aldra in a city", "old tower"
@@ -92,12 +92,6 @@ def reject(constant: str) -> None:
 
 def strict(text: str) -> Any:
     return json.loads(text, parse_constant=reject)
-
-
-@pytest.mark.parametrize("study", STUDIES.values(), ids=list(STUDIES))
-def test_every_study_has_a_table_and_an_export(study):
-    assert table.dispatch(study.result) is not table.dispatch(object)
-    assert study.result is Edit or _fields.dispatch(study.result) is not _fields.dispatch(object)
 
 
 @pytest.mark.parametrize("name", NAMES)

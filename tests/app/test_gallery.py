@@ -4,7 +4,9 @@ import pytest
 
 from app.jobs.store import SHIPPED, ResultStore, shipped_index
 from app.registry.studies import STUDIES
-from app.shell.gallery import EVALUATED, IN_A_ROW, Example, examples
+from app.shell.gallery import Example, examples
+from app.studies.evaluate.gallery import EVALUATED
+from app.studies.lifelong.gallery import IN_A_ROW
 
 INDEX = shipped_index()
 

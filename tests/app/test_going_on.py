@@ -12,7 +12,7 @@ from analysis import ModelSpec
 from analysis.facts.chains import read_chains
 from analysis.study import Study
 from app.jobs.worker import Job
-from app.registry.studies import STUDIES
+from app.registry.studies import ENTRIES, STUDIES
 from app.session.fields import loose
 from editors.attention_drift.result import DriftRequest
 from editors.cases.chain_files import case_of_chain
@@ -118,7 +118,7 @@ class Held:
                 report(0, 9, "cells")
             return study.run(lm, request, report, **options)
 
-        monkeypatch.setitem(STUDIES, "trace", replace(study, run=held))
+        monkeypatch.setitem(vars(ENTRIES["trace"]), "study", replace(study, run=held))
 
 
 def test_a_link_joins_the_run_that_goes_on(ready, monkeypatch):
@@ -161,7 +161,7 @@ def test_a_run_that_is_cancelled_says_so_until_it_has_ended(ready, monkeypatch):
         assert leave.wait(30)
         report(0, 9, "cells")
 
-    monkeypatch.setitem(STUDIES, "trace", replace(study, run=deaf))
+    monkeypatch.setitem(vars(ENTRIES["trace"]), "study", replace(study, run=deaf))
     at = press(fine(visit("trace", **LINK)), "trace-go")
     press(at, "trace-cancel")
     assert "It is being stopped." in {bar.proto.text for bar in at.get("progress")}

@@ -19,10 +19,10 @@ from analysis.model.language_model import LanguageModel
 from analysis.study import pack
 from app.cli import main
 from app.jobs.store import ResultStore
-from app.registry.studies import STUDIES
+from app.registry.studies import ENTRIES, STUDIES
 from app.sweeps import ray_engine
 from app.sweeps.file import evaluations, read_sweep, whole_table
-from app.sweeps.plan import FROM_CASE, planned
+from app.sweeps.plan import planned
 from app.sweeps.ray_engine import RayEngine, Worker
 from app.sweeps.sweep import InProcess, sweep
 from editors.cases.case import Case
@@ -80,13 +80,13 @@ def same(one: list[Any], other: list[Any], tolerance: float = 0.0) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", list(FROM_CASE))
+@pytest.mark.parametrize("name", [name for name, entry in ENTRIES.items() if entry.from_case])
 def test_every_study_takes_its_fields_from_a_case(name: str, tiny: LanguageModel) -> None:
     study = STUDIES[name]
     units, faults = planned(study, CASES[:1], {}, [])
     assert not faults
     assert units[0].case == "tower-of-Aldra"
-    assert set(FROM_CASE[name]) <= set(study.request.model_fields)
+    assert set(ENTRIES[name].from_case) <= set(study.request.model_fields)
 
 
 def test_a_case_of_several_facts_is_asked_fact_by_fact_where_a_study_asks_one_prompt() -> None:

@@ -151,7 +151,7 @@ def _unescaped(text: str) -> str:
 @pytest.mark.parametrize("study", PICTURED)
 def test_the_sheet_says_what_it_is_of(study: str) -> None:
     result = every_result.result(study)
-    assert pictured(type(result))
+    assert pictured(result)
     drawn = sheet(result)
     over = heading(result)
     assert (drawn["question"], drawn["asked"], drawn["made"]) == (over.question, over.asked, [over.model, over.made])

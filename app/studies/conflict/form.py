@@ -6,6 +6,7 @@ import streamlit as st
 
 from analysis import ConflictRequest, HeadsRequest, KnockoutRequest, read_facts
 from analysis.knowledge_conflict.prompts import Format
+from analysis.study import Request
 from app.registry.studies import STUDIES
 from app.session import chat_form, run_flow
 from app.session.boundary_field import boundary_field
@@ -33,6 +34,12 @@ FORM_WORDS: dict[Format, str] = {
 EXAMPLE = HeadsRequest(
     prompt="The capital of France is London. The capital of France is", subject="France", context="London"
 )
+
+
+def of_its_facts(request: KnockoutRequest) -> dict[str, Request]:
+    """Roads are cut over the facts that the form for many of them names."""
+    same = {name: getattr(request, name) for name in ("relations", "form", "wording")}
+    return {"conflict": ConflictRequest(**same)}
 
 
 def prepare() -> None:

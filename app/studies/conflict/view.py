@@ -10,17 +10,17 @@ from analysis import ConflictResult, HeadsResult, KnockoutResult
 from analysis.internals.head_names import parse_head
 from analysis.knowledge_conflict.result import SIDES
 from analysis.text.finding import occurrences
-from app.charts import captions
 from app.charts.bars import word_bars
 from app.charts.palette import live
-from app.charts.panels import ROADS
 from app.charts.words import percent, word
 from app.components import theme_seen, verse
 from app.session import edit_stack
 from app.session.export_row import take_away
 from app.session.run_flow import escape
+from app.studies.conflict import captions
 from app.studies.conflict import figure as conflict_charts
 from app.studies.conflict.figure import conflict_map, knockout_curves, map_alt, writes_bars
+from app.studies.conflict.panels import ROADS
 from editors.cases.case import counted
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest, Rewrite

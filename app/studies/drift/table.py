@@ -125,3 +125,9 @@ def drifts_fields(result: DriftsResult) -> dict[str, Any]:
         },
         "skipped": result.skipped,
     }
+
+
+def so_far(result: DriftResult) -> str:
+    """What a file's name says of maps that are not whole."""
+    left = sum(int(np.isnan(grid[0]).sum()) for grid in result.grids.values())
+    return f"-{left}-cells-left" if left else ""

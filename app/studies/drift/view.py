@@ -3,13 +3,13 @@
 import numpy as np
 import streamlit as st
 
-from app.charts import captions
 from app.charts.bars import word_bars
 from app.charts.palette import live
 from app.charts.words import percent, signed, word
 from app.components import answer, theme_seen, verse
 from app.session.export_row import take_away
 from app.session.run_flow import escape
+from app.studies.drift import captions
 from app.studies.drift import figure as maps
 from editors.attention_drift.result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
 from editors.cases.case import counted

@@ -13,12 +13,12 @@ from analysis.study import Request
 from analysis.text.framing import Prompted
 from app.session.permalinks import validated
 from app.studies.evaluate.admit_command import add_audit
+from app.terminal.recipe_stack import stacked
 from app.terminal.request_flags import add_fields, add_model_flags, fields_of, follow, loaded
 from app.terminal.text import Bar, columns
 from editors.edit.edit import Edit
 from editors.edit.probes import score
 from editors.edit.request import EditRequest, Rewrite
-from editors.edit.stack import EditStack
 from editors.recipes.audit_trail import faults as trail_faults
 from editors.recipes.audit_trail import head
 from editors.recipes.recipe import faults, read_files, read_recipe, short_id, write_recipe
@@ -103,14 +103,6 @@ def _add_text(parser: ArgumentParser, kind: type[Request]) -> None:
     parser.add_argument(
         "--source", dest="text", default=OWN, metavar="SOURCE", help=f"{field.description} (default: {OWN})"
     )
-
-
-def stacked(places: list[Path]) -> tuple[Edit, ...]:
-    """The edits of some recipes, lowest first; `BadRequest` where one needs another that is not below it."""
-    stack = EditStack()
-    for place in places:
-        stack = stack.add(read_recipe(place))
-    return stack.on
 
 
 def facts_of(args: Namespace) -> tuple[Rewrite, ...]:

@@ -20,24 +20,17 @@ from app.jobs.services import services
 from app.registry.studies import STUDIES
 from app.session import chat_form, run_flow
 from app.session.boundary_field import boundary_field
+from app.session.edit_stack import METHOD_WORDS
 from app.session.fields import field, loose, seed, slot, spec, take_fill
 from app.session.permalinks import validated
 from app.session.prompt_field import prompt_field
 from app.studies.edit import recipe_upload
 from app.studies.edit.forgetting import LIMIT, SILENT
+from editors.edit.edit import Edit
 from editors.edit.request import EditRequest, KeyMode, MethodName, Rewrite
+from editors.layer_sweep.result import LayersResult
 
 PAGE = "edit"
-METHOD_WORDS: dict[str, str] = {
-    "rome": "ROME",
-    "memit": "MEMIT",
-    "emmet": "EMMET",
-    "alphaedit": "AlphaEdit",
-    "pmet": "PMET",
-    "ace": "ACE",
-    "ifmet": "IFMET",
-    "ft": "FT-L",
-}
 KEY_WORDS = {"r_rome": "r-ROME", "p_rome": "p-ROME", "rome": "ROME as published"}
 SETTINGS = (
     "layers",
@@ -138,6 +131,17 @@ def form_of(request: EditRequest) -> EditForm:
     first, *more = (line_of(fact) for fact in request.facts)
     values = {name: getattr(request, name) for name in ("method", *SETTINGS)} | request.framing()
     return EditForm(**first.model_dump(), more=tuple(more), **values)
+
+
+def form_of_edit(result: Edit) -> EditForm | None:
+    """What the page's form is filled with; silenced heads were chosen on another page."""
+    return form_of(result.request) if result.request.method != "prune" else None
+
+
+def form_of_layers(result: LayersResult) -> EditForm:
+    """The same for edits at one layer after another: the first of their facts."""
+    first, method = result.request.facts[0], result.request.method
+    return form_of(EditRequest(facts=(first,), method=method, seed=result.request.seed))
 
 
 def prepare() -> None:

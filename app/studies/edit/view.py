@@ -7,7 +7,6 @@ import numpy as np
 import streamlit as st
 
 from analysis.text.boundary import goes_on
-from app.charts import captions
 from app.charts.bars import word_bars
 from app.charts.palette import live
 from app.charts.words import percent
@@ -15,7 +14,7 @@ from app.components import answer, theme_seen, verse
 from app.session import thoughts
 from app.session.export_row import take_away
 from app.session.run_flow import escape
-from app.studies.edit import forgetting
+from app.studies.edit import captions, forgetting
 from app.studies.edit.figure import scraped, search_curves, search_of
 from editors.edit.edit import Edit
 from editors.edit.probes import WANT_NEW, Probe, score

@@ -12,8 +12,8 @@ from app.registry.studies import STUDIES
 from app.session import chat_form
 from app.session.fields import lasting, spec
 from app.session.run_flow import escape
-from app.studies.evaluate.case_words import held_words, kept_words, read_words
 from app.studies.evaluate.figure import KIND_WORDS
+from app.terminal.case_words import held_words, kept_words, read_words
 from editors.cases.case import Case, counted, own_cases
 from editors.cases.files import COLUMNS, NEEDED, CaseFile, case_file, columns_of, usable
 from editors.cases.prompts import LeftOut

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from analysis.errors import BadRequest
-from app.studies.edit.command import stacked
 from app.terminal.files import add_outputs, check_outputs, write_outputs
+from app.terminal.recipe_stack import stacked
 from app.terminal.request_flags import add_model_flags, follow, loaded
 from app.terminal.text import Bar, columns
 from editors.cases.case import counted

@@ -16,7 +16,7 @@ from app.studies.evaluate.report_markdown import cell
 from app.studies.evaluate.words import KIND_WORDS, NAMES, PROTOCOL_WORDS
 from editors.cases.case import counted
 from editors.edit.probes import Kind
-from editors.evaluation.gates import Gate
+from editors.evaluation.gates import DEFAULT, Gate
 from editors.evaluation.result import IN_PERCENT, PROTOCOLS, EvaluateResult, Mean, Protocol
 from editors.evaluation.verdicts import verdicts
 
@@ -50,6 +50,11 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1.2rem } 
 dd { margin: 0; overflow-wrap: anywhere } code { font: .8125rem var(--code); overflow-wrap: anywhere }
 @media print { details { break-inside: avoid } }
 """
+
+
+def judged_report(result: EvaluateResult) -> str:
+    """The report with verdicts by the gate that is there by itself."""
+    return html_report(result, gate=DEFAULT)
 
 
 def html_report(result: EvaluateResult, gate: Gate | None = None) -> str:

@@ -1,15 +1,10 @@
-"""What became of edits, in a few lines of text: evaluations, quizzes, streams, abilities, chains."""
-
-import numpy as np
+"""Evaluations and abilities in a few lines of text."""
 
 from app.studies.evaluate.report_markdown import spread, with_interval
 from app.terminal.text import columns, model_line
 from editors.ability_tests.result import CHANCE, AbilitiesResult
 from editors.cases.case import counted
-from editors.chain_reach.result import ReachResult
 from editors.evaluation.result import CONSISTENCY, FLUENCY, PROTOCOLS, SHORT, EvaluateResult, mean_of
-from editors.lifelong_editing.result import ASKED, LifelongResult
-from editors.quizzes.result import DIMENSIONS, QuizResult
 
 
 def evaluate_summary(result: EvaluateResult) -> str:
@@ -60,66 +55,3 @@ def abilities_summary(result: AbilitiesResult) -> str:
     if result.left_out:
         parts.append(f"{counted(len(result.left_out), 'question')} this tokenizer cannot read left out.")
     return "\n\n".join(parts)
-
-
-def quiz_summary(result: QuizResult) -> str:
-    """For the terminal."""
-    asked = len(result.request.cases) - len(result.skipped)
-    title = f"{model_line(result.model)}, {counted(asked)}; answered freely, matched word for word"
-    dimensions = [
-        (version, *(spread(result.mean(at, name), "strict") for name in DIMENSIONS))
-        for at, version in enumerate(result.versions)
-    ]
-    forms = [
-        (form, *(spread(result.form_mean(at, form), "strict") for at in range(len(result.versions))))
-        for form in result.there()
-    ]
-    parts = [f"{title}\n{columns(dimensions, ('method', *(f'{name} %' for name in DIMENSIONS)))}"]
-    parts.append(f"Form by form, %\n{columns(forms, ('form', *result.versions))}")
-    if result.skipped:
-        parts.append(f"{counted(len(result.skipped))} not asked: " + "; ".join(result.skipped[:3]) + ".")
-    return "\n\n".join([*parts, *result.faults])
-
-
-def lifelong_summary(result: LifelongResult) -> str:
-    """For the terminal."""
-    drawdown, rows = result.drawdown(), []
-    for at, count in enumerate(result.milestones):
-        kept = [spread(result.kept(at, kind), "strict") for kind in ASKED]
-        lost = "–" if np.isnan(drawdown[at]) else f"{100 * drawdown[at]:.1f}"
-        told = (f"{result.perplexity[at]:.2f}", f"{result.kl[at]:.3f}", f"{100 * result.mute[at]:.0f}")
-        able = "–" if np.isnan(result.abilities[at]).all() else f"{100 * np.nanmean(result.abilities[at]):.1f}"
-        rows.append((count, *kept, able, lost, *told, f"{result.change[at]:.3f}"))
-    head = (
-        "edits",
-        *(f"{kind} %" for kind in ASKED),
-        "abilities %",
-        "drawdown %",
-        "perplexity",
-        "KL",
-        "mute %",
-        "‖ΔW‖/‖W‖",
-    )
-    title = f"{model_line(result.model)}, {counted(len(result.request.cases))} in a row with {result.request.method}"
-    parts = [f"{title}\nstrict: {PROTOCOLS['strict']}\n{columns(rows, head)}"]
-    if (first := result.at_once()) is not None:
-        parts.append(f"Right after its own edit a fact is said in {spread(first, 'strict')} % ({counted(first.n)}).")
-    ages = [(f"{young} to {old}", spread(mean, "strict"), mean.n) for young, old, mean in result.by_age()]
-    if ages:
-        parts.append(f"At the end, by age\n{columns(ages, ('edits since', 'still said %', 'cases'))}")
-    return "\n\n".join([*parts, *result.faults])
-
-
-def reach_summary(result: ReachResult) -> str:
-    """For the terminal."""
-    scores = result.scores()
-    means = {name: result.mean(values) for name, values in scores.items()}
-    rows = [
-        (version, *(with_interval(100 * mean[at][0], 100 * mean[at][1], 0) for mean in means.values()), mean[at][2])
-        for at, version in enumerate(result.versions)
-        for mean in [next(iter(means.values()))]
-    ]
-    said = columns(rows, ("method", *(f"{name} %" for name in scores), "cases"))
-    return "\n\n".join(
-        [f"{model_line(result.model)}, {counted(len(result.request.cases), 'chain')}\n{said}", *result.faults]
-    )

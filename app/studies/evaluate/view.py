@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from app.charts import captions
 from app.charts.palette import live
 from app.components import theme_seen
 from app.session.export_row import take_away
 from app.session.run_flow import escape
+from app.studies.evaluate import captions
 from app.studies.evaluate.figure import evaluate_alt, evaluate_dots
 from app.studies.evaluate.gate_words import gate_said, verdict_said
 from app.studies.evaluate.words import KIND_WORDS, NAMES, PROTOCOL_WORDS

@@ -2,19 +2,24 @@
 
 import streamlit as st
 
-from analysis import HopsResult
+from analysis import HopsResult, NeuronsRequest
 from analysis.multihop.result import ASKED
-from app.charts import captions
 from app.charts.palette import live
 from app.charts.words import percent
 from app.components import answer, theme_seen
 from app.session.export_row import take_away
 from app.session.run_flow import escape
+from app.studies.hops import captions
 from app.studies.hops.figure import cut_alt, cut_curves, recall_alt, recall_curves
 
 STILL = {"displayModeBar": False}
 TITLES = {"first": "First hop", "second": "Second hop", "whole": "Both at once"}
 RIGHT, WRONG = ":green[:material/check:]", ":red[:material/close:]"
+
+
+def asked_whole(result: HopsResult) -> NeuronsRequest | None:
+    """What the page's form is filled with; it asks one question."""
+    return NeuronsRequest(prompt=result.chains[0].whole()) if len(result.chains) == 1 else None
 
 
 def show(result: HopsResult, before: HopsResult | None = None) -> None:

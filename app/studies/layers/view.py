@@ -4,7 +4,6 @@ import streamlit as st
 
 from analysis import KnownRequest, WorkbenchError, read_facts
 from analysis.facts.facts import another_object
-from app.charts import captions
 from app.charts.palette import live
 from app.components import theme_seen
 from app.exports.tables import table
@@ -14,6 +13,7 @@ from app.session import run_flow
 from app.session.export_row import take_away
 from app.session.fields import spec
 from app.studies.edit import form as edit_form
+from app.studies.layers import captions
 from app.studies.layers.figure import layer_outcome
 from editors.cases.case import counted
 from editors.edit.request import Rewrite

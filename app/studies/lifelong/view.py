@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.charts import captions
 from app.charts.palette import live
 from app.charts.words import percent
 from app.components import theme_seen
 from app.session.export_row import take_away
 from app.session.run_flow import escape
 from app.studies.evaluate.words import NAMES
+from app.studies.lifelong import captions
 from app.studies.lifelong.figure import age_alt, age_bars, retention_alt, retention_curves
 from editors.cases.case import counted
 from editors.lifelong_editing.result import LifelongResult

@@ -4,12 +4,12 @@ import streamlit as st
 
 from analysis import NeuronsResult
 from analysis.neuron_attribution.result import Neuron
-from app.charts import captions
 from app.charts.palette import live
 from app.charts.words import THIN, percent, word
 from app.components import theme_seen
 from app.session.export_row import take_away
 from app.session.run_flow import escape
+from app.studies.neurons import captions
 from app.studies.neurons.figure import ablation_alt, ablation_curves, gains_alt, layer_gains, token_bars, tokens_alt
 from app.studies.neurons.neuron_graph import MOST, pathway, pathway_alt
 

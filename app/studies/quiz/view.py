@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from app.charts import captions
 from app.charts.palette import live
 from app.components import theme_seen
 from app.session.export_row import take_away
 from app.session.run_flow import escape
 from app.studies.evaluate.figure import quiz_alt, quiz_dots
 from app.studies.evaluate.words import NAMES, form_words
+from app.studies.quiz import captions
 from editors.cases.case import counted
 from editors.quizzes.result import QuizResult
 

@@ -10,9 +10,9 @@ from analysis.multihop.run import chosen
 from app.jobs.compute import stored
 from app.jobs.store import ResultStore
 from app.registry.studies import STUDIES
-from app.studies.edit.command import stacked
 from app.terminal.case_flags import tell
 from app.terminal.files import add_outputs, check_outputs, forms_of, write_outputs
+from app.terminal.recipe_stack import stacked
 from app.terminal.request_flags import add_fields, add_model_flags, fields_of, loaded
 from app.terminal.summary import summary
 from app.terminal.text import Bar

@@ -8,7 +8,6 @@ import streamlit as st
 from analysis import TraceRequest, TraceResult
 from analysis.internals.scores import Metric
 from analysis.text.tokens import Tokens
-from app.charts import captions
 from app.charts.bars import word_bars
 from app.charts.palette import live
 from app.charts.token_map import token_map
@@ -16,16 +15,8 @@ from app.charts.words import percent, placed, word
 from app.components import theme_seen
 from app.session.export_row import take_away
 from app.session.run_flow import escape, nothing_yet
-from app.studies.trace.figure import (
-    COPIED,
-    EARLY,
-    LATE,
-    TITLES,
-    alt_text,
-    shared_top,
-    sites,
-    trace_map,
-)
+from app.studies.trace import captions
+from app.studies.trace.figure import COPIED, EARLY, LATE, TITLES, alt_text, shared_top, sites, trace_map
 
 STILL = {"displayModeBar": False}
 METRIC_WORDS: dict[Metric, str] = {
@@ -209,7 +200,7 @@ def show(result: TraceResult, metric: Metric, request_now: Any) -> None:
         notes(result)
 
 
-def compare(results: list[TraceResult], metric: Metric) -> None:
+def compare(results: list[TraceResult], metric: Metric = "probability") -> None:
     """Two earlier runs one above the other, on one scale."""
     st.markdown("## Side by side")
     top = shared_top(results, metric)

@@ -1,0 +1,46 @@
+"""How good an edit is, and whether the model still works."""
+
+from app.registry.entry import Command, Entry, Page
+
+EVALUATE = Entry(
+    name="evaluate",
+    question="How good is an edit?",
+    does="compare methods on the same cases by every protocol of the field",
+    request="editors:EvaluateRequest",
+    result="editors:EvaluateResult",
+    run="editors:evaluate",
+    parts="evaluate",
+    command="app.studies.evaluate.command",
+    more_commands=(
+        Command(
+            "lm-eval",
+            "app.studies.evaluate.lm_eval_command",
+            "a second opinion on general ability, by lm-eval (an extra)",
+        ),
+    ),
+    page="evaluate",
+    own_page=Page("Evaluate"),
+    table="app.studies.evaluate.table:evaluate_table",
+    fields="app.studies.evaluate.table:evaluate_fields",
+    summary="app.studies.evaluate.summary:evaluate_summary",
+    rail="app.studies.evaluate.rail:evaluate_told",
+    panels="app.studies.evaluate.panels:evaluate_panels",
+    html="app.studies.evaluate.report_html:judged_report",
+    report="app.studies.evaluate.report_markdown:markdown_report",
+    from_case={"cases": "app.sweeps.from_case:cases", "mode": "app.studies.evaluate.from_case:single"},
+    split="editors.evaluation.parts:parts_of",
+    examples="app.studies.evaluate.gallery:examples",
+)
+ABILITIES = Entry(
+    name="abilities",
+    question="Does the model still work?",
+    does="ask small questions that no edit should touch, with edits or without",
+    request="editors:AbilitiesRequest",
+    result="editors:AbilitiesResult",
+    run="editors:abilities",
+    command="app.cli.study_on_edits",
+    table="app.studies.evaluate.table:abilities_table",
+    fields="app.studies.evaluate.table:abilities_fields",
+    summary="app.studies.evaluate.summary:abilities_summary",
+    rail="app.studies.evaluate.rail:abilities_told",
+)

@@ -1,0 +1,28 @@
+"""Methods side by side, to begin with."""
+
+from analysis import read_facts
+from app.shell.gallery import Example, known_facts_here
+from app.studies.evaluate.words import METHODS
+from editors.cases.case import own_cases
+from editors.evaluation.result import EvaluateRequest
+
+EVALUATED = 100
+"""Facts of the evaluation."""
+
+
+def examples() -> tuple[Example, ...]:
+    """Its plate, once it is stored which facts the model knows."""
+    if (asked := known_facts_here()) is None:
+        return ()
+    sure = set(asked.known(0.3))
+    evaluated = tuple(own_cases(fact for fact in read_facts() if fact.id in sure)[:EVALUATED])
+    return (
+        Example(
+            "evaluate",
+            "Evaluate",
+            "Eight methods side by side",
+            f"Each writes the same {len(evaluated)} facts, one at a time",
+            "evaluate",
+            EvaluateRequest(cases=evaluated, methods=METHODS),
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Which stored facts a model knows."""

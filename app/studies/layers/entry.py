@@ -1,0 +1,22 @@
+"""At which layer a fact is best written."""
+
+from app.registry.entry import Entry
+
+LAYERS = Entry(
+    name="layers",
+    question="Which layer should it be?",
+    does="try at which layer a fact is best written",
+    request="editors:LayersRequest",
+    result="editors:LayersResult",
+    run="editors:sweep_layers",
+    command="app.studies.layers.command",
+    page="edit",
+    form="app.studies.edit.form:form_of_layers",
+    table="app.studies.layers.table:layers_table",
+    fields="app.studies.layers.table:layers_fields",
+    summary="app.studies.layers.summary:layers_summary",
+    rail="app.studies.layers.rail:layers_told",
+    panels="app.studies.layers.panels:layers_panels",
+    caption="app.studies.layers.captions:layers",
+    from_case={"facts": "app.sweeps.from_case:facts"},
+)

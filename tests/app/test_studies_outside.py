@@ -1,0 +1,178 @@
+"""A study of a package of its own is used as ours are; one at fault is named in a sentence and ends nothing."""
+
+import importlib
+import json
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import analysis
+from app.charts.html import result_html
+from app.cli import main
+from app.exports.heading import heading
+from app.exports.json_csv import to_csv
+from app.exports.notebook import result_code
+from app.jobs.run_entry import run_of
+from app.jobs.store import ResultStore
+from app.registry.studies import ENTRIES, STUDIES, read_entries
+from tests.kit.commands import refused, specs
+
+__all__ = ["specs"]
+SAMPLE = Path(__file__).parents[1] / "kit" / "sample_study"
+GROUP = "palimpsest.studies"
+ENTRY = """
+from app.registry.entry import Command, Entry, Page
+
+class Request: ...
+
+def entry(**other):
+    own = dict(name="other", question="?", does="does", request="broken:Request", result="broken:Request",
+               run="broken:entry", table="broken:entry")
+    return Entry(**own | other)
+"""
+
+Installed = Callable[..., None]
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installed]:
+    """Has packages stand as if pip had put them there, by the entry points they declare."""
+
+    def install(*where: Path, **points: str) -> None:
+        info = tmp_path / "site" / "some_studies-1.0.dist-info"
+        info.mkdir(parents=True, exist_ok=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: some-studies\nVersion: 1.0\n", encoding="utf-8")
+        lines = [f"[{GROUP}]", *(f"{name} = {value}" for name, value in points.items())]
+        (info / "entry_points.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        for place in (info.parent, *where):
+            monkeypatch.syspath_prepend(str(place))
+        importlib.invalidate_caches()
+        read_entries()
+
+    before = set(sys.modules)
+    yield install
+    monkeypatch.undo()
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] in ("palimpsest_surprise", "broken"):
+            del sys.modules[name]
+    importlib.invalidate_caches()
+    read_entries()
+
+
+@pytest.fixture
+def sample(installed: Installed) -> None:
+    declared = tomllib.loads((SAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
+    installed(SAMPLE, **declared[GROUP])
+
+
+def test_the_terminal_runs_it_keeps_it_and_writes_every_form(sample, specs, capsys, tmp_path, monkeypatch):
+    assert list(ENTRIES)[-1] == "surprise"
+    files = {form: tmp_path / f"out.{form}" for form in ("json", "csv", "html")}
+    words = ["surprise", "--prompt", "the old tower of Aldra"]
+    assert main(words + [word for form, place in files.items() for word in (f"--{form}", str(place))]) == 0
+    assert "tower" in capsys.readouterr().out
+    found = json.loads(files["json"].read_text(encoding="utf-8"))
+    assert found["study"] == "surprise"
+    assert found["request"] == {"prompt": "the old tower of Aldra", "base": 2.0}
+    assert len(found["surprise"]) == len(found["tokens"]) - 1 == files["csv"].read_text().count("\n") - 1
+    assert "Which words surprise it?" in (page := files["html"].read_text(encoding="utf-8"))
+    assert "How unexpected each word was" in page
+    monkeypatch.setattr("palimpsest_surprise.surprise", None)
+    assert main(words) == 0, "it is in the store"
+    capsys.readouterr()
+    assert "base" in refused(capsys, *words, "--base", "0")
+
+
+def test_a_notebook_computes_it_again_and_the_store_gives_it_back(sample, tiny, monkeypatch):
+    study = STUDIES["surprise"]
+    result = study.run(tiny, study.request(prompt="the old tower"))
+    store, key = ResultStore(), result.request.key(tiny.weights_hash)
+    store.save(study, key, result)
+    assert to_csv(store.load(study, key)) == to_csv(result)
+    monkeypatch.setattr(analysis, "load", lambda *_, **__: tiny)
+    names: dict[str, Any] = {}
+    code = result_code(result)
+    assert "from palimpsest_surprise import SurpriseRequest, surprise" in code
+    exec(code, names)  # noqa: S102 - the snippet is ours
+    assert to_csv(names["result"]) == to_csv(result)
+    assert heading(result).name.startswith("palimpsest-surprise-")
+    assert run_of(study, key, result).study == "surprise"
+    assert "<h1>" in result_html(result)
+
+
+def test_a_sweep_asks_it_of_every_case(sample, specs, capsys, tmp_path):
+    data, out = tmp_path / "cases.csv", tmp_path / "sweep.json"
+    rows = [f"the old {subject} stands in a,{subject},river,city" for subject in ("tower", "mother")]
+    data.write_text("\n".join(["prompt,subject,target,old", *rows]), encoding="utf-8")
+    assert main(["sweep", "surprise", "--data", str(data), "--vary", "base=2,10", "--out", str(out)]) == 0
+    assert "4 requests: 4 computed" in capsys.readouterr().out
+    assert main(["report", str(out), "--csv", str(tmp_path / "all.csv")]) == 0
+    assert "surprise" in (tmp_path / "all.csv").read_text(encoding="utf-8")
+
+
+def test_it_is_listed_with_its_fields(sample, capsys):
+    assert main(["studies", "surprise"]) == 0
+    out = capsys.readouterr().out
+    assert "prompt: text whose words are looked at (needed)" in out
+    assert "base: base of the logarithm (default 2.0)" in out
+    assert main(["studies", "--json"]) == 0
+    schemas = json.loads(capsys.readouterr().out)
+    assert list(schemas) == list(ENTRIES)
+    asked = schemas["surprise"]["request"]
+    assert asked["required"] == ["prompt"]
+    assert asked["properties"]["base"]["exclusiveMinimum"] == 1
+    assert "There is no study “nothing”" in refused(capsys, "studies", "nothing")
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ("raise RuntimeError('no\\nluck')", "broken:OTHER cannot be read (RuntimeError: no luck)"),
+        ("import nothing_of_the_kind", "No module named 'nothing_of_the_kind'"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("OTHER = entry", "is no Entry"),
+        ("OTHER = entry(colour='red')", "unexpected keyword argument 'colour'"),
+        ("", "has no attribute 'OTHER'"),
+        ("OTHER = entry(name='trace')", "there is a command “trace” already"),
+        ("OTHER = entry(name='bench')", "there is a command “bench” already"),
+        ("OTHER = entry(more_commands=(Command('lm-eval', 'broken', ''),))", "there is a command “lm-eval” already"),
+        ("OTHER = entry(name='../other')", "its name is “../other”"),
+        ("OTHER = entry(name=None)", "its name is “None”"),
+        ("OTHER = entry(table='nowhere.table:table')", "its table is “nowhere.table:table”; there is no module"),
+        ("OTHER = entry(run='broken.run')", "its run is “broken.run”; it is written module:attribute"),
+        ("OTHER = entry(rail=3)", "its rail is “3”; it is written module:attribute"),
+        ("OTHER = entry(from_case={'prompt': 'broken:'})", "for prompt is “broken:”; it is written"),
+        ("OTHER = entry(command='nowhere')", "module of its command “other” is “nowhere”; there is no module"),
+        ("OTHER = entry(page='trace')", "it names a page"),
+        ("OTHER = entry(does='')", "it has no does"),
+        ("OTHER = entry(question=None)", "it has no question"),
+        ("OTHER = entry(table='')", "it has no table"),
+        ("OTHER = entry(parts='nothing')", "runs of “nothing”, which is no study"),
+        ("OTHER = entry(more_commands='x')", "its fields cannot be read (AttributeError"),
+        ("OTHER = entry(from_case=3)", "its fields cannot be read (AttributeError"),
+    ],
+)
+def test_one_at_fault_is_named_in_a_sentence_and_left_out(installed, tmp_path, caplog, made, said):
+    (tmp_path / "broken.py").write_text(f"{ENTRY}\n{made}\n", encoding="utf-8")
+    ours = [name for name in ENTRIES if name != "surprise"]
+    installed(tmp_path, SAMPLE, other="broken:OTHER", surprise="palimpsest_surprise.entry:SURPRISE")
+    assert list(ENTRIES) == [*ours, "surprise"]
+    (sentence,) = [record.getMessage() for record in caplog.records]
+    assert sentence.startswith("The study “other” of some-studies is left out: ")
+    assert said in sentence
+    assert "\n" not in sentence
+
+
+def test_what_is_found_missing_when_it_is_asked_is_said_in_a_sentence(installed, specs, tmp_path, capsys):
+    (tmp_path / "broken.py").write_text(f"{ENTRY}\nOTHER = entry(request='broken:Nothing')\n", encoding="utf-8")
+    installed(tmp_path, other="broken:OTHER")
+    sentence = refused(capsys, "other")
+    assert "request of the study “other” cannot be read from broken:Nothing" in sentence
+    assert main(["studies"]) == 1
+    out = capsys.readouterr().out
+    assert "trace: Where is the fact kept?" in out
+    assert sentence.strip() in out
