@@ -12,8 +12,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
 
-from app.cli import COMMANDS, parser_for
-from app.registry.studies import STUDIES
+from app.cli import parser_for
+from app.registry.studies import ENTRIES, STUDIES
+from app.registry.studies import commands as all_commands
 from editors.cases.files import FORMS
 from editors.edit.request import EditRequest, MethodName, Rewrite
 from editors.evaluation.gates import DEFAULT
@@ -153,12 +154,12 @@ def evaluated(_: str) -> str:
 
 def studies(_: str) -> str:
     """Every study and what its command says of it."""
-    return table(("study", "what it does"), ((f"`{name}`", COMMANDS[name][1]) for name in STUDIES))
+    return table(("study", "what it does"), ((f"`{name}`", entry.does) for name, entry in ENTRIES.items()))
 
 
 def commands(_: str) -> str:
     """Every command with every flag, as its parser has them."""
-    return "\n\n".join(f"## {name}\n\n{_of_command(name)}" for name in COMMANDS)
+    return "\n\n".join(f"## {one.name}\n\n{_of_command(one.name)}" for one in all_commands())
 
 
 def _of_command(name: str) -> str:

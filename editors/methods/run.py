@@ -83,7 +83,8 @@ def write(
         request: facts, method, layers and settings; what is left out is settled from the model.
         report: called as report(done, total, note) with the steps so far; raise `Cancelled` in it to stop.
         stack: edits already on, lowest first.
-        glance, probe: see above.
+        glance: also look at the first fact's next words and continuations.
+        probe: also ask the facts' probes before and after.
     Returns:
         The edit: low-rank changes of matrices, what was searched, and the facts' probes before and after.
     Source:

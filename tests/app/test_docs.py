@@ -15,8 +15,8 @@ import pytest
 import analysis
 import editors
 from analysis import LanguageModel, ModelSpec
-from app.cli import COMMANDS, parser_for
-from app.registry.studies import STUDIES
+from app.cli import parser_for
+from app.registry.studies import STUDIES, commands
 from app.terminal.request_flags import fields_of
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest, MethodName
@@ -57,6 +57,9 @@ def one_sample(trace: Callable) -> Callable:
     return lambda lm, request: trace(lm, request.model_copy(update={"samples": 1}))
 
 
+COMMANDS = {one.name: one for one in commands()}
+
+
 @cache
 def wrote(lm: LanguageModel, request: EditRequest) -> Edit:
     return write(lm, request)
@@ -93,7 +96,7 @@ def test_commands_are_taken(page, words, capsys):
         args = parser_for(words).parse_args(words)
     except SystemExit:
         pytest.fail(f"{page}: palimpsest {shlex.join(words)}\n{capsys.readouterr().err}")
-    if COMMANDS[words[0]][0] == "app.cli.study_command":
+    if COMMANDS[words[0]].module == "app.cli.study_command":
         fields_of(args, STUDIES[words[0]].request)
     if hasattr(args, "source") and words[0] not in ("stats", "serve"):
         fields_of(args, ModelSpec)
