@@ -95,6 +95,10 @@ class Entry:
     """Functions of a case, by the fields of the request they fill in a sweep; none where a sweep does not offer it."""
     split: Named = ""
     """Function of a request: those it is made of, each stored by itself in a sweep."""
+    join: Named = ""
+    """Function of the results of such: the whole they make, which has `report` and `plain_html`."""
+    plain_html: Named = ""
+    """Function of a whole: its HTML file, without verdicts."""
 
     page: str = ""
     """Page that shows its results; empty where only terminal and notebook do."""

@@ -15,9 +15,7 @@ from analysis.errors import BadRequest
 from app.exports.json_csv import csv_of, plain
 from app.jobs.store import ResultStore
 from app.registry.studies import ENTRIES, STUDIES
-from app.studies.evaluate.report_html import html_report
-from app.studies.evaluate.report_markdown import markdown_report
-from app.sweeps.file import SweepFile, evaluations, file_of, read_sweep, results, whole_table
+from app.sweeps.file import SweepFile, file_of, read_sweep, results, whole_table, wholes
 from app.sweeps.plan import planned
 from app.sweeps.ray_engine import RayEngine
 from app.sweeps.sweep import InProcess, sweep
@@ -101,8 +99,8 @@ def report(args: Namespace) -> int:
         "markdown": partial(_markdown, found, store),
     }
     write_outputs(args, writers)
-    if found.study == "evaluate":
-        for setting, one in evaluations(found, store).items():
+    if ENTRIES[found.study].join:
+        for setting, one in wholes(found, store).items():
             print(f"{setting}\n{summary(one)}" if setting else summary(one))
     else:
         print(f"{found.study} on {found.name}\n{whole_table(found, store).to_string(max_rows=20, max_cols=8)}")
@@ -110,19 +108,17 @@ def report(args: Namespace) -> int:
 
 
 def _markdown(found: SweepFile, store: ResultStore) -> str:
-    each = evaluations(found, store)
-    return "\n".join(
-        f"# {setting}\n\n{markdown_report(one)}" if setting else markdown_report(one) for setting, one in each.items()
-    )
+    each, text = wholes(found, store), ENTRIES[found.study].read("report")
+    return "\n".join(f"# {setting}\n\n{text(one)}" if setting else text(one) for setting, one in each.items())
 
 
 def _html(found: SweepFile, store: ResultStore) -> str:
-    each = evaluations(found, store)
+    each = wholes(found, store)
     if len(each) > 1:
         raise BadRequest(
             f"{found.study} was swept under {len(each)} settings; an HTML report holds one. Take --markdown or --csv."
         )
-    return html_report(next(iter(each.values())))
+    return ENTRIES[found.study].read("plain_html")(next(iter(each.values())))
 
 
 def _everything(found: SweepFile, store: ResultStore) -> str:

@@ -12,11 +12,9 @@ from analysis.errors import BadFile, BadRequest
 from analysis.model.spec import ModelSpec
 from app.exports.tables import table
 from app.jobs.store import ResultStore
-from app.registry.studies import STUDIES
+from app.registry.studies import ENTRIES, STUDIES
 from app.sweeps.plan import Unit
 from app.sweeps.sweep import Swept
-from editors.evaluation.parts import joined
-from editors.evaluation.result import EvaluateResult
 
 LARGEST = 256 << 20
 """Bytes."""
@@ -88,40 +86,36 @@ def results(sweep: SweepFile, store: ResultStore) -> Iterator[tuple[Entry, Any]]
             yield entry, found
 
 
-def evaluations(sweep: SweepFile, store: ResultStore) -> dict[str, EvaluateResult]:
-    """The evaluation of each setting, over the cases whose parts are all there.
+def wholes(sweep: SweepFile, store: ResultStore) -> dict[str, Any]:
+    """What the results of each setting are parts of, over the cases whose parts are all there.
 
     `BadRequest` for another study, or where no case is whole.
     """
-    if sweep.study != "evaluate":
+    entry = ENTRIES[sweep.study]
+    if not entry.join:
         raise BadRequest(f"This sweep is of “{sweep.study}”; only evaluations have a report. Take --csv or --json.")
     wanted: dict[tuple[str, str], int] = {}
-    for entry in sweep.entries:
-        place = (entry.setting, entry.case)
+    for one in sweep.entries:
+        place = (one.setting, one.case)
         wanted[place] = wanted.get(place, 0) + 1
-    there: dict[tuple[str, str], list[EvaluateResult]] = {}
-    for entry, result in results(sweep, store):
-        there.setdefault((entry.setting, entry.case), []).append(result)
-    parts: dict[str, list[EvaluateResult]] = {}
+    there: dict[tuple[str, str], list[Any]] = {}
+    for one, result in results(sweep, store):
+        there.setdefault((one.setting, one.case), []).append(result)
+    parts: dict[str, list[Any]] = {}
     for place, count in wanted.items():
         if len(own := there.get(place, [])) == count:
             parts.setdefault(place[0], []).extend(own)
     if not parts:
         raise BadRequest("No case of this sweep has all its results. Run the same sweep again; it goes on from there.")
-    return {setting: _whole(own) for setting, own in parts.items()}
-
-
-def _whole(parts: list[EvaluateResult]) -> EvaluateResult:
-    methods = tuple(dict.fromkeys(method for part in parts for method in part.request.methods))
-    cases = tuple(case for part in parts[:: max(1, len(methods))] for case in part.request.cases)
-    return joined(parts[0].request.model_copy(update={"cases": cases, "methods": methods}), parts)
+    whole = entry.read("join")
+    return {setting: whole(own) for setting, own in parts.items()}
 
 
 def whole_table(sweep: SweepFile, store: ResultStore) -> pd.DataFrame:
     """All results' tables one below another, with case and setting."""
-    if sweep.study == "evaluate":
+    if ENTRIES[sweep.study].join:
         return pd.concat(
-            [table(one).assign(setting=setting) for setting, one in evaluations(sweep, store).items()],
+            [table(one).assign(setting=setting) for setting, one in wholes(sweep, store).items()],
             ignore_index=True,
         )
     frames = [table(result).assign(case=entry.case, setting=entry.setting) for entry, result in results(sweep, store)]

@@ -37,6 +37,15 @@ def test_an_entry_is_complete(entry):
     assert all(field.description for field in entry.study.request.model_fields.values())
     assert entry.parts in ("", *ENTRIES)
     assert not entry.own_page or entry.page
+    assert set(entry.takers()) <= set(entry.study.request.model_fields)
+
+
+def test_a_study_with_a_page_has_all_that_stands_on_it():
+    """But for three that are read as text and table, and two whose commands say more than a summary."""
+    paged = [entry for entry in ENTRIES.values() if entry.page]
+    assert all(entry.rail for entry in paged)
+    assert {entry.name for entry in paged if not entry.panels} == {"reach", "generate", "facts"}
+    assert {entry.name for entry in paged if not entry.summary} == {"edit", "generate"}
 
 
 def test_every_page_has_one_study_that_says_how_it_is_listed():

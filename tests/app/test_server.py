@@ -4,6 +4,8 @@ import subprocess
 import sys
 import tomllib
 
+from app.registry.studies import ENTRIES
+from app.shell import page_html
 from tests.kit.places import ROOT
 
 ENDS = """
@@ -39,3 +41,8 @@ def test_no_redraw_collects_garbage_while_a_run_goes_on():
 
 def test_what_is_written_below_a_constant_is_not_drawn():
     assert runner()["magicEnabled"] is False
+
+
+def test_every_page_has_a_route_that_says_where_its_server_is():
+    own = {f"/{entry.page}" for entry in ENTRIES.values() if entry.page}
+    assert {"/", "/compare", *own} <= {route.path for route in page_html.routes()}

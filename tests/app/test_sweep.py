@@ -21,7 +21,7 @@ from app.cli import main
 from app.jobs.store import ResultStore
 from app.registry.studies import ENTRIES, STUDIES
 from app.sweeps import ray_engine
-from app.sweeps.file import evaluations, read_sweep, whole_table
+from app.sweeps.file import read_sweep, whole_table, wholes
 from app.sweeps.plan import planned
 from app.sweeps.ray_engine import RayEngine, Worker
 from app.sweeps.sweep import InProcess, sweep
@@ -249,14 +249,14 @@ def test_reports_of_what_is_there(tiny: LanguageModel, tmp_path: Path, monkeypat
     swept = sweep(study, units[:5], engine, store)  # the last case lacks its second setting
     keys = [unit.request.key(engine.own_hash) for unit in units]
     whole = file_of("evaluate", ModelSpec(), engine, units, type(swept)(keys, 0, 5, {}), [])
-    each = evaluations(whole, store)
+    each = wholes(whole, store)
     assert {name: len(one.request.cases) for name, one in each.items()} == {"seed=1": 3, "seed=2": 2}
     assert set(whole_table(whole, store)["setting"]) == {"seed=1", "seed=2"}
     lens, _ = planned(STUDIES["lens"], CASES[:2], {}, [])
     read = file_of("lens", ModelSpec(), engine, lens, sweep(STUDIES["lens"], lens, engine, store), [])
     assert set(whole_table(read, store)["case"]) == {unit.case for unit in lens}
     with pytest.raises(BadRequest, match="only evaluations"):
-        evaluations(read, store)
+        wholes(read, store)
     with pytest.raises(BadRequest, match="Run the same sweep again"):
         whole_table(read, ResultStore(tmp_path / "elsewhere"))
 

@@ -29,6 +29,8 @@ EVALUATE = Entry(
     report="app.studies.evaluate.report_markdown:markdown_report",
     from_case={"cases": "app.sweeps.from_case:cases", "mode": "app.studies.evaluate.from_case:single"},
     split="editors.evaluation.parts:parts_of",
+    join="app.studies.evaluate.whole:whole",
+    plain_html="app.studies.evaluate.report_html:html_report",
     examples="app.studies.evaluate.gallery:examples",
 )
 ABILITIES = Entry(
