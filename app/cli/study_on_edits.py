@@ -2,11 +2,10 @@
 
 from argparse import ArgumentParser, Namespace
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 
 from analysis.errors import BadRequest
-from analysis.study import Study
+from analysis.study import Request, Study
 from app.jobs.compute import stored
 from app.jobs.store import ResultStore
 from app.registry.studies import ENTRIES, STUDIES
@@ -21,18 +20,22 @@ def configure(parser: ArgumentParser, name: str) -> None:
     """Give the command its flags."""
     study = STUDIES[name]
     add_fields(parser, study.request)
+    add_rest(parser)
+    parser.set_defaults(run=lambda args: ask(study, fields_of(args, study.request), args))
+
+
+def add_rest(parser: ArgumentParser) -> None:
+    """Give a command the flags that stand beside its study's own."""
     parser.add_argument(
         "--recipe", type=Path, action="append", default=[], metavar="FILE", help="edits that are on, lowest first"
     )
     parser.add_argument("--fresh", action="store_true", default=False, help="compute anew what is stored")
     add_outputs(parser, "json", "csv", "html")
     add_model_flags(parser)
-    parser.set_defaults(run=partial(run, study))
 
 
-def run(study: Study, args: Namespace) -> int:
-    """Run a study on a model with the edits of some recipes, and show it."""
-    request = fields_of(args, study.request)
+def ask(study: Study, request: Request, args: Namespace) -> int:
+    """Ask a study of a model with the edits of some recipes, or find what is stored of it, and show it."""
     check_outputs(args)
     edits = stacked(args.recipe)
     if not edits and ENTRIES[study.name].needs_edits:

@@ -364,6 +364,19 @@ def test_generate(specs, tiny, recipe, tmp_path, capsys):
     assert tiny.edits == ()
 
 
+def test_what_was_said_once_is_found_again(specs, recipe, monkeypatch, capsys):
+    words = ["generate", "--prompt", "near, a river", "--tokens", "3", "--recipe", str(recipe)]
+    layers = ["layers", *FACT, "--layers", "0", "--method", "ft", "--samples", "1"]
+    for command in (words, layers):
+        assert main(command) == 0
+        first = capsys.readouterr().out
+        with monkeypatch.context() as patched:
+            patched.setattr("app.jobs.compute.compute", lambda *_, **__: pytest.fail("computed again"))
+            assert main(command) == 0
+        assert capsys.readouterr().out == first
+        assert main([*command, "--fresh"]) == 0
+
+
 # stats
 
 

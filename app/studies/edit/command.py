@@ -1,4 +1,4 @@
-"""`palimpsest edit`, `apply`, `recipe`, `generate`, `stats`: writing over a model from the terminal."""
+"""`palimpsest edit`, `apply`, `recipe`, `stats`: writing over a model from the terminal."""
 
 import json
 from argparse import ArgumentParser, Namespace
@@ -10,7 +10,6 @@ from typing import Any
 from analysis.errors import BadFile, BadRequest
 from analysis.moments.request import OWN
 from analysis.study import Request
-from analysis.text.framing import Prompted
 from app.session.permalinks import validated
 from app.studies.evaluate.admit_command import add_audit
 from app.terminal.recipe_stack import stacked
@@ -34,7 +33,7 @@ KIND_WORDS = {
 
 def configure(parser: ArgumentParser, name: str) -> None:
     """Give the command its flags."""
-    {"edit": _edit, "apply": _apply, "recipe": _recipe, "generate": _generate, "stats": _stats}[name](parser)
+    {"edit": _edit, "apply": _apply, "recipe": _recipe, "stats": _stats}[name](parser)
 
 
 def add_facts(parser: ArgumentParser) -> None:
@@ -248,37 +247,6 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
     if isinstance(value, list) and any(isinstance(part, dict | list) for part in value):
         return {k: v for index, part in enumerate(value) for k, v in _flat(part, f"{name}.{index}").items()}
     return {name: value}
-
-
-def _generate(parser: ArgumentParser) -> None:
-    parser.add_argument("--prompt", required=True, action="append", help="text to go on from; may be repeated")
-    parser.add_argument("--recipe", type=Path, action="append", default=[], help="edits to apply, lowest first")
-    parser.add_argument("--tokens", type=int, default=20, metavar="N", help="longest continuation (default: 20)")
-    parser.add_argument(
-        "--seed", type=int, default=None, metavar="N", help="sample with this seed; greedy when left out"
-    )
-    add_fields(parser, Prompted)
-    add_model_flags(parser)
-    parser.set_defaults(run=generate)
-
-
-def generate(args: Namespace) -> int:
-    """Let the model go on, with edits."""
-    from analysis.forward.generation import continued
-    from analysis.text.boundary import parted
-    from editors.edit.apply import written_over
-
-    edits = stacked(args.recipe)
-    framing = fields_of(args, Prompted)
-    if edits:
-        follow(args, edits[0].model)
-    with Bar() as bar:
-        lm = loaded(args, bar)
-    with written_over(lm, edits), lm.framed(framing):
-        for prompt in args.prompt:
-            said = [parted(prompt)[0], *list(continued(lm, prompt, args.tokens, seed=args.seed))[-1:]]
-            print(("\n" if framing.chat else "").join(said))
-    return 0
 
 
 def _stats(parser: ArgumentParser) -> None:
