@@ -375,6 +375,7 @@ def test_what_was_said_once_is_found_again(specs, recipe, monkeypatch, capsys):
             assert main(command) == 0
         assert capsys.readouterr().out == first
         assert main([*command, "--fresh"]) == 0
+        assert capsys.readouterr().out == first
 
 
 # stats
