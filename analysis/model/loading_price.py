@@ -10,7 +10,7 @@ import torch
 
 BESIDE = 40_000_000
 """The bridge, and a first forward of a few tokens."""
-OF_A_WORD = 400
+OF_A_WORD = 800
 """A tokenizer's memory for each word it knows, and the logits of the first forward."""
 JOINT = ("c_attn.", "query_key_value.")
 """Projections that the bridge splits by copying, so that they are there twice for a while."""

@@ -13,7 +13,7 @@ from app.terminal.case_flags import add_cases, cases_said
 from editors.cases.case import Case
 from editors.cases.files import CaseFile, case_file, cases_of, columns_of, read_case_file
 from editors.cases.text import LARGEST
-from tests.kit.places import DATA
+from tests.kit.places import records
 
 FACT = {"prompt": "{} stands in", "subject": "Aldra", "target_new": {"str": "Corvo"}, "target_true": {"str": "Brin"}}
 COUNTERFACT = {
@@ -315,13 +315,13 @@ def test_a_file_too_large_is_not_parsed(tmp_path: Path) -> None:
     ],
 )
 def test_public_records_are_read(name: str, form: str, count: int) -> None:
-    found = read_case_file(DATA / name)
+    found = read_case_file(records(name))
     assert (found.form, len(found.cases), found.problems) == (form, count, ())
     for case in found.cases:
         assert all(one.subject in one.text for one in case.rewrites)
         assert all(probe.new != probe.old for probe in case.probes)
         assert case.count("neighbour") == case.count("distracting")
-    assert cases_of(DATA / name) == found.cases
+    assert cases_of(records(name)) == found.cases
 
 
 def test_a_command_names_what_it_leaves_out_and_goes_on(tmp_path: Path, capsys: Any) -> None:

@@ -25,9 +25,8 @@ from editors.edit.edit import Edit
 from editors.edit.request import NO_EDIT, EditRequest, Rewrite
 from editors.methods.run import write
 from editors.scoring.free_answers import demonstrations, right, said_to, thought_to
-from tests.kit.places import DATA
+from tests.kit.places import records
 
-RECORDS = DATA / "mquake_sample.json"
 RECORD: dict[str, Any] = {
     "case_id": 7,
     "requested_rewrite": [{"prompt": "{} stands in", "subject": "Aldra", "target_new": {"str": "Corvo"}}],
@@ -130,9 +129,8 @@ def test_the_metrics_over_a_writer_that_does_and_one_that_refuses(
     assert [n for _, _, n in found.mean(scores["multi_hop"])] == [1, 1, 0]
 
 
-@pytest.mark.skipif(not RECORDS.exists(), reason="public records are not beside the checkout")
 def test_public_records_become_cases() -> None:
-    cases = read_chain_cases(RECORDS)
+    cases = read_chain_cases(records("mquake_sample.json"))
     assert len(cases) == 12
     for case in cases:
         assert case.hops[-1].answers[0] == case.answers[0]
