@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 LOGITS = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
 """Largest difference of logits, as a share of what lies between the largest and the least of them."""
+TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.5, torch.bfloat16: 2.0}
+"""Largest difference of logits, however far apart they lie."""
 SHARE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 """Largest difference of other numbers, as a share of the largest of them."""
 FAILURES = (TypeError, AttributeError, LookupError, ValueError, RuntimeError, NotImplementedError, AssertionError)
@@ -52,7 +54,8 @@ def prompt(vocabulary: int) -> Tensor:
 
 def rounding(logits: Tensor, dtype: torch.dtype) -> float:
     """How far logits may lie from these, (1, tokens, vocabulary), and still be the same ones but for rounding."""
-    return LOGITS.get(dtype, 1e-4) * (logits.max() - logits.min()).item()
+    spread = (logits.max() - logits.min()).item()
+    return min(TOLERANCE.get(dtype, 1e-3), LOGITS.get(dtype, 1e-4) * spread)
 
 
 def kinds_of_layers(lm: "LanguageModel") -> list[int]:

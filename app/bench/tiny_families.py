@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
+from torch import nn
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoModelForSeq2SeqLM, PreTrainedTokenizerFast
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -124,5 +125,8 @@ def tiny_model(family: str, vocabulary: int = 64, seed: int = 0) -> Any | None:
     for parameter in model.parameters():
         draw = torch.randn(parameter.shape, generator=generator)
         parameter.data = 0.25 * draw if parameter.dim() > 1 else parameter.data + 0.1 * draw
+    for module in model.modules():
+        if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+            module.weight.data[module.padding_idx] = 0.0  # as every model that was loaded has it
     model.tie_weights()
     return model
