@@ -1,14 +1,12 @@
 """What the logit lens asks and what it answers: plain data and arrays, no model."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from analysis.text.boundary import ended
-from analysis.text.framing import Prompted
+from analysis.text.framing import OnePrompt
 
 
 @dataclass(frozen=True)
@@ -21,20 +19,11 @@ class Lens:
     answer_rank: np.ndarray  # (L, T) 0 = the state's first word
 
 
-class LensRequest(Prompted):
+class LensRequest(OnePrompt):
     """What would every state of this prompt say?"""
 
     prompt: str = Field(description="sentence that ends just before its answer")
     answer: str | None = Field(None, description="word whose probability is shown; the model's own when left out")
-
-    def refuse(self, read: Callable[[str], Any]) -> None:
-        """See `Request.refuse`."""
-        read(self.prompt)
-
-    @field_validator("prompt")
-    @classmethod
-    def _as_put(cls, prompt: str) -> str:
-        return ended(prompt)
 
 
 @dataclass(frozen=True)

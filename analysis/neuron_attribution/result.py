@@ -1,14 +1,12 @@
 """What the attribution to neurons asks and what it answers: plain data and arrays, no model."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
 
-from analysis.text.boundary import ended
-from analysis.text.framing import Prompted
+from analysis.text.framing import OnePrompt
 
 Mode = Literal["exact", "screened"]
 Form = Literal["share", "dot"]
@@ -16,7 +14,7 @@ Role = Literal["value", "query"]
 WORDS = 5
 
 
-class NeuronsRequest(Prompted):
+class NeuronsRequest(OnePrompt):
     """Which neurons raise the answer, and which neurons below switch those on?"""
 
     prompt: str = Field(description="sentence that ends just before its answer")
@@ -36,15 +34,6 @@ class NeuronsRequest(Prompted):
     second_opinion: bool = Field(
         False, description="also integrated gradients of all MLP neurons (knowledge neurons), and what each token adds"
     )
-
-    def refuse(self, read: Callable[[str], Any]) -> None:
-        """See `Request.refuse`."""
-        read(self.prompt)
-
-    @field_validator("prompt")
-    @classmethod
-    def _as_put(cls, prompt: str) -> str:
-        return ended(prompt)
 
     @field_validator("counts")
     @classmethod

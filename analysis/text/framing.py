@@ -8,12 +8,12 @@ import functools
 import hashlib
 import unicodedata
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from analysis.study import Request
-from analysis.text.boundary import Boundary, between
+from analysis.text.boundary import Boundary, between, ended
 
 Run = TypeVar("Run", bound=Callable[..., Any])
 
@@ -85,6 +85,22 @@ class Prompted(Request):
         own = super().key(model)
         otherwise = read_otherwise(self.model_dump(mode="json"))
         return hashlib.sha256(f"{own}|boundary".encode()).hexdigest()[:24] if otherwise else own
+
+
+class OnePrompt(Prompted):
+    """A request about one `prompt`, which subclasses declare: what belongs to its answer is taken off its end."""
+
+    if TYPE_CHECKING:
+        prompt: str
+
+    def refuse(self, read: Callable[[str], Any]) -> None:
+        """See `Request.refuse`."""
+        read(self.prompt)
+
+    @field_validator("prompt", check_fields=False)
+    @classmethod
+    def _as_put(cls, prompt: str) -> str:
+        return ended(prompt)
 
 
 PLAIN = Prompted()

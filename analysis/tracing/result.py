@@ -13,8 +13,8 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from analysis.internals.scores import TOP, Metric, Scores
 from analysis.lens.result import Lens
-from analysis.text.boundary import answer_as_kept, ended
-from analysis.text.framing import Prompted
+from analysis.text.boundary import answer_as_kept
+from analysis.text.framing import OnePrompt
 from analysis.text.tokens import Tokens, subject_range
 
 Kind = Literal["state", "mlp", "attn", "severed_mlp", "severed_attn"]
@@ -22,7 +22,7 @@ Corruption = Literal["noise", "replace"]
 KINDS: tuple[Kind, ...] = ("state", "mlp", "attn", "severed_mlp", "severed_attn")
 
 
-class TraceRequest(Prompted):
+class TraceRequest(OnePrompt):
     """Where does a state bring the answer back?"""
 
     prompt: str = Field(description="sentence that ends just before its answer")
@@ -67,11 +67,6 @@ class TraceRequest(Prompted):
     def refuse(self, read: Callable[[str], Tokens]) -> None:
         """See `Request.refuse`."""
         subject_range(read(self.prompt), self.subject, self.occurrence)
-
-    @field_validator("prompt")
-    @classmethod
-    def _as_put(cls, prompt: str) -> str:
-        return ended(prompt)
 
     @field_validator("answer", "foil")
     @classmethod

@@ -14,8 +14,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from analysis.internals.correlation import Correlation, pearson
-from analysis.text.boundary import ended
-from analysis.text.framing import Prompted
+from analysis.text.framing import OnePrompt, Prompted
 from analysis.text.tokens import Tokens, subject_range
 
 GridKind = Literal["heads", "layers", "mlp", "attn"]
@@ -24,7 +23,7 @@ Task = Literal["relation", "distracting"]
 TASKS: tuple[Task, ...] = ("relation", "distracting")
 
 
-class DriftPrompt(Prompted):
+class DriftPrompt(OnePrompt):
     """A prompt that names the edited subject, and the two answers it is about."""
 
     prompt: str = Field(description="sentence that names the edited subject and ends just before its answer")
@@ -38,11 +37,6 @@ class DriftPrompt(Prompted):
     def refuse(self, read: Callable[[str], Tokens]) -> None:
         """See `Request.refuse`."""
         subject_range(read(self.prompt), self.subject, self.occurrence)
-
-    @field_validator("prompt")
-    @classmethod
-    def _as_put(cls, prompt: str) -> str:
-        return ended(prompt)
 
 
 class DriftRequest(DriftPrompt):
