@@ -67,7 +67,7 @@ model: setup
 
 browser: setup-dev
 	@echo "== A browser for the tests"
-	@$(BIN)/python -m app.bench.chromium --install
+	@$(BIN)/python -m app.bench.visits.chromium --install
 
 $(VENV)/.made:
 	@echo "== Making a Python environment in $(VENV)"

@@ -2,7 +2,7 @@
 
 Meng et al., 2022 (ROME), section 2 and appendix B; metrics and symmetric token replacement
 after Zhang & Nanda, 2309.16042. Every cell is exact: computed by resumed forwards, equal to one
-full forward per cell (see app/bench/plain_tracing.py).
+full forward per cell (see app/bench/plain/tracing.py).
 """
 
 import time

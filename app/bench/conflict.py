@@ -1,7 +1,7 @@
 """How fast and how exact path patching is, who wins with heads silenced, and where found heads work.
 
 The plain reference runs the model once a head with every head's output written in
-(app/bench/plain_path_patching.py). Fast and plain runs take turns. Shares of answers stand beside the
+(app/bench/plain/path_patching.py). Fast and plain runs take turns. Shares of answers stand beside the
 95th percentile of random heads from the same layers.
 """
 
@@ -28,7 +28,7 @@ from analysis.study import Report, silent
 from analysis.text.tokens import answer_token
 from app.bench.form import Bench
 from app.bench.machine import describe, forget_peak_memory, peak_memory_mb, wait
-from app.bench.plain_path_patching import PlainPaths
+from app.bench.plain.path_patching import PlainPaths
 from app.studies.conflict.table import outcome_row
 
 OPEN_BOOK = Path(__file__).resolve().parents[2] / "assets" / "conflict" / "open_book.json"

@@ -23,7 +23,7 @@ from analysis.study import Report, silent
 from analysis.tracing.result import Kind
 from app.bench.form import Bench
 from app.bench.machine import counting, describe, forget_peak_memory, matmul_rates, peak_memory_mb, wait
-from app.bench.plain_tracing import PlainTrace
+from app.bench.plain.tracing import PlainTrace
 from editors.edit.apply import apply, tensor_hash
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest, MethodName, Rewrite

@@ -19,7 +19,7 @@ from analysis.forward.packed_weights import packed
 from analysis.study import Report, silent
 from app.bench.form import Bench
 from app.bench.machine import describe, wait
-from app.bench.plain_drift import plain_cell
+from app.bench.plain.drift import plain_cell
 from editors.attention_drift.result import PATCHED, DriftRequest, DriftsRequest, DriftsResult
 from editors.attention_drift.run import drift
 from editors.attention_drift.tasks import SCORES, harmonic_mean, hits, task_score

@@ -20,7 +20,7 @@ from analysis.moments.corpus import Corpus, written
 from analysis.study import Report, silent
 from app.bench.form import Bench
 from app.bench.machine import describe, forget_peak_memory, peak_memory_mb, wait
-from app.bench.plain_target import plain_search
+from app.bench.plain.target import plain_search
 from editors.edit.apply import apply, written_over
 from editors.edit.edit import Edit
 from editors.edit.probes import Answers, Probe, probes_of, score

@@ -1,8 +1,8 @@
 """What every study does on every family: exact against the plain way, or refused with the reason. Never anything else.
 
-Tiny random models of all causal families of transformers (`app.bench.tiny_families`), one after another. Each study is
-run by the functions that pages and commands run and held against the plain reference beside this file, or against the
-Hugging Face model with the weights written in.
+Tiny random models of all causal families of transformers (`app.bench.models.tiny_families`), one after another. Each
+study is run by the functions that pages and commands run and held against its plain reference (`app.bench.plain`), or
+against the Hugging Face model with the weights written in.
 """
 
 import tempfile
@@ -32,11 +32,11 @@ from analysis.text.tokens import answer_token
 from analysis.tracing.result import KINDS
 from app.bench.form import Bench
 from app.bench.machine import describe
-from app.bench.plain_drift import plain_cell
-from app.bench.plain_path_patching import PlainPaths
-from app.bench.plain_target import plain_search
-from app.bench.plain_tracing import PlainTrace
-from app.bench.tiny_families import FAMILIES, HEADS, LAYERS, tiny_model, tokenizer
+from app.bench.models.tiny_families import FAMILIES, HEADS, LAYERS, tiny_model, tokenizer
+from app.bench.plain.drift import plain_cell
+from app.bench.plain.path_patching import PlainPaths
+from app.bench.plain.target import plain_search
+from app.bench.plain.tracing import PlainTrace
 from editors.attention_drift.result import DriftRequest
 from editors.attention_drift.run import drift
 from editors.edit.apply import written_over

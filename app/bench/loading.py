@@ -18,8 +18,8 @@ import torch
 from analysis.errors import BadRequest
 from analysis.study import Report, silent
 from app.bench.form import Bench
-from app.bench.loading_models import FORMS, make
 from app.bench.machine import describe
+from app.bench.models.loading_models import FORMS, make
 
 MEASURED = ("smollm2-135m", "qwen2.5-0.5b", "gemma-3-270m")
 PHASES = ("plan", "load", "edit")

@@ -1,6 +1,6 @@
 """How much faster than one forward per cell, how exact, how near to what the machine can do.
 
-The plain reference is app/bench/plain_tracing.py. Fast and plain runs take turns, so a machine
+The plain reference is app/bench/plain/tracing.py. Fast and plain runs take turns, so a machine
 that slows down slows both.
 """
 
@@ -19,7 +19,7 @@ from analysis.study import Report, silent
 from analysis.tracing.result import Kind
 from app.bench.form import Bench, Figure
 from app.bench.machine import counting, describe, forget_peak_memory, matmul_rates, peak_memory_mb, wait
-from app.bench.plain_tracing import PlainTrace
+from app.bench.plain.tracing import PlainTrace
 
 PROMPT, SUBJECT = "The Eiffel Tower is located in the city of", "The Eiffel Tower"
 END = "is located in the city of"

@@ -18,10 +18,10 @@ from analysis.errors import WorkbenchError
 from analysis.study import Report, silent
 from app.bench.form import Bench
 from app.bench.machine import describe
-from app.bench.served import Server, start_server
-from app.bench.threads import Spent, spent
 from app.bench.tracing import FILLER, PROMPT, SUBJECT
-from app.bench.visitors import Visitors, chromium
+from app.bench.visits.served import Server, start_server
+from app.bench.visits.threads import Spent, spent
+from app.bench.visits.visitors import Visitors, chromium
 
 SHORT = {"prompt": PROMPT, "subject": SUBJECT}
 LONG = {"prompt": f"{SUBJECT} {' '.join(FILLER.split()[:24])}", "subject": SUBJECT, "samples": "100"}
@@ -73,9 +73,9 @@ class Seen:
 def ui(_: Any, options: UiOptions, report: Report = silent) -> Bench:
     """Per number of visitors: redraw_share, first_picture_s, switch_p50 and switch_p95, with a run going on and idle.
 
-    `redraw_share`: seconds of processor that the server's pages take (`app.bench.threads`) over the seconds that pass,
-    while all visitors watch one long trace and touch nothing; `run_share` is the run's own. On a busy machine the run
-    gets less than it would, the pages, which go first, do not. The browser's time is in neither: it is the visitors'.
+    `redraw_share`: seconds of processor that the server's pages take (`app.bench.visits.threads`) over the seconds that
+    pass, while all visitors watch one long trace and touch nothing; `run_share` is the run's own. On a busy machine the
+    run gets less than it would, the pages, which go first, do not. The browser's time is in neither: it is the visitors'.
     `first_picture_s`: from the click on Trace to the figure, while the others have the page open, median over runs.
     `switch_…`: from the click on a page's link to its form, of one visitor while the others watch.
     """

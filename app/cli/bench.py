@@ -22,10 +22,10 @@ from app.bench.exports import ExportOptions
 from app.bench.families import Options as FamilyOptions
 from app.bench.form import Bench, Figure
 from app.bench.loading import LoadingOptions
+from app.bench.models.random_model import SHAPES, random_model, twin_of
+from app.bench.models.tiny_families import FAMILIES
 from app.bench.neurons import NeuronOptions
-from app.bench.random_model import SHAPES, random_model, twin_of
 from app.bench.registry import BENCHES
-from app.bench.tiny_families import FAMILIES
 from app.bench.tracing import FILLER, PROMPT, Options
 from app.bench.ui import UiOptions
 from app.terminal.case_flags import told

@@ -13,7 +13,7 @@ from analysis.model import load_check
 from analysis.model.capabilities import CAPABILITIES, SLOWER, lacking
 from analysis.model.language_model import LanguageModel
 from app.bench.families import PROMPT, STUDIES, SUBJECT, TEXTS, VOCABULARY, try_family
-from app.bench.tiny_families import FAMILIES, tiny_model, tokenizer
+from app.bench.models.tiny_families import FAMILIES, tiny_model, tokenizer
 
 CHEAP = {name: STUDIES[name] for name in ("lens", "silence", "knockout", "generate")}
 PARTS = 8

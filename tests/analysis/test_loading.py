@@ -19,7 +19,7 @@ from analysis.model.gguf_file import _unpackable, forget
 from analysis.model.loading import free_bytes, load, pick_device, plan
 from analysis.model.spec import ModelSpec, kind_of
 from app.bench.loading import measured_apart
-from app.bench.loading_models import make
+from app.bench.models.loading_models import make
 from tests.kit.families import TEXT, VOCABULARY, build, language_model, word_tokenizer
 from tests.kit.traces import PROMPT, REQUEST, same, trace, traced
 

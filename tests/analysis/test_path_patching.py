@@ -13,7 +13,7 @@ from analysis.patching.direct_effects import adds_up, direct_effects, estimated_
 from analysis.patching.head_ablation import said_without
 from analysis.patching.path_patching import patched_heads
 from analysis.patching.path_patching_qkv import Receiver, heads_of, patched_pathways
-from app.bench.plain_path_patching import PlainPaths
+from app.bench.plain.path_patching import PlainPaths
 from tests.kit.conflicts import tokens
 
 PROMPTS = [tokens(*range(1, 9)), tokens(*range(3, 9))]

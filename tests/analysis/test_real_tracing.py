@@ -7,7 +7,7 @@ from analysis.lens.result import LensRequest
 from analysis.lens.run import logit_lens
 from analysis.tracing.result import TraceRequest, TraceResult
 from analysis.tracing.run import trace
-from app.bench.plain_tracing import PlainTrace
+from app.bench.plain.tracing import PlainTrace
 from tests.kit.traces import EXACT, far
 
 pytestmark = pytest.mark.real

@@ -9,7 +9,7 @@ from analysis.internals.layer_windows import default_window, window_layers
 from analysis.internals.scores import Scores
 from analysis.tracing.result import KINDS, Grid, TraceResult
 from analysis.tracing.run import ROW_BUDGET, trace
-from app.bench.plain_tracing import PlainTrace
+from app.bench.plain.tracing import PlainTrace
 from tests.kit.families import language_model
 from tests.kit.traces import BEGIN, EXACT, PROMPT, REPLACE, REQUEST, asked, far, same, traced
 

@@ -5,7 +5,7 @@ import math
 import torch
 
 from app.bench.device import METHODS, DeviceOptions, device
-from app.bench.random_model import random_model, twin_of
+from app.bench.models.random_model import random_model, twin_of
 from app.cli.bench import _texts
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from analysis.errors import BadRequest
 from app.bench import ui as bench_ui
-from app.bench import visitors
 from app.bench.form import Bench
-from app.bench.threads import Spent, spent
 from app.bench.ui import Seen, UiOptions, put
+from app.bench.visits import visitors
+from app.bench.visits.threads import Spent, spent
 from app.jobs.worker import _step_back
 
 

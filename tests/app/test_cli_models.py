@@ -12,7 +12,7 @@ import pytest
 from analysis import ModelSpec
 from analysis.model.capabilities import CAPABILITIES
 from analysis.model.embedded import embedded_place
-from app.bench.tiny_families import tiny_config
+from app.bench.models.tiny_families import tiny_config
 from app.cli import main, models, serve
 from tests.app.test_cli import TRACE
 from tests.kit.commands import refused

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from app.bench.chromium import FLAGS, find_chromium
-from app.bench.served import Server, start_server
+from app.bench.visits.chromium import FLAGS, find_chromium
+from app.bench.visits.served import Server, start_server
 
 expect.set_options(timeout=60_000)  # a fresh server reads torch and the model before it draws
 
@@ -23,7 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def browser() -> Iterator[Browser]:
     """One headless browser."""
     path = find_chromium()
-    assert path is not None, "No Chromium was found; run: python -m app.bench.chromium --install"
+    assert path is not None, "No Chromium was found; run: python -m app.bench.visits.chromium --install"
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield made

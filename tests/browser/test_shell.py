@@ -7,7 +7,7 @@ from urllib.parse import urlparse
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.bench.served import Server, start_server
+from app.bench.visits.served import Server, start_server
 from tests.browser.visits import COLOSSEUM, EIFFEL, SLOW, WALL, figure, follow, no_fault, press_trace, progress
 
 pytestmark = pytest.mark.browser

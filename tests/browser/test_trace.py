@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.bench.served import Server
+from app.bench.visits.served import Server
 from tests.browser.visits import (
     COLOSSEUM,
     EIFFEL,

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Locator, Page, expect
 
-from app.bench.served import Server
+from app.bench.visits.served import Server
 
 EIFFEL = {"prompt": "The Eiffel Tower is located in the city of", "subject": "The Eiffel Tower", "kinds": "state"}
 WALL = {"prompt": "The Great Wall is located in the country of", "subject": "The Great Wall"}

@@ -11,7 +11,7 @@ from analysis.internals.correlation import pearson
 from analysis.internals.key_value_memory import output_matrix
 from analysis.model.language_model import LanguageModel
 from analysis.patching.attention_patching import patched, read
-from app.bench.plain_drift import plain_cell
+from app.bench.plain.drift import plain_cell
 from editors.attention_drift.result import DriftRequest, DriftsRequest, PatchRequest
 from editors.attention_drift.run import drift, patch
 from editors.attention_drift.tasks_run import drifts

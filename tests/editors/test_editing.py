@@ -8,7 +8,7 @@ from torch import Tensor
 from analysis.errors import BadRequest, ModelTooLarge, UnknownArchitecture
 from analysis.internals.key_value_memory import keys, output_matrix
 from analysis.model.language_model import LanguageModel
-from app.bench.plain_target import plain_base, plain_search
+from app.bench.plain.target import plain_base, plain_search
 from editors.edit.apply import apply
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest, Rewrite

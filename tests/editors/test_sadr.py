@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.bench.plain_target import plain_search
+from app.bench.plain.target import plain_search
 from editors.methods.defaults import settled
 from editors.methods.run import write
 from editors.methods.sadr import EPSILON, divergence

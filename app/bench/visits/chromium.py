@@ -1,4 +1,4 @@
-"""A browser for the tests and the benchmark of pages; `python -m app.bench.chromium --install` fetches one if needed.
+"""A browser for tests and the bench of pages; `python -m app.bench.visits.chromium --install` fetches one if needed.
 
 Whatever is there already is used first. Fetching tries playwright's own download, then the system's package manager
 where that works without a password.

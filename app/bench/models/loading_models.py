@@ -1,7 +1,7 @@
 """Models of three well-known shapes with random weights, as a folder of safetensors and as a GGUF file.
 
-Weights are drawn as in `app.bench.random_model`; the words of the vocabulary are made up, every beginning of a word is
-a word too, as in a real one. Nothing such a model says means anything; what it takes to load and to edit does.
+Weights are drawn as in `app.bench.models.random_model`; the words of the vocabulary are made up, every beginning of a
+word is a word too, as in a real one. Nothing such a model says means anything; what it takes to load and to edit does.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from app.bench.random_model import fill
+from app.bench.models.random_model import fill
 
 Form = Literal["safetensors", "gguf"]
 FORMS: tuple[Form, ...] = ("safetensors", "gguf")

@@ -14,7 +14,7 @@ from pathlib import Path
 from analysis.cache_home import cache_home
 from analysis.errors import WorkbenchError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WAIT = 60.0
 """Seconds until it answers."""
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from analysis.errors import BadRequest, WorkbenchError
-from app.bench.chromium import FLAGS, find_chromium
+from app.bench.visits.chromium import FLAGS, find_chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 NEEDED = (
     "This benchmark drives the pages in a headless browser: it needs the package playwright and a Chromium or Chrome. "
-    "Install them with: pip install 'palimpsest[dev]' && python -m app.bench.chromium --install"
+    "Install them with: pip install 'palimpsest[dev]' && python -m app.bench.visits.chromium --install"
 )
 WAIT = 300_000
 """Milliseconds a model may take to be read on a busy machine."""

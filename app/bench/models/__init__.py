@@ -1,0 +1,1 @@
+"""Models with random weights: of real shapes, and tiny ones of every family."""

@@ -1,0 +1,1 @@
+"""Plain references: each does in the obvious way what a fast path does, for benchmarks and tests to hold it to."""
