@@ -75,7 +75,7 @@ def ui(_: Any, options: UiOptions, report: Report = silent) -> Bench:
 
     `redraw_share`: seconds of processor that the server's pages take (`app.bench.visits.threads`) over the seconds that
     pass, while all visitors watch one long trace and touch nothing; `run_share` is the run's own. On a busy machine the
-    run gets less than it would, the pages, which go first, do not. The browser's time is in neither: it is the visitors'.
+    run gets less than it would; the pages go first and do not. The browser's time is in neither: it is the visitors'.
     `first_picture_s`: from the click on Trace to the figure, while the others have the page open, median over runs.
     `switch_…`: from the click on a page's link to its form, of one visitor while the others watch.
     """
