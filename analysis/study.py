@@ -9,9 +9,10 @@ import dataclasses
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from types import UnionType
 from typing import Any, ClassVar, Protocol, get_args, get_origin, get_type_hints
@@ -130,6 +131,25 @@ def _version(package: str) -> str:
         return "not installed"
 
 
+@dataclass(frozen=True)
+class StoredAs:
+    """Beside a field's type, by `Annotated`: stored results have the field by this name, its values in `words`."""
+
+    name: str
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+@cache
+def _stored(kind: type) -> dict[str, StoredAs]:
+    """How every field of a result is stored, by its name."""
+    hints = get_type_hints(kind, include_extras=True)
+    said = {name: getattr(hint, "__metadata__", ()) for name, hint in hints.items()}
+    return {
+        one.name: next((beside for beside in said[one.name] if isinstance(beside, StoredAs)), StoredAs(one.name))
+        for one in dataclasses.fields(kind)
+    }
+
+
 def pack(value: Any) -> tuple[Any, dict[str, np.ndarray]]:
     """A result as plain JSON data and the arrays it refers to, `{"$array": name}` in their place."""
     arrays: dict[str, np.ndarray] = {}
@@ -142,7 +162,11 @@ def pack(value: Any) -> tuple[Any, dict[str, np.ndarray]]:
         if isinstance(value, BaseModel):
             return value.model_dump(mode="json")
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return {field.name: flat(getattr(value, field.name)) for field in dataclasses.fields(value)}
+            return {
+                stored.name: flat(stored.words[own] if stored.words else own)
+                for name, stored in _stored(type(value)).items()
+                for own in [getattr(value, name)]
+            }
         if isinstance(value, dict):
             return {str(key): flat(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
@@ -152,15 +176,15 @@ def pack(value: Any) -> tuple[Any, dict[str, np.ndarray]]:
     return flat(value), arrays
 
 
-def _kept(kind: Any, data: dict[str, Any]) -> list[str]:
+def _kept(kind: Any, data: dict[str, Any]) -> dict[str, Any]:
     """Fields of a result to read; one that came after it was stored, and has a default, need not be there."""
-    fields = dataclasses.fields(kind)
-    nothing = dataclasses.MISSING
-    return [
-        field.name
-        for field in fields
-        if field.name in data or (field.default is nothing and field.default_factory is nothing)
-    ]
+    nothing, found = dataclasses.MISSING, {}
+    for one in dataclasses.fields(kind):
+        stored = _stored(kind)[one.name]
+        if stored.name in data or (one.default is nothing and one.default_factory is nothing):
+            back = {word: own for own, word in stored.words.items()}
+            found[one.name] = back[data[stored.name]] if back else data[stored.name]
+    return found
 
 
 def unpack(kind: Any, data: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -176,7 +200,7 @@ def unpack(kind: Any, data: Any, arrays: dict[str, np.ndarray]) -> Any:
         return kind.model_validate(data)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
-        return kind(**{name: unpack(hints[name], data[name], arrays) for name in _kept(kind, data)})
+        return kind(**{name: unpack(hints[name], item, arrays) for name, item in _kept(kind, data).items()})
     if origin is dict:
         return {key: unpack(parts[1], value, arrays) for key, value in data.items()}
     if origin is list:

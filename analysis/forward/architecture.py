@@ -141,7 +141,7 @@ def context_length(config: Any) -> int | None:
 
 
 def writes_through(block: Any, part: str) -> Any | None:
-    """The norm between the output of a block's `attn` or `ffn` and the residual stream; None where there is none."""
+    """The norm between the output of a block's `attn` or `mlp` and the residual stream; None where there is none."""
     return getattr(block, "ln1_post" if part == "attn" else "ln2_post", None)
 
 

@@ -6,7 +6,7 @@ held still, so the sum stands. Models that normalise the stream itself have no s
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -22,53 +22,51 @@ from analysis.internals.key_value_memory import attention_matrix, output_matrix
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
 
-Part = Literal["ffn", "attn"]
-PARTS: tuple[Part, ...] = ("attn", "ffn")
-SITES: dict[Part, Site] = {"attn": "attn", "ffn": "mlp"}
+PARTS: tuple[Site, ...] = ("attn", "mlp")
 TOLERANCE = 1e-3
 """Of the largest number written; a norm between would change it by far more."""
 
 
 @dataclass(frozen=True)
-class Stream:
+class ResidualStream:
     """A recorded run of T tokens; L layers, N neurons of an MLP, M = heads · d_head of an attention."""
 
     frame: Frame
     passage: Passage  # of one row
-    coefficients: dict[Part, list[Tensor]]  # L of (T, N or M): inputs of the output matrices
-    scales: dict[Part, list[Tensor]]  # L of (T, 1): of the norm behind, 1 where there is none
+    coefficients: dict[Site, list[Tensor]]  # L of (T, N or M): inputs of the output matrices
+    scales: dict[Site, list[Tensor]]  # L of (T, 1): of the norm behind, 1 where there is none
     patterns: list[Tensor]  # L of (heads, T, T)
 
-    def written(self, part: Part, layer: int) -> Tensor:
+    def written(self, part: Site, layer: int) -> Tensor:
         """What the part adds to the stream, (T, d_model)."""
-        return self.passage.outputs[SITES[part]][layer][0].float()
+        return self.passage.outputs[part][layer][0].float()
 
-    def before(self, part: Part, layer: int) -> Tensor:
+    def before(self, part: Site, layer: int) -> Tensor:
         """The stream a part's score starts from, (T, d_model): h of the layer below, for an MLP with this layer's A.
 
         In parallel blocks the MLP does not read A; h + A is its reference point all the same (the published code).
         """
         below = self.passage.hidden[layer][0].to(self.frame.lm.block_devices[layer]).float()
-        return below + self.written("attn", layer) if part == "ffn" else below
+        return below + self.written("attn", layer) if part == "mlp" else below
 
-    def vectors(self, part: Part, layer: int) -> Tensor:
+    def vectors(self, part: Site, layer: int) -> Tensor:
         """What a neuron of coefficient 1 writes, before the scale of a norm behind: (N or M, d_model)."""
         module = matrix_of(self.frame.lm, part, layer)
         weight: Tensor = module.weight.detach().float()  # type: ignore[operator]
         rows = weight if isinstance(module, Conv1D) else weight.T
         norm = writes_through(self.frame.lm.blocks[layer], part)
-        return FrozenNorm.of(norm, rows[:1]).linear(rows) * self.frame.lm.factors[SITES[part]]
+        return FrozenNorm.of(norm, rows[:1]).linear(rows) * self.frame.lm.factors[part]
 
-    def constant(self, part: Part, layer: int) -> Tensor:
+    def constant(self, part: Site, layer: int) -> Tensor:
         """What the part writes whatever its neurons do, (T, d_model): the biases of its output matrix and of a norm."""
         scales, bias = self.scales[part][layer], getattr(matrix_of(self.frame.lm, part, layer), "bias", None)
         width = self.frame.lm.d_model
         own = scales.new_zeros(1, width) if bias is None else bias.detach().float()[None]
         norm = FrozenNorm.of(writes_through(self.frame.lm.blocks[layer], part), scales.new_ones(1, width))
         whole = norm.linear(own) / scales + (0 if norm.bias is None else norm.bias)
-        return whole * self.frame.lm.factors[SITES[part]]
+        return whole * self.frame.lm.factors[part]
 
-    def weights(self, part: Part, layer: int) -> Tensor:
+    def weights(self, part: Site, layer: int) -> Tensor:
         """Coefficients over the scale behind, (T, N or M): times `vectors`, what the neurons write."""
         return self.coefficients[part][layer] / self.scales[part][layer]
 
@@ -80,17 +78,17 @@ class Stream:
         return (pattern[..., None] * shared).transpose(0, 1).flatten(1) / self.scales["attn"][layer][-1]
 
 
-def matrix_of(lm: "LanguageModel", part: Part, layer: int) -> nn.Module:
+def matrix_of(lm: "LanguageModel", part: Site, layer: int) -> nn.Module:
     """The output matrix of a layer's MLP or attention."""
-    return (output_matrix if part == "ffn" else attention_matrix)(lm, layer).module
+    return (output_matrix if part == "mlp" else attention_matrix)(lm, layer).module
 
 
 @torch.no_grad()
-def read_stream(lm: "LanguageModel", ids: Tensor) -> Stream:
+def read_residual_stream(lm: "LanguageModel", ids: Tensor) -> ResidualStream:
     """Run token ids (1, T) and keep what every part writes; `UnknownArchitecture` where the parts do not add up."""
     frame = Frame.of(lm, ids)
-    found: dict[Part, list[Tensor]] = {part: [] for part in PARTS}
-    behind: dict[Part, list[Tensor]] = {part: [] for part in PARTS}
+    found: dict[Site, list[Tensor]] = {part: [] for part in PARTS}
+    behind: dict[Site, list[Tensor]] = {part: [] for part in PARTS}
     patterns: list[Tensor] = []
     handles = []
     for layer in range(lm.n_layers):
@@ -104,14 +102,14 @@ def read_stream(lm: "LanguageModel", ids: Tensor) -> Stream:
     finally:
         for handle in handles:
             handle.remove()
-    scales: dict[Part, list[Tensor]] = {
+    scales: dict[Site, list[Tensor]] = {
         part: [
             FrozenNorm.of(writes_through(lm.blocks[layer], part), output).scale
             for layer, output in enumerate(behind[part])
         ]
         for part in PARTS
     }
-    stream = Stream(frame, passage, found, scales, patterns)
+    stream = ResidualStream(frame, passage, found, scales, patterns)
     _refuse_what_does_not_add_up(stream, behind)
     return stream
 
@@ -126,7 +124,7 @@ def _keeper(into: list[Tensor]) -> Any:
     return keep
 
 
-def _refuse_what_does_not_add_up(stream: Stream, behind: dict[Part, list[Tensor]]) -> None:
+def _refuse_what_does_not_add_up(stream: ResidualStream, behind: dict[Site, list[Tensor]]) -> None:
     lm, hidden = stream.frame.lm, stream.passage.hidden
     loose = TOLERANCE if lm.dtype == torch.float32 else 5e-2
     for layer in range(lm.n_layers):
@@ -141,7 +139,7 @@ def _refuse_what_does_not_add_up(stream: Stream, behind: dict[Part, list[Tensor]
         for part in PARTS:
             norm = FrozenNorm.of(writes_through(lm.blocks[layer], part), behind[part][layer])
             told = norm(behind[part][layer]) + (0 if norm.bias is None else norm.bias)
-            told = told * lm.factors[SITES[part]]
+            told = told * lm.factors[part]
             if (told - stream.written(part, layer).to(told)).abs().max() > loose * (1 + told.abs().max()):
                 raise UnknownArchitecture(
                     f"Something unknown stands between the output matrix of the {part} of layer {layer} of {lm.name} "

@@ -25,7 +25,7 @@ from analysis.forward.packed_weights import packed
 from analysis.internals.attention_patterns import at_patterns
 from analysis.internals.head_outputs import at_heads, attention_given, given
 from analysis.internals.key_value_memory import OutputMatrix, at_keys, attention_matrix, output_matrix
-from analysis.internals.residual_stream import PARTS, read_stream
+from analysis.internals.residual_stream import PARTS, read_residual_stream
 from analysis.model.capabilities import CAPABILITIES, Capability
 from analysis.neuron_attribution.query_neurons import Place, subkeys
 
@@ -335,7 +335,7 @@ def _patterns(by: Tried) -> float:
 
 def _neurons(by: Tried) -> float:
     """What neurons write adds up to what their layer writes, and that to the stream; and each has a subkey."""
-    stream, worst = read_stream(by.lm, by.ids.to(by.lm.device)), 0.0
+    stream, worst = read_residual_stream(by.lm, by.ids.to(by.lm.device)), 0.0
     for layer in range(by.lm.n_layers):
         for part in PARTS:
             vectors = stream.vectors(part, layer)

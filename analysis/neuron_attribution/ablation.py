@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from analysis.internals.residual_stream import Part, Stream, matrix_of
+from analysis.forward.blocks import Site
+from analysis.internals.residual_stream import ResidualStream, matrix_of
 
 ROW_BUDGET = {"cpu": 1024, "cuda": 1 << 16, "mps": 1 << 14}
 
@@ -21,7 +22,7 @@ ROW_BUDGET = {"cpu": 1024, "cuda": 1 << 16, "mps": 1 << 14}
 class Scaled:
     """Neurons whose coefficients are multiplied by `factor`: indices by part and layer."""
 
-    neurons: Mapping[tuple[Part, int], Sequence[int]]
+    neurons: Mapping[tuple[Site, int], Sequence[int]]
     factor: float = 0.0
 
     @property
@@ -32,7 +33,10 @@ class Scaled:
 
 @torch.no_grad()
 def outcomes(
-    stream: Stream, sets: Sequence[Scaled], answer: int, step: Callable[[int, int], None] = lambda done, total: None
+    stream: ResidualStream,
+    sets: Sequence[Scaled],
+    answer: int,
+    step: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Tensor, Tensor]:
     """Probability of `answer` and the likeliest token after the prompt, each (sets,), with every set scaled."""
     lm = stream.frame.lm
@@ -49,7 +53,7 @@ def outcomes(
     return probability, said
 
 
-def _last(stream: Stream, sets: list[Scaled]) -> Tensor:
+def _last(stream: ResidualStream, sets: list[Scaled]) -> Tensor:
     """The last block's output at the last token, (sets, d_model); sets in order of their first layer."""
     lm, hidden = stream.frame.lm, stream.passage.hidden
     joins = [one.first if one.neurons else lm.n_layers for one in sets]
@@ -62,7 +66,7 @@ def _last(stream: Stream, sets: list[Scaled]) -> Tensor:
             batch = torch.cat((batch.to(hidden[layer].device), hidden[layer].expand(len(new), -1, -1)))
         if layer < lm.n_layers and rows:
             with ExitStack() as hooks:
-                for part in ("attn", "ffn"):
+                for part in ("attn", "mlp"):
                     chosen = {i: one for i, one in enumerate(rows) if (part, layer) in one.neurons}
                     if chosen:
                         handle = matrix_of(lm, part, layer).register_forward_pre_hook(
@@ -73,7 +77,7 @@ def _last(stream: Stream, sets: list[Scaled]) -> Tensor:
     return batch[:, -1]
 
 
-def _scaling(chosen: dict[int, Scaled], part: Part, layer: int, count: int) -> Any:
+def _scaling(chosen: dict[int, Scaled], part: Site, layer: int, count: int) -> Any:
     def scale(_: Any, args: tuple) -> tuple:
         keys = args[0].clone()
         rows = keys.reshape(count, -1, keys.shape[-1])

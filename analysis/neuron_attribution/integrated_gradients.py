@@ -15,7 +15,7 @@ from torch import Tensor
 from analysis.errors import BadRequest
 from analysis.forward.architecture import writes_through
 from analysis.forward.blocks import PrefixCache
-from analysis.internals.residual_stream import Stream, matrix_of
+from analysis.internals.residual_stream import ResidualStream, matrix_of
 from analysis.study import Report, silent
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ NODES = 20
 ROWS = 64
 
 
-def probability_of(stream: Stream, layer: int, activations: Tensor, answer: int) -> Tensor:
+def probability_of(stream: ResidualStream, layer: int, activations: Tensor, answer: int) -> Tensor:
     """P(answer), (rows,), with the MLP neurons' activations at the last token set to `activations` (rows, N).
 
     Only the last token is run, from this layer on: nothing else changes.
@@ -37,7 +37,7 @@ def probability_of(stream: Stream, layer: int, activations: Tensor, answer: int)
         return (activations.to(args[0]).reshape(args[0].shape), *args[1:])
 
     hidden = stream.passage.hidden[layer][:, -1:].expand(len(activations), -1, -1)
-    handle = matrix_of(lm, "ffn", layer).register_forward_pre_hook(put)
+    handle = matrix_of(lm, "mlp", layer).register_forward_pre_hook(put)
     try:
         for block in range(layer, lm.n_layers):
             cache = PrefixCache(stream.passage.prefix_before(block, last))
@@ -47,14 +47,14 @@ def probability_of(stream: Stream, layer: int, activations: Tensor, answer: int)
     return lm.readout(hidden[:, -1]).softmax(-1)[:, answer]
 
 
-def integrated(stream: Stream, answer: int, report: Report = silent) -> Tensor:
+def integrated(stream: ResidualStream, answer: int, report: Report = silent) -> Tensor:
     """Each MLP neuron's part of P(answer), (L, N): a layer's parts add up to P − P(its activations all zero).
 
     Raises `BadRequest` where a norm stands behind the MLP: scaling its activations then changes nothing until they
     are zero, so the path has no gradient to integrate.
     """
     lm = stream.frame.lm
-    if any(writes_through(block, "ffn") is not None for block in lm.blocks):
+    if any(writes_through(block, "mlp") is not None for block in lm.blocks):
         raise BadRequest(
             f"{lm.name} normalises what its MLPs write, so scaling their activations changes nothing until they are "
             "zero, and integrated gradients have nothing to integrate. Leave the second opinion out."
@@ -69,7 +69,7 @@ def integrated(stream: Stream, answer: int, report: Report = silent) -> Tensor:
         def gained(activations: Tensor, layer: int = layer) -> Tensor:
             return probability_of(stream, layer, activations, answer)
 
-        own = stream.coefficients["ffn"][layer][-1:].detach()
+        own = stream.coefficients["mlp"][layer][-1:].detach()
         with torch.enable_grad():
             parts = IntegratedGradients(gained).attribute(
                 own, torch.zeros_like(own), n_steps=NODES, method="gausslegendre", internal_batch_size=ROWS

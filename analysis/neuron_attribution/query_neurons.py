@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from analysis.forward.blocks import PrefixCache
+from analysis.forward.blocks import PrefixCache, Site
 from analysis.internals.frozen_norm import FrozenNorm
-from analysis.internals.residual_stream import Part, Stream, matrix_of
+from analysis.internals.residual_stream import ResidualStream, matrix_of
 
 SURE = 1e-3
 """Cosine of state and subkey below which a share says nothing: its denominator is a small difference of large parts."""
@@ -24,13 +24,15 @@ SURE = 1e-3
 class Place:
     """A neuron of a prompt's run: part, layer, index (attention: head · d_head + dimension) and the token it reads."""
 
-    part: Part
+    part: Site
     layer: int
     index: int
     token: int
 
 
-def subkeys(stream: Stream, values: Sequence[Place], look: Callable[[], None] = lambda: None) -> tuple[Tensor, Tensor]:
+def subkeys(
+    stream: ResidualStream, values: Sequence[Place], look: Callable[[], None] = lambda: None
+) -> tuple[Tensor, Tensor]:
     """Subkey of every value neuron, pulled in front of its norm, and the state it reads; each (n, d_model).
 
     The subkey is the gradient of the neuron's coefficient by the norm's output: the row of the input matrix for an
@@ -48,7 +50,7 @@ def subkeys(stream: Stream, values: Sequence[Place], look: Callable[[], None] = 
 
 
 @torch.enable_grad()
-def _of_layer(stream: Stream, layer: int, values: list[Place]) -> list[tuple[Tensor, Tensor]]:
+def _of_layer(stream: ResidualStream, layer: int, values: list[Place]) -> list[tuple[Tensor, Tensor]]:
     """The subkeys of one layer: its block is run once more, with the outputs of its norms as leaves.
 
     Where norms stand behind the parts only (OLMo 2), the parts read the stream itself, and what they read is a leaf.
@@ -76,7 +78,7 @@ def _of_layer(stream: Stream, layer: int, values: list[Place]) -> list[tuple[Ten
     handles = [norm.register_forward_hook(cut) for norm in norms]
     if not norms:
         handles += [part.register_forward_pre_hook(cut_bare, with_kwargs=True) for part in (block.attn, block.mlp)]
-    handles.append(matrix_of(lm, "ffn", layer).register_forward_pre_hook(keep))
+    handles.append(matrix_of(lm, "mlp", layer).register_forward_pre_hook(keep))
     cache = PrefixCache()
     try:
         stream.frame.run(layer, stream.passage.hidden[layer].detach(), cache=cache)
@@ -88,7 +90,7 @@ def _of_layer(stream: Stream, layer: int, values: list[Place]) -> list[tuple[Ten
     given = [leaf for _, _, leaf in leaves]
     results = []
     for value in values:
-        if value.part == "ffn":
+        if value.part == "mlp":
             coefficient = coefficients[0][value.token, value.index]
         else:
             head, dimension = divmod(value.index, d_head)
@@ -116,7 +118,7 @@ class Queries:
 
 @torch.no_grad()
 def queries(
-    stream: Stream,
+    stream: ResidualStream,
     values: Sequence[Place],
     scores: Tensor,
     count: int,
@@ -139,8 +141,8 @@ def queries(
     dots, shares, products = [], [], []
     for layer in range(lm.n_layers):
         look()
-        vectors = stream.vectors("ffn", layer)
-        weights = stream.weights("ffn", layer).to(vectors)
+        vectors = stream.vectors("mlp", layer)
+        weights = stream.weights("mlp", layer).to(vectors)
         product = (vectors @ keys.to(vectors).T).T * weights[at]  # n, N
         product = (product * (layers > layer).to(product)[:, None]).cpu()
         products.append(product)
@@ -154,7 +156,7 @@ def queries(
     best = ranked.topk(min(count, len(ranked))).indices.tolist()
     neurons = dot.shape[2]
     top = [
-        Place("ffn", i // (len(tokens) * neurons), i % neurons, tokens[i // neurons % len(tokens)])
+        Place("mlp", i // (len(tokens) * neurons), i % neurons, tokens[i // neurons % len(tokens)])
         for i in best
         if ranked[i] > 0
     ]

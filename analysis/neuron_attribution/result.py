@@ -1,11 +1,12 @@
 """What the attribution to neurons asks and what it answers: plain data and arrays, no model."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
 
+from analysis.study import StoredAs
 from analysis.text.framing import OnePrompt
 
 Mode = Literal["exact", "screened"]
@@ -55,7 +56,7 @@ class Neuron:
     """
 
     role: Role
-    part: str  # ffn or attn
+    part: Annotated[str, StoredAs("part", {"mlp": "ffn", "attn": "attn"})]  # mlp or attn
     layer: int
     index: int  # in its layer; attention: head · d_head + dimension
     head: int  # of an attention neuron, else -1
@@ -70,7 +71,7 @@ class Neuron:
     @property
     def name(self) -> str:
         """f18·1203, or a23·4·17 for head 4, dimension 17."""
-        if self.part == "ffn":
+        if self.part == "mlp":
             return f"f{self.layer}·{self.index}"
         return f"a{self.layer}·{self.head}·{self.index}"
 
@@ -101,9 +102,9 @@ class NeuronsResult:
     start: float  # lp of the embedding
     end: float  # lp of the last state; both with the norm held still
     attn_layer: np.ndarray  # (L,) lp gained by the whole attention
-    ffn_layer: np.ndarray  # (L,) by the whole MLP
+    mlp_layer: Annotated[np.ndarray, StoredAs("ffn_layer")]  # (L,) by the whole MLP
     heads: np.ndarray  # (L, H)
-    ffn: np.ndarray  # (L, N) by each neuron; NaN where screened out
+    mlp: Annotated[np.ndarray, StoredAs("ffn")]  # (L, N) by each neuron; NaN where screened out
     attn: np.ndarray  # (L, M) by each dimension of each head, its sources together; NaN where screened out
     coefficient: np.ndarray  # (L, N) of the MLP neurons at the last token
     query_dot: np.ndarray  # (L, N)
@@ -129,16 +130,16 @@ class NeuronsResult:
     @property
     def scored(self) -> int:
         """MLP neurons scored exactly."""
-        return int(np.isfinite(self.ffn).sum())
+        return int(np.isfinite(self.mlp).sum())
 
     def agreement(self, count: int = 100) -> tuple[float, float] | None:
         """How far the second opinion agrees: rank correlation over scored neurons, and share of the `count` first."""
         if not self.integrated.size:
             return None
-        scored = np.isfinite(self.ffn)
-        one, other = self.ffn[scored], self.integrated[scored]
+        scored = np.isfinite(self.mlp)
+        one, other = self.mlp[scored], self.integrated[scored]
         ranks = [np.argsort(np.argsort(values)).astype(float) for values in (one, other)]
-        own = np.where(scored, self.ffn, -np.inf).ravel()
+        own = np.where(scored, self.mlp, -np.inf).ravel()
         count = min(count, int(scored.sum()))
         first = [set(np.argsort(-values)[:count].tolist()) for values in (own, self.integrated.ravel())]
         return float(np.corrcoef(ranks[0], ranks[1])[0, 1]), len(first[0] & first[1]) / count
@@ -151,4 +152,4 @@ class NeuronsResult:
 
     def layer_sum(self) -> np.ndarray:
         """Sum of the MLP neurons' scores by layer (the paper's layer score), (L,); it is not that of the layer."""
-        return np.nansum(self.ffn, axis=1)
+        return np.nansum(self.mlp, axis=1)

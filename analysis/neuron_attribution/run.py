@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from analysis.forward.blocks import Site
 from analysis.forward.generation import answer_word
 from analysis.forward.packed_weights import packed
 from analysis.internals.frozen_lens import FrozenLens
-from analysis.internals.residual_stream import PARTS, Part, Stream, read_stream
+from analysis.internals.residual_stream import PARTS, ResidualStream, read_residual_stream
 from analysis.neuron_attribution.ablation import Scaled, outcomes
 from analysis.neuron_attribution.integrated_gradients import integrated
 from analysis.neuron_attribution.query_neurons import Place, Queries, queries
@@ -47,7 +48,7 @@ class Field:
     weights: list[Tensor]
 
     @classmethod
-    def of(cls, stream: Stream, part: Part, *, by_source: bool = False) -> "Field":
+    def of(cls, stream: ResidualStream, part: Site, *, by_source: bool = False) -> "Field":
         """The neurons of a part; attention's also apart by the token they come from."""
         layers = range(stream.frame.lm.n_layers)
         weights = [stream.by_source(at) if by_source else stream.weights(part, at)[-1:] for at in layers]
@@ -101,7 +102,7 @@ class _Run:
         self.tokens = lm.encode(request.prompt)
         self.total = lm.n_layers + 4
         self.report(0, self.total, "reading the prompt")
-        self.stream = read_stream(lm, self.tokens.tensor(lm.device))
+        self.stream = read_residual_stream(lm, self.tokens.tensor(lm.device))
         with torch.no_grad():
             logits = lm.readout(self.stream.passage.last)[0]
         self.said = int(logits.argmax())
@@ -123,7 +124,7 @@ class _Run:
     def layers(self) -> tuple[float, float, np.ndarray, np.ndarray, np.ndarray]:
         """The lp of first and last state, and the gains of attentions, MLPs and heads."""
         lens, stream, lm = self.lens, self.stream, self.lm
-        gained: dict[Part, list[float]] = {part: [] for part in PARTS}
+        gained: dict[Site, list[float]] = {part: [] for part in PARTS}
         heads = []
         with torch.no_grad():
             for layer in range(lm.n_layers):
@@ -135,20 +136,20 @@ class _Run:
                 written = (weights.reshape(lm.n_heads, 1, -1) @ vectors.reshape(lm.n_heads, -1, lm.d_model))[:, 0]
                 heads.append(lens.gains(stream.before("attn", layer)[-1], written).cpu().numpy())
             ends = [lens.log_probability(stream.passage.hidden[at][0, -1].float()).item() for at in (0, -1)]
-        return ends[0], ends[1], np.array(gained["attn"]), np.array(gained["ffn"]), np.stack(heads)
+        return ends[0], ends[1], np.array(gained["attn"]), np.array(gained["mlp"]), np.stack(heads)
 
     def neurons(self) -> tuple[Tensor, Tensor, float]:
         """Gains of all MLP neurons (L, N) and attention neurons (L, M); the bound of those screened out."""
-        ffn, attn = Field.of(self.stream, "ffn"), Field.of(self.stream, "attn")
+        mlp, attn = Field.of(self.stream, "mlp"), Field.of(self.stream, "attn")
         if not self.exact:
             self.report(1, self.total, "screening the neurons")
             wanted = max(self.request.top, *self.request.counts) if self.request.counts else self.request.top
-            _, gains, rest = top_proven(self.lens, ffn, wanted)
+            _, gains, rest = top_proven(self.lens, mlp, wanted)
             return gains, torch.full((self.lm.n_layers, attn.weights[0].shape[1]), math.nan), rest
         found: list[list[Tensor]] = [[], []]
         for layer in range(self.lm.n_layers):
             self.report(layer + 1, self.total, "layers")
-            for into, field in zip(found, (ffn, attn), strict=True):
+            for into, field in zip(found, (mlp, attn), strict=True):
                 into.append(field.scores(self.lens, layer).cpu())
         return torch.stack(found[0]), torch.stack(found[1]), -math.inf
 
@@ -203,7 +204,7 @@ class _Run:
         by_source = {at: stream.by_source(at) for at in {p.layer for p in places if p.part == "attn"}}
         cards = []
         for number, (place, score) in enumerate(zip(places, scores, strict=True)):
-            own = stream.weights("ffn", place.layer) if place.part == "ffn" else by_source[place.layer]
+            own = stream.weights("mlp", place.layer) if place.part == "mlp" else by_source[place.layer]
             head = place.index // (own.shape[1] // lm.n_heads) if place.part == "attn" else -1
             cards.append(
                 Neuron(
@@ -226,9 +227,9 @@ class _Run:
 
 def _at(flat: Tensor, neurons: int, factor: float = 0.0) -> Scaled:
     """Neurons of an (L, N) map by flat index, to be scaled."""
-    chosen: dict[tuple[Part, int], list[int]] = {}
+    chosen: dict[tuple[Site, int], list[int]] = {}
     for index in flat.tolist():
-        chosen.setdefault(("ffn", index // neurons), []).append(index % neurons)
+        chosen.setdefault(("mlp", index // neurons), []).append(index % neurons)
     return Scaled(chosen, factor)
 
 
@@ -271,13 +272,13 @@ def _attributed(lm: "LanguageModel", request: NeuronsRequest, report: Report) ->
     started = time.perf_counter()
     run = _Run(lm, request, report)
     stream, total = run.stream, run.total
-    start, end, attn_layer, ffn_layer, heads = run.layers()
-    ffn, attn, rest = run.neurons()
+    start, end, attn_layer, mlp_layer, heads = run.layers()
+    mlp, attn, rest = run.neurons()
     run.report(lm.n_layers + 1, total, "attention by source")
-    best = ffn.nan_to_num(-math.inf).flatten().topk(min(request.top, ffn.numel()))
+    best = mlp.nan_to_num(-math.inf).flatten().topk(min(request.top, mlp.numel()))
     last = len(run.tokens) - 1
     values = [
-        (Place("ffn", i // ffn.shape[1], i % ffn.shape[1], last), gain)
+        (Place("mlp", i // mlp.shape[1], i % mlp.shape[1], last), gain)
         for gain, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)
     ] + run.attention_values(attn)
     places, gains = [place for place, _ in values], [gain for _, gain in values]
@@ -299,11 +300,11 @@ def _attributed(lm: "LanguageModel", request: NeuronsRequest, report: Report) ->
         start=start,
         end=end,
         attn_layer=attn_layer,
-        ffn_layer=ffn_layer,
+        mlp_layer=mlp_layer,
         heads=heads,
-        ffn=ffn.numpy(),
+        mlp=mlp.numpy(),
         attn=attn.numpy(),
-        coefficient=torch.stack([stream.weights("ffn", at)[-1].cpu() for at in range(lm.n_layers)]).numpy(),
+        coefficient=torch.stack([stream.weights("mlp", at)[-1].cpu() for at in range(lm.n_layers)]).numpy(),
         query_dot=asked.dot.numpy(),
         query_share=asked.share.numpy(),
         value=run.cards("value", places, gains),
@@ -311,7 +312,7 @@ def _attributed(lm: "LanguageModel", request: NeuronsRequest, report: Report) ->
         links=asked.links_share.numpy(),
         links_dot=asked.links_dot.numpy(),
         unsure=asked.unsure,
-        ablations=[run.ablations("value", ffn), run.ablations("query", ranked)] if request.counts else [],
+        ablations=[run.ablations("value", mlp), run.ablations("query", ranked)] if request.counts else [],
         integrated=second.numpy(),
         largest_unscored=rest,
         notes=run.notes,

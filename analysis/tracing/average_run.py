@@ -115,7 +115,7 @@ def average(
         low.append(traced.low)
         for kind in request.kinds:
             window[kind] = traced.grids[kind].window
-            effects = traced.effects(kind)
+            effects = traced.indirect_effects(kind)
             for row, tokens in zip(pooled[kind], row_tokens(traced.subject, len(traced.tokens)).values(), strict=True):
                 row.extend(effects[:, token] for token in tokens)
     if not ids:

@@ -1,4 +1,4 @@
-"""Ways to blur the subject, all ending in the same thing: other inputs to block 0.
+"""Ways to corrupt the subject, all ending in the same thing: other inputs to block 0.
 
 Gaussian noise is ROME's; symmetric token replacement stays on distribution (Zhang & Nanda,
 2309.16042). Whatever comes after does not need to know which one was used.

@@ -5,7 +5,7 @@ A page, an export or a notebook can read a result without torch having anything 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from analysis.internals.scores import TOP, Metric, Scores
 from analysis.lens.result import Lens
+from analysis.study import StoredAs
 from analysis.text.boundary import answer_as_kept
 from analysis.text.framing import OnePrompt
 from analysis.text.tokens import Tokens, subject_range
@@ -26,13 +27,13 @@ class TraceRequest(OnePrompt):
     """Where does a state bring the answer back?"""
 
     prompt: str = Field(description="sentence that ends just before its answer")
-    subject: str = Field(description="words of the prompt to blur")
+    subject: str = Field(description="words of the prompt to corrupt")
     occurrence: int | None = Field(
         None, ge=0, description="which occurrence of the subject, from 0, if there are several"
     )
     answer: str | None = Field(None, description="answer to follow; the model's own when left out")
     foil: str | None = Field(
-        None, description="word the answer is compared with; the blurred run's favourite when left out"
+        None, description="word the answer is compared with; the corrupted run's favourite when left out"
     )
     kinds: tuple[Kind, ...] = Field(
         ("state",), min_length=1, description="what to repair: state, mlp, attn, severed_mlp, severed_attn"
@@ -132,7 +133,7 @@ class Grid:
 class TraceResult:
     """A trace, complete or stopped on the way.
 
-    `clean` and `blurred` hold the runs without any repair: scores of shape (1,) and (S,).
+    `clean` and `corrupted` hold the runs without any repair: scores of shape (1,) and (S,).
     """
 
     request: TraceRequest
@@ -146,7 +147,7 @@ class TraceResult:
     sigma: float | None
     replacement: str | None
     clean: Scores
-    blurred: Scores
+    corrupted: Annotated[Scores, StoredAs("blurred")]
     grids: dict[str, Grid]
     previews: dict[str, np.ndarray]  # per kind (L, T) attribution patching of the log-probability, nats
     lens: Lens
@@ -162,7 +163,7 @@ class TraceResult:
     @property
     def low(self) -> float:
         """Mean probability of the answer in the corrupted runs."""
-        return float(self.blurred.probability.mean())
+        return float(self.corrupted.probability.mean())
 
     @property
     def cells(self) -> tuple[int, int]:
@@ -183,10 +184,10 @@ class TraceResult:
         if metric == "probability":
             return grid.probability
         if metric == "kl":
-            return self.blurred.kl[:, None, None] - grid.kl
+            return self.corrupted.kl[:, None, None] - grid.kl
         if metric == "logit_difference":
             return grid.logit_difference
-        low = self.blurred.logit_difference.mean()
+        low = self.corrupted.logit_difference.mean()
         whole = self.clean.logit_difference[0] - low
         return (grid.logit_difference - low) / (whole if whole else np.nan)
 
@@ -204,10 +205,10 @@ class TraceResult:
         if metric == "probability":
             return self.low, self.high
         if metric == "logit_difference":
-            return float(self.blurred.logit_difference.mean()), float(self.clean.logit_difference[0])
-        return (0.0, 1.0) if metric == "normalised_logit_difference" else (0.0, float(self.blurred.kl.mean()))
+            return float(self.corrupted.logit_difference.mean()), float(self.clean.logit_difference[0])
+        return (0.0, 1.0) if metric == "normalised_logit_difference" else (0.0, float(self.corrupted.kl.mean()))
 
-    def effects(self, kind: str, metric: Metric = "probability") -> np.ndarray:
+    def indirect_effects(self, kind: str, metric: Metric = "probability") -> np.ndarray:
         """Indirect effect of every cell, (L, T): the metric with it repaired minus the metric without."""
         return self.scores(kind, metric) - self.baseline(metric)[0]
 
@@ -216,7 +217,9 @@ class TraceResult:
         samples = self.samples(kind, metric)
         if len(samples) < 2:
             return np.zeros(samples.shape[1:])
-        low = {"probability": self.blurred.probability, "logit_difference": self.blurred.logit_difference}.get(metric)
+        low = {"probability": self.corrupted.probability, "logit_difference": self.corrupted.logit_difference}.get(
+            metric
+        )
         paired = samples - low[:, None, None] if low is not None else samples
         return 1.96 * paired.std(0, ddof=1) / np.sqrt(len(samples))
 

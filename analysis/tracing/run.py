@@ -1,4 +1,4 @@
-"""Causal tracing: blur the subject, repair one state at a time, see the answer return.
+"""Causal tracing, which is activation patching: corrupt the subject, repair one state at a time, see the answer return.
 
 Meng et al., 2022 (ROME), section 2 and appendix B; metrics and symmetric token replacement
 after Zhang & Nanda, 2309.16042. Every cell is exact: computed by resumed forwards, equal to one
@@ -119,13 +119,13 @@ class _Trace:
             sigma=self.corrupted.sigma,
             replacement=self.replacement,
             clean=self.clean_scores,
-            blurred=self.base_scores,
+            corrupted=self.base_scores,
             grids=grids,
             previews=previews,
             lens=lens,
             words={},
         )
-        self.name_words(result, result.clean.top_ids, result.blurred.top_ids, result.lens.top_ids)
+        self.name_words(result, result.clean.top_ids, result.corrupted.top_ids, result.lens.top_ids)
         return result
 
     def name_words(self, result: TraceResult, *ids: np.ndarray) -> None:

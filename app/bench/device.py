@@ -119,7 +119,7 @@ def _lens(lm: LanguageModel) -> np.ndarray:
 
 
 def _neurons(lm: LanguageModel) -> np.ndarray:
-    return neurons(lm, NeuronsRequest(prompt=PROMPT, top=10, counts=())).ffn
+    return neurons(lm, NeuronsRequest(prompt=PROMPT, top=10, counts=())).mlp
 
 
 def _heads(lm: LanguageModel) -> np.ndarray:

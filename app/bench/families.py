@@ -118,9 +118,9 @@ def _lens(lm: LanguageModel) -> float:
 
 def _neurons(lm: LanguageModel) -> float:
     found = neurons(lm, NeuronsRequest(prompt=PROMPT, top=3, counts=(1, 4), draws=1, mode="exact"))
-    telescoped = same(found.attn_layer.sum() + found.ffn_layer.sum(), found.end - found.start)
+    telescoped = same(found.attn_layer.sum() + found.mlp_layer.sum(), found.end - found.start)
     ids, worst = lm.encode(PROMPT).tensor(), telescoped
-    for card in (one for one in found.value if one.part == "ffn"):
+    for card in (one for one in found.value if one.part == "mlp"):
         matrix = output_matrix(lm, card.layer)
         with Overlay(lm) as overlay, torch.no_grad():
             overlay.scale(matrix, torch.tensor([card.index]), 0.0)

@@ -19,7 +19,7 @@ from analysis.errors import WorkbenchError
 from analysis.facts.chains import Chain
 from analysis.forward.packed_weights import packed
 from analysis.internals.frozen_lens import FrozenLens
-from analysis.internals.residual_stream import Stream, read_stream
+from analysis.internals.residual_stream import ResidualStream, read_residual_stream
 from analysis.moments.request import MomentsRequest
 from analysis.moments.second_moments import moments
 from analysis.multihop.result import ASKED
@@ -60,7 +60,7 @@ class NeuronOptions:
 
 
 def neurons_bench(lm: LanguageModel, options: NeuronOptions, report: Report = silent) -> Bench:
-    """Measure ffn.*, screened.*, ablate.*, hops.* and multihop.*."""
+    """Measure mlp.*, screened.*, ablate.*, hops.* and multihop.*."""
     bench = Bench(describe(lm.device), lm.card())
     parts = options.parts or PARTS
     if "neurons" in parts:
@@ -78,7 +78,7 @@ def neurons_bench(lm: LanguageModel, options: NeuronOptions, report: Report = si
 def _scores(bench: Bench, lm: LanguageModel, sample: int, report: Report) -> None:
     report(0, 1, "scoring every neuron")
     stream, lens = _read(lm, PROMPT)
-    field = Field.of(stream, "ffn")
+    field = Field.of(stream, "mlp")
     began = time.perf_counter()
     gains = torch.stack([field.scores(lens, layer).cpu() for layer in range(lm.n_layers)])
     wait(lm.device)
@@ -86,9 +86,9 @@ def _scores(bench: Bench, lm: LanguageModel, sample: int, report: Report) -> Non
     rates = matmul_rates(lm.device, torch.float32)
     bench.machine["matmul_peak_gflops"] = max(rates.values()) / 1e9
     work = 2 * gains.numel() * lm.d_model * len(lens.unembedding)
-    bench.add("ffn.neurons", gains.numel(), "scored")
-    bench.add("ffn.seconds", seconds, "s")
-    bench.add("ffn.share_of_peak", work / seconds / max(rates.values()), "of matrix products")
+    bench.add("mlp.neurons", gains.numel(), "scored")
+    bench.add("mlp.seconds", seconds, "s")
+    bench.add("mlp.share_of_peak", work / seconds / max(rates.values()), "of matrix products")
     generator = torch.Generator().manual_seed(1)
     drawn = torch.randperm(gains.numel(), generator=generator)[:sample]
     drawn = torch.cat((drawn, gains.flatten().topk(min(sample, gains.numel())).indices))
@@ -97,10 +97,10 @@ def _scores(bench: Bench, lm: LanguageModel, sample: int, report: Report) -> Non
     loop = [_plain(field, lens, *place) for place in places]
     wait(lm.device)
     per_neuron = (time.perf_counter() - began) / len(places)
-    bench.add("ffn.plain_seconds_per_neuron", per_neuron, "s", len(places))
-    bench.add("ffn.ratio", per_neuron * gains.numel() / seconds, "× a plain loop", len(places))
+    bench.add("mlp.plain_seconds_per_neuron", per_neuron, "s", len(places))
+    bench.add("mlp.ratio", per_neuron * gains.numel() / seconds, "× a plain loop", len(places))
     own = torch.stack([gains[place] for place in places])
-    bench.add("ffn.max_abs_difference", float((own - torch.stack(loop)).abs().max()), "nats", len(places))
+    bench.add("mlp.max_abs_difference", float((own - torch.stack(loop)).abs().max()), "nats", len(places))
     if lens.cap is None:
         began = time.perf_counter()
         found, scored, _ = top_proven(lens, field, OFF)
@@ -120,9 +120,9 @@ def _plain(field: Field, lens: FrozenLens, layer: int, index: int) -> Tensor:
     return (with_it.log_softmax(-1) - without.log_softmax(-1))[lens.answer].float()
 
 
-def _read(lm: LanguageModel, prompt: str) -> tuple[Stream, FrozenLens]:
+def _read(lm: LanguageModel, prompt: str) -> tuple[ResidualStream, FrozenLens]:
     tokens = lm.encode(prompt)
-    stream = read_stream(lm, tokens.tensor(lm.device))
+    stream = read_residual_stream(lm, tokens.tensor(lm.device))
     answer = int(lm.readout(stream.passage.last)[0].argmax())
     return stream, FrozenLens(lm, stream.passage.last[0], answer)
 
@@ -136,7 +136,7 @@ def _switching(bench: Bench, lm: LanguageModel, count: int, report: Report) -> N
     for number, fact in enumerate(facts):
         report(number, len(facts), "facts with neurons off")
         stream, lens = _read(lm, fact.text)
-        field = Field.of(stream, "ffn")
+        field = Field.of(stream, "mlp")
         width = len(field.vectors[0])
         if lens.cap is None:
             best = [(layer, index) for layer, index, _ in top_proven(lens, field, OFF)[0]]
@@ -157,7 +157,7 @@ def _switching(bench: Bench, lm: LanguageModel, count: int, report: Report) -> N
 def _grouped(places: Sequence[tuple[int, int]]) -> dict[Any, list[int]]:
     chosen: dict[Any, list[int]] = {}
     for layer, index in places:
-        chosen.setdefault(("ffn", layer), []).append(index)
+        chosen.setdefault(("mlp", layer), []).append(index)
     return chosen
 
 

@@ -68,7 +68,7 @@ def sweep_layers(lm: "LanguageModel", request: LayersRequest, report: Report = s
             occurrence=0, **request.framing(),
         )  # fmt: skip
         found = trace(lm, traced, within(report, done, total, "edits and traces"))
-        result.effect[row] = found.effects("state")[:, found.subject[1] - 1]
+        result.effect[row] = found.indirect_effects("state")[:, found.subject[1] - 1]
         done += 1
         report(done, total, "edits and traces", result)
     for column, layer in enumerate(tried):

@@ -18,7 +18,7 @@ import torch
 from analysis.forward.blocks import PrefixCache, first_hidden
 from analysis.forward.packed_weights import packed
 from analysis.internals.frozen_lens import FrozenLens
-from analysis.internals.residual_stream import Stream, read_stream
+from analysis.internals.residual_stream import ResidualStream, read_residual_stream
 from analysis.neuron_attribution.query_neurons import Place, queries
 from analysis.neuron_attribution.run import Field, top_proven
 from editors.edit.request import Rewrite
@@ -58,15 +58,15 @@ def layer_scores(lm: "LanguageModel", fact: Rewrite) -> LayerScores:
     tokens, subject = placed(lm, "", fact)
     with packed(lm), torch.no_grad():
         ids = tokens.tensor(lm.device)
-        stream = read_stream(lm, ids)
+        stream = read_residual_stream(lm, ids)
         answer = int(lm.readout(stream.passage.last)[0].argmax())
         lens = FrozenLens(lm, stream.passage.last[0], answer)
         value = []
         for layer in range(lm.n_layers):
-            base = stream.before("ffn", layer)[-1]
-            whole = lens.log_probability(base + stream.written("ffn", layer)[-1]) - lens.log_probability(base)
+            base = stream.before("mlp", layer)[-1]
+            whole = lens.log_probability(base + stream.written("mlp", layer)[-1]) - lens.log_probability(base)
             value.append(whole)
-        field, count = Field.of(stream, "ffn"), min(VALUE_NEURONS, lm.n_layers * len(stream.vectors("ffn", 0)))
+        field, count = Field.of(stream, "mlp"), min(VALUE_NEURONS, lm.n_layers * len(stream.vectors("mlp", 0)))
         if lens.cap is None:
             best = top_proven(lens, field, count)[0]
         else:
@@ -74,7 +74,7 @@ def layer_scores(lm: "LanguageModel", fact: Rewrite) -> LayerScores:
             found = gains.flatten().topk(count)
             pairs = zip(found.indices.tolist(), found.values.tolist(), strict=True)
             best = [(i // gains.shape[1], i % gains.shape[1], gain) for i, gain in pairs]
-        places = [Place("ffn", layer, index, len(tokens) - 1) for layer, index, _ in best]
+        places = [Place("mlp", layer, index, len(tokens) - 1) for layer, index, _ in best]
         share = queries(stream, places, torch.tensor([gain for *_, gain in best]), 1, "share").share
         read = _read_behind(stream, ids, subject, answer)
         gained = torch.stack([whole.to(value[0].device) for whole in value]).cpu().double().numpy()
@@ -82,7 +82,7 @@ def layer_scores(lm: "LanguageModel", fact: Rewrite) -> LayerScores:
     return lm.memo[known]
 
 
-def _read_behind(stream: Stream, ids: torch.Tensor, place: int, answer: int) -> np.ndarray:
+def _read_behind(stream: ResidualStream, ids: torch.Tensor, place: int, answer: int) -> np.ndarray:
     """Size of the state at `place` behind each layer times the answer's slope on it, over the largest, (L,)."""
     lm, states = stream.frame.lm, []
     with torch.enable_grad():

@@ -53,7 +53,7 @@ def test_means_are_the_means_of_the_single_traces(tiny, known):
     for kind in ("state", "mlp"):
         for row, name in enumerate(ROWS):
             pool = [
-                one.effects(kind)[:, token]
+                one.indirect_effects(kind)[:, token]
                 for one in traces
                 for token in row_tokens(one.subject, len(one.tokens))[name]
             ]

@@ -1,4 +1,4 @@
-"""How the subject is blurred: the noise, its scale, other subjects, and the noise severed modules see."""
+"""How the subject is corrupted: the noise, its scale, other subjects, and the noise severed modules see."""
 
 from contextlib import ExitStack
 
@@ -18,14 +18,14 @@ from tests.kit.traces import BEGIN, END, EXACT, PROMPT, REQUEST, asked, far, sam
 def test_noise_goes_onto_the_embedding_of_the_subject_only(family):
     tokens = family.encode(PROMPT)
     clean = first_hidden(family, tokens.tensor())
-    blurred = noisy(family, tokens, (BEGIN, END), scale=0.5, samples=4, seed=1)
-    assert blurred.shape == (4, *clean.shape[1:])
-    assert torch.equal(blurred[:, :BEGIN], clean[:, :BEGIN].expand(4, -1, -1))
-    assert torch.equal(blurred[:, END:], clean[:, END:].expand(4, -1, -1))
+    corrupted = noisy(family, tokens, (BEGIN, END), scale=0.5, samples=4, seed=1)
+    assert corrupted.shape == (4, *clean.shape[1:])
+    assert torch.equal(corrupted[:, :BEGIN], clean[:, :BEGIN].expand(4, -1, -1))
+    assert torch.equal(corrupted[:, END:], clean[:, END:].expand(4, -1, -1))
     width = family.bridge.embed(tokens.tensor()).shape[-1]
     draw = np.random.RandomState(1).randn(4, END - BEGIN, width) * 0.5
     if family.name in ("tiny-gpt2", "tiny-llama", "tiny-gemma3", "tiny-opt"):
-        assert far((blurred - clean)[:, BEGIN:END], draw) < 1e-5
+        assert far((corrupted - clean)[:, BEGIN:END], draw) < 1e-5
 
 
 def test_sigma_is_one_deviation_over_all_subject_tokens_and_dimensions(family, monkeypatch):
@@ -60,7 +60,7 @@ def published_severing(lm: LanguageModel, site: str, answer: int) -> np.ndarray:
         random = np.random.RandomState(REQUEST.seed)
         kept: dict[int, torch.Tensor] = {}
 
-        def blur(_, __, output):
+        def corrupt(_, __, output):
             output = output.clone()
             draw = random.randn(samples, END - BEGIN, output.shape[-1]) * REQUEST.noise * REQUEST.sigma
             output[1:, BEGIN:END] += torch.from_numpy(draw).to(output)
@@ -80,7 +80,7 @@ def published_severing(lm: LanguageModel, site: str, answer: int) -> np.ndarray:
             return hidden
 
         with ExitStack() as hooks:
-            hooks.callback(lm.bridge.embed.register_forward_hook(blur).remove)
+            hooks.callback(lm.bridge.embed.register_forward_hook(corrupt).remove)
             with at_sites(lm, (site,), keep):
                 lm.logits(rows)
             hooks.callback(lm.blocks[layer].register_forward_hook(repair).remove)

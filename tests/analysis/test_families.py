@@ -8,7 +8,7 @@ from analysis import NeuronsRequest, TraceRequest, neurons, trace
 from analysis.errors import UnknownArchitecture
 from analysis.forward.architecture import told
 from analysis.internals.frozen_lens import FrozenLens
-from analysis.internals.residual_stream import read_stream
+from analysis.internals.residual_stream import read_residual_stream
 from analysis.model import load_check
 from analysis.model.capabilities import CAPABILITIES, SLOWER, lacking
 from analysis.model.language_model import LanguageModel
@@ -75,14 +75,14 @@ def test_scales_enter_wherever_logits_and_contributions_are_read(family, scale, 
     assert lm.readout.scale == scale
     assert lm.factors == {"attn": factor, "mlp": factor}
     ids = lm.encode(PROMPT).tensor()
-    stream = read_stream(lm, ids)
+    stream = read_residual_stream(lm, ids)
     lens = FrozenLens(lm, stream.passage.last[0], 5)
     with torch.no_grad():
         assert torch.allclose(lens.logits(stream.passage.last[0]), lm.logits(ids)[0, -1], atol=1e-5)
     whole = stream.passage.hidden[0][0] + sum(
         stream.weights(part, layer) @ stream.vectors(part, layer) + stream.constant(part, layer)
         for layer in range(lm.n_layers)
-        for part in ("attn", "ffn")
+        for part in ("attn", "mlp")
     )
     assert torch.allclose(whole, stream.passage.hidden[-1][0], atol=1e-4)
 

@@ -49,7 +49,7 @@ def run(lm: LanguageModel, study: str) -> Any:
         return [logit_lens(lm, LensRequest(prompt=PROMPT)).lens.answer_probability]
     if study == "neurons":
         found = neurons(lm, NeuronsRequest(prompt=PROMPT, top=3, counts=(2,), draws=1, second_opinion=True))
-        return [found.ffn, found.query_share, found.integrated]
+        return [found.mlp, found.query_share, found.integrated]
     if study == "heads":
         with readable(lm):
             return [heads_on_prompt(lm, REQUESTS["heads"]).grid_probability]

@@ -52,12 +52,12 @@ def in_double(name, request):
     tokens = lm.encode(request.prompt)
     frame, ids = Frame(lm, tokens.tensor()), tokens.tensor()
     scale = request.noise * request.sigma
-    blurred = noisy(lm, tokens, (BEGIN, END), scale=scale, samples=request.samples, seed=request.seed)
+    corrupted = noisy(lm, tokens, (BEGIN, END), scale=scale, samples=request.samples, seed=request.seed)
     kind, answer = request.kinds[0], 5
     sites = () if kind == "state" else (kind,)
     with torch.no_grad():
-        clean, base = (record(frame, hidden, sites) for hidden in (first_hidden(lm, ids), blurred))
-    guess = preview(frame, clean, blurred, answer, (kind,), 1)[kind]
+        clean, base = (record(frame, hidden, sites) for hidden in (first_hidden(lm, ids), corrupted))
+    guess = preview(frame, clean, corrupted, answer, (kind,), 1)[kind]
     return guess[:, SOME], patched(lm, frame, clean, base, kind, answer)
 
 
@@ -114,5 +114,5 @@ def test_small_noise_is_ranked_rightly(family):
     result = trace(family, asked(noise=0.01, window=1, kinds=("mlp",)))
     assert result.agreement("mlp") > 0.9
     assert -1 <= traced(family).agreement("state") <= 1
-    exact = np.log(result.grids["mlp"].probability) - np.log(result.blurred.probability)[:, None, None]
+    exact = np.log(result.grids["mlp"].probability) - np.log(result.corrupted.probability)[:, None, None]
     assert far(result.previews["mlp"], exact.mean(0)) < 0.01

@@ -17,9 +17,9 @@ def test_a_hundred_neurons_carry_the_answer(smol):
     )
     result = neurons(smol, asked)
     assert result.answer.strip() == result.said.strip() == "Paris"
-    assert result.scored < 0.05 * result.ffn.size
-    assert np.nanmin(np.sort(result.ffn[np.isfinite(result.ffn)])[-100:]) >= result.largest_unscored
-    gained = result.attn_layer.sum() + result.ffn_layer.sum()
+    assert result.scored < 0.05 * result.mlp.size
+    assert np.nanmin(np.sort(result.mlp[np.isfinite(result.mlp)])[-100:]) >= result.largest_unscored
+    gained = result.attn_layer.sum() + result.mlp_layer.sum()
     assert gained == pytest.approx(result.end - result.start, abs=1e-3)
     value = result.ablations[0]
     assert not value.kept[0]

@@ -49,7 +49,7 @@ def test_cells_equal_forwards_of_their_own(smol, eiffel, kind):
 
 
 def test_there_is_an_early_site_in_the_subject_and_a_late_site_at_the_last_token(smol, eiffel):
-    effects, (begin, end) = eiffel.effects("state"), eiffel.subject
+    effects, (begin, end) = eiffel.indirect_effects("state"), eiffel.subject
     third = smol.n_layers // 3
     total = eiffel.high - eiffel.low
     assert effects[:third, begin:end].max() > 0.3 * total
@@ -61,7 +61,7 @@ def test_there_is_an_early_site_in_the_subject_and_a_late_site_at_the_last_token
 
 def test_attention_works_later_than_mlps_at_the_last_token(eiffel):
     """The late site is attention's: it brings the answer over from the subject."""
-    attn, mlp = (eiffel.effects(kind)[:, -1] for kind in ("attn", "mlp"))
+    attn, mlp = (eiffel.indirect_effects(kind)[:, -1] for kind in ("attn", "mlp"))
     assert attn.max() > mlp.max()
 
 

@@ -17,10 +17,10 @@ def test_metrics_relate_as_they_should(family):
         for metric in ("probability", "logit_difference", "normalised_logit_difference", "kl"):
             scores = result.scores(kind, metric)
             assert scores.shape == (family.n_layers, 8)
-            assert far(result.effects(kind, metric), scores - result.baseline(metric)[0]) <= EXACT
-            assert far(result.effects(kind, metric)[:, :BEGIN], 0) <= 2e-5
+            assert far(result.indirect_effects(kind, metric), scores - result.baseline(metric)[0]) <= EXACT
+            assert far(result.indirect_effects(kind, metric)[:, :BEGIN], 0) <= 2e-5
         assert (result.grids[kind].kl >= -1e-6).all()
-    assert (result.blurred.kl >= 0).all()
+    assert (result.corrupted.kl >= 0).all()
     assert result.clean.kl == pytest.approx(0, abs=1e-5)
 
 
@@ -49,7 +49,7 @@ def test_numbers_beside_a_cell_belong_to_it(family):
 
 def test_uncertainty_is_that_of_a_paired_mean(tiny):
     result = traced(tiny)
-    paired = result.grids["state"].probability - result.blurred.probability[:, None, None]
+    paired = result.grids["state"].probability - result.corrupted.probability[:, None, None]
     expected = 1.96 * paired.std(0, ddof=1) / np.sqrt(3)
     assert result.uncertainty("state") == pytest.approx(expected, abs=1e-7)
     assert not result.uncertainty("state")[:, :BEGIN].any()
@@ -61,5 +61,5 @@ def test_uncertainty_is_that_of_a_paired_mean(tiny):
 def test_a_replacement_is_one_run_without_uncertainty(tiny):
     result = traced(tiny, REPLACE)
     assert result.sigma is None and result.replacement == "city near Brin"
-    assert result.blurred.probability.shape == (1,)
+    assert result.corrupted.probability.shape == (1,)
     assert not result.uncertainty("mlp").any()

@@ -121,7 +121,7 @@ def test_the_first_report_has_everything_but_the_cells(tiny):
     assert set(first.previews) == set(KINDS)
     assert first.lens.top_ids.shape[:2] == (3, TOKENS)
     assert first.cells == (len(KINDS) * 3 * BEGIN, len(KINDS) * 3 * TOKENS)
-    assert np.isnan(first.effects("state")[:, BEGIN:]).all()
+    assert np.isnan(first.indirect_effects("state")[:, BEGIN:]).all()
 
 
 def test_the_first_rows_are_the_last_of_the_subject_and_the_last_of_the_prompt(tiny):
@@ -198,7 +198,7 @@ def test_a_result_packs_into_json_and_arrays_and_back(tiny):
     again = unpack(TraceResult, json.loads(text), arrays)
     assert alike(again, result)
     assert again.subject == (BEGIN, END) and isinstance(again.request, TraceRequest)
-    assert far(again.effects("mlp", "kl"), result.effects("mlp", "kl")) == 0
+    assert far(again.indirect_effects("mlp", "kl"), result.indirect_effects("mlp", "kl")) == 0
 
 
 def test_a_stopped_result_packs_and_is_carried_on(tiny):

@@ -36,7 +36,7 @@ def test_every_cell_of_the_published_severing_equals_forwards_of_its_own(family,
     result = trace(family, request)
     plain = PlainTrace(family, request, result.answer_id).grid(kind)
     assert far(plain, result.grids[kind].probability) <= EXACT
-    assert far(plain[:, :, :BEGIN], result.blurred.probability[:, None, None]) > 1e-4
+    assert far(plain[:, :, :BEGIN], result.corrupted.probability[:, None, None]) > 1e-4
 
 
 def test_a_text_in_the_subjects_place_has_no_second_draw(tiny):
@@ -67,7 +67,7 @@ def test_the_runs_without_repair_equal_full_forwards(family):
     plain = PlainTrace(family, REQUEST, result.answer_id)
     clean = family.logits(family.encode(PROMPT).tensor())[0, -1].softmax(-1)
     assert abs(clean[result.answer_id].item() - result.high) <= EXACT
-    assert far(plain.forward({}, {}), result.blurred.probability) <= EXACT
+    assert far(plain.forward({}, {}), result.corrupted.probability) <= EXACT
 
 
 @pytest.mark.parametrize("window", [1, 2, 3, 50])
@@ -91,16 +91,16 @@ def test_restoring_before_the_subject_changes_nothing(family):
     result = traced(family)
     for kind in KINDS:
         grid = result.grids[kind]
-        expected = np.broadcast_to(result.blurred.probability[:, None, None], grid.probability[:, :, :BEGIN].shape)
+        expected = np.broadcast_to(result.corrupted.probability[:, None, None], grid.probability[:, :, :BEGIN].shape)
         assert np.array_equal(grid.probability[:, :, :BEGIN], expected)
-        assert np.array_equal(result.effects(kind)[:, :BEGIN], np.zeros((family.n_layers, BEGIN), np.float32))
+        assert np.array_equal(result.indirect_effects(kind)[:, :BEGIN], np.zeros((family.n_layers, BEGIN), np.float32))
 
 
 def test_restoring_the_last_state_gives_the_clean_answer(family):
     result = traced(family)
     for kind in ("state", "severed_mlp", "severed_attn"):
         assert far(result.grids[kind].probability[:, -1, -1], result.high) <= EXACT
-    assert far(result.scores("state", "kl")[-1, -1], result.blurred.kl.mean()) <= EXACT
+    assert far(result.scores("state", "kl")[-1, -1], result.corrupted.kl.mean()) <= EXACT
 
 
 def test_restoring_every_token_of_a_layer_gives_the_clean_answer(family):
@@ -142,7 +142,7 @@ def test_without_noise_there_is_nothing_to_repair(family):
 def test_a_trace_repeated_is_the_same_bit_for_bit(family):
     again = trace(family, REQUEST)
     assert same(again, traced(family))
-    assert np.array_equal(again.blurred.probability, traced(family).blurred.probability)
+    assert np.array_equal(again.corrupted.probability, traced(family).corrupted.probability)
     assert all(np.array_equal(again.previews[kind], traced(family).previews[kind]) for kind in KINDS)
 
 

@@ -30,8 +30,8 @@ def test_neurons_write_what_they_promise(tmp_path: Path, tiny: LanguageModel, ca
     assert main([*WORDS, *(word for form, file in files.items() for word in (f"--{form}", str(file)))]) == 0
     data = json.loads(files["json"].read_text(encoding="utf-8"))
     own = neurons(tiny, NeuronsRequest(prompt=PROMPT, top=4, counts=(1, 3), draws=1))
-    assert np.allclose(data["ffn"], own.ffn)
-    assert data["neurons_scored"] == own.ffn.size
+    assert np.allclose(data["mlp"], own.mlp)
+    assert data["neurons_scored"] == own.mlp.size
     assert [card["name"] for card in data["value"]] == [card.name for card in own.value]
     table = pd.read_csv(files["csv"])
     assert len(table) == len(own.value) + len(own.query)

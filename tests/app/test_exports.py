@@ -159,7 +159,7 @@ def test_table_json_and_figure_say_the_same(results, name, kind):
         assert row.in_subject == (2 <= row.token_index < 4)
         assert row.top_1 == grid["top"][row.layer][row.token_index][0]["word"]
         assert row.probability == result.scores(kind)[cell]
-        assert row.probability - row.blurred == pytest.approx(row.effect, abs=1e-6)
+        assert row.probability - row.corrupted == pytest.approx(row.effect, abs=1e-6)
 
 
 def test_the_lens_table(results):
@@ -260,6 +260,6 @@ def test_the_notebook_file():
 def test_a_result_without_effect_is_still_json(results):
     result = results["trace"]
     flat = replace(
-        result, blurred=replace(result.blurred, logit_difference=np.full(3, result.clean.logit_difference[0]))
+        result, corrupted=replace(result.corrupted, logit_difference=np.full(3, result.clean.logit_difference[0]))
     )
     strict(to_json(flat))

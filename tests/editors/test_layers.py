@@ -36,7 +36,7 @@ def test_each_number_is_that_of_an_edit_and_a_trace_of_its_own(tiny):
     assert np.isnan(result.greedy["neighbour"]).all()
     request = TraceRequest(prompt=FACTS[0].text, subject="tower of Aldra", kinds=("state",), samples=2, seed=1)
     found = trace(tiny, request)
-    assert np.allclose(result.effect[0], found.effects("state")[:, found.subject[1] - 1])
+    assert np.allclose(result.effect[0], found.indirect_effects("state")[:, found.subject[1] - 1])
     pairs = result.score.ravel(), result.effect[:, [0, 2]].ravel()
     assert result.correlation() == pytest.approx(np.corrcoef(*pairs)[0, 1])
 

@@ -163,7 +163,9 @@ def test_every_measure_can_be_shown(ready, metric):
     fine(at.selectbox(key="trace.metric").set_value(metric).run())
     result = ready.find(STUDIES["trace"], REQUEST, ModelSpec())
     heat = json.loads(charts(at)[0].spec)["data"][0]
-    assert np.allclose(numbers(heat["z"]), np.clip(result.effects("state", metric).T, 0, heat["zmax"]), atol=1e-6)
+    assert np.allclose(
+        numbers(heat["z"]), np.clip(result.indirect_effects("state", metric).T, 0, heat["zmax"]), atol=1e-6
+    )
 
 
 def test_a_subject_that_is_not_there_is_named_and_mended(ready):

@@ -1,6 +1,6 @@
 """The slow, obvious causal trace: one full forward of S + 1 rows for every cell.
 
-Row 0 stays clean, the others are blurred, and hooks copy row 0's state into them, as in the
+Row 0 stays clean, the others are corrupted, and hooks copy row 0's state into them, as in the
 code published with ROME. Fast traces are held against it, in tests and in `palimpsest bench`.
 """
 
@@ -51,13 +51,13 @@ class PlainTrace:
     def forward(
         self, states: dict[int, int], sites: dict[tuple[Site, int], Any], noise: Tensor | None = None
     ) -> np.ndarray:
-        """P(answer) per blurred row; sets `states[layer] = token`, `sites[site, layer] = (token, values or None)`.
+        """P(answer) per corrupted row; sets `states[layer] = token`, `sites[site, layer] = (token, values or None)`.
 
         `noise` in place of the first draw.
         """
         lm, noise = self.lm, self.noise if noise is None else noise
 
-        def blur(_: Any, __: Any, output: Tensor) -> Tensor:
+        def corrupt(_: Any, __: Any, output: Tensor) -> Tensor:
             output = output.clone()
             if noise is not None:
                 output[1:, self.begin : self.end] += noise.to(output)
@@ -80,7 +80,7 @@ class PlainTrace:
             return output
 
         with ExitStack() as hooks:
-            hooks.callback(lm.bridge.embed.register_forward_hook(blur).remove)
+            hooks.callback(lm.bridge.embed.register_forward_hook(corrupt).remove)
             for layer in states:
                 hooks.callback(lm.blocks[layer].register_forward_hook(state(layer)).remove)
             hooks.enter_context(at_sites(lm, ("mlp", "attn") if sites else (), site))
@@ -97,19 +97,19 @@ class PlainTrace:
         with torch.no_grad(), ExitStack() as hooks:
             noise = self.noise
 
-            def blur(_: Any, __: Any, output: Tensor) -> Tensor:
+            def corrupt(_: Any, __: Any, output: Tensor) -> Tensor:
                 output = output.clone()
                 if noise is not None:
                     output[1:, self.begin : self.end] += noise.to(output)
                 return output
 
-            hooks.callback(self.lm.bridge.embed.register_forward_hook(blur).remove)
+            hooks.callback(self.lm.bridge.embed.register_forward_hook(corrupt).remove)
             hooks.enter_context(at_sites(self.lm, (name,), keep))
             self.lm.logits(self.ids)
         return kept
 
     def cell(self, kind: Kind, layer: int, token: int) -> np.ndarray:
-        """P(answer) per blurred row, (S,), with one cell repaired."""
+        """P(answer) per corrupted row, (S,), with one cell repaired."""
         if kind in ("mlp", "attn"):
             name: Site = "mlp" if kind == "mlp" else "attn"
             span = window_layers(layer, self.window, self.lm.n_layers)

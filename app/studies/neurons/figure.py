@@ -13,10 +13,10 @@ from app.charts.words import axis_labels, percent, word
 
 def layer_gains(result: NeuronsResult, palette: Palette) -> go.Figure:
     """Log-probability gained by attention (violet) and MLP (blue) of each layer."""
-    layers = range(len(result.ffn_layer))
+    layers = range(len(result.mlp_layer))
     figure = _pairs(
         [f"layer {layer}" for layer in layers],
-        (("attention", result.attn_layer, 4), ("MLP", result.ffn_layer, 0)),
+        (("attention", result.attn_layer, 4), ("MLP", result.mlp_layer, 0)),
         palette,
     )
     axes(figure, palette, across="layer", up="log-probability")
@@ -28,7 +28,7 @@ def gains_alt(result: NeuronsResult) -> str:
     return (
         f"What each layer adds to the log-probability of “{word(result.answer)}”: attention "
         f"{result.attn_layer.sum():+.2f} in all, most in layer {int(result.attn_layer.argmax())}; MLPs "
-        f"{result.ffn_layer.sum():+.2f}, most in layer {int(result.ffn_layer.argmax())}."
+        f"{result.mlp_layer.sum():+.2f}, most in layer {int(result.mlp_layer.argmax())}."
     )
 
 

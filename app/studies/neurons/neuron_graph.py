@@ -42,7 +42,7 @@ def graph_of(result: NeuronsResult, most: int = MOST) -> Graph:
     """The strongest neurons that fit into `most` nodes, with the words they read and the links between them."""
     most = min(most, MOST)
     ranked = sorted(range(len(result.value)), key=lambda i: -result.value[i].score)
-    own, attn = ([i for i in ranked if result.value[i].part == part] for part in ("ffn", "attn"))
+    own, attn = ([i for i in ranked if result.value[i].part == part] for part in ("mlp", "attn"))
     for count in range(min(most, len(ranked)), 0, -1):
         values = own[: count - count // 3] + attn[: count // 3]
         graph = _graph(result, values, list(range(len(result.query)))[:count])

@@ -12,8 +12,8 @@ def neurons_summary(result: NeuronsResult) -> str:
     parts = [
         f"{model_line(result.model)}\n"
         f"“{word(result.answer)}”: probability {result.probability:.3f}; attention raises its "
-        f"log-probability by {result.attn_layer.sum():.2f}, MLPs by {result.ffn_layer.sum():.2f}, {gained:.2f} in all. "
-        f"{result.scored} of {result.ffn.size} MLP neurons scored."
+        f"log-probability by {result.attn_layer.sum():.2f}, MLPs by {result.mlp_layer.sum():.2f}, {gained:.2f} in all. "
+        f"{result.scored} of {result.mlp.size} MLP neurons scored."
     ]
     layers = [
         (
@@ -21,13 +21,13 @@ def neurons_summary(result: NeuronsResult) -> str:
             f"│{shades(np.maximum(values, 0), 0, float(max(values.max(), 1e-9)))}│",
             f"most at layer {values.argmax()}",
         )
-        for name, values in (("attention", result.attn_layer), ("MLP", result.ffn_layer))
+        for name, values in (("attention", result.attn_layer), ("MLP", result.mlp_layer))
     ]
     parts.append(f"gain by layer\n{columns(layers)}")
     for role, cards in (("value", result.value), ("query", result.query)):
         rows = [
             (card.name, word(result.tokens[card.token]), card.score, card.zeroed, " ".join(map(word, card.promotes)))
-            for part in ("ffn", "attn")
+            for part in ("mlp", "attn")
             for card in [one for one in cards if one.part == part][:STRONGEST]
         ]
         parts.append(columns(rows, (f"{role} neuron", "at", "score", "zeroed", "promotes")))

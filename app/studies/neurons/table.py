@@ -40,7 +40,7 @@ def _second_opinion(result: NeuronsResult) -> dict[str, Any]:
     if not result.integrated.size:
         return {}
     parts = [
-        result.integrated[card.layer, card.index] if card.part == "ffn" else np.nan
+        result.integrated[card.layer, card.index] if card.part == "mlp" else np.nan
         for card in [*result.value, *result.query]
     ]
     return {"integrated_gradients": floats(np.array(parts))}

@@ -72,7 +72,7 @@ def what(result: NeuronsResult) -> None:
             f"**Value neurons** write “{escape(word(result.answer))}” into the last state. **Query neurons** further "
             "down write what switches value neurons on."
         )
-        total, scored = result.ffn.size, result.scored
+        total, scored = result.mlp.size, result.scored
         how = (
             f"All {total:,} MLP neurons were scored."
             if scored == total
@@ -119,7 +119,7 @@ def _card(result: NeuronsResult, role: str, place: int) -> None:
         st.selectbox("Neuron", list(names), format_func=names.__getitem__, key="neurons-pick", on_change=_picked)
         card = next(card for kind, i, card in cards if (kind, i) == (role, place))
         read = escape(word(result.tokens[card.token]))
-        where = "MLP" if card.part == "ffn" else f"attention head {card.head}"
+        where = "MLP" if card.part == "mlp" else f"attention head {card.head}"
         st.markdown(f"### {card.name}")
         st.markdown(
             f":gray[:small[{role} neuron, {where} of layer {card.layer}, reads “{read}”; "

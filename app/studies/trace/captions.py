@@ -15,7 +15,7 @@ def trace(result: TraceResult, metric: Metric = "probability") -> str:
     by = (
         f"“{escape(result.replacement)}” in its place"
         if result.replacement
-        else (f"{result.request.noise:g} σ of noise, {len(result.blurred.probability)} samples")
+        else (f"{result.request.noise:g} σ of noise, {len(result.corrupted.probability)} samples")
     )
     return f":gray[:small[★ subject. Ink: {what}. Clean {clean}, blurred {blurred} ({by}).]]"
 

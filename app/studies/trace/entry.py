@@ -5,7 +5,7 @@ from app.registry.entry import Entry, Page
 TRACE = Entry(
     name="trace",
     question="Where is the fact kept?",
-    does="find the states that bring a blurred answer back",
+    does="find the states that bring a corrupted answer back",
     request="analysis:TraceRequest",
     result="analysis:TraceResult",
     run="analysis:trace",

@@ -53,7 +53,7 @@ def sites(result: TraceResult) -> list[Site]:
     def best(mark: str, kind: str, tokens: list[int]) -> None:
         if kind not in result.grids or not tokens:
             return
-        effects = result.effects(kind)[:, tokens]
+        effects = result.indirect_effects(kind)[:, tokens]
         if np.isnan(effects).any():
             return
         layer, column = np.unravel_index(effects.argmax(), effects.shape)
@@ -62,7 +62,7 @@ def sites(result: TraceResult) -> list[Site]:
 
     best(EARLY, "state", [token for token in subject if token != last])
     if "state" in result.grids:
-        effects = result.effects("state")[:, last]
+        effects = result.indirect_effects("state")[:, last]
         reached = np.flatnonzero(effects >= max(least, 0.5 * effects.max()))
         if len(reached) and least > 0 and last not in subject:
             found.append(Site(LATE, "state", int(reached[0]), last, float(effects[reached[0]])))
@@ -78,7 +78,7 @@ def shared_top(results: list[TraceResult], metric: Metric = "probability") -> fl
     tops = []
     for result in results:
         low, high = result.baseline(metric)
-        tops += [abs(high - low) * 0.1, *(_largest(result.effects(kind, metric)) for kind in result.grids)]
+        tops += [abs(high - low) * 0.1, *(_largest(result.indirect_effects(kind, metric)) for kind in result.grids)]
         if not result.cells[0]:
             tops.append(abs(high - low))
     top = max([*tops, 1e-6])
@@ -114,7 +114,7 @@ def trace_map(
     )
     label = percent(top) if metric in ("probability", "normalised_logit_difference") else f"{top:.1f}"
     return token_map(
-        result.effects(kind, metric),
+        result.indirect_effects(kind, metric),
         result.tokens,
         palette,
         top=top,
@@ -150,7 +150,7 @@ def alt_text(result: TraceResult, kind: str) -> str:
     """What a map shows, in a sentence."""
     if not result.grids[kind].computed.any():
         return f"{TITLES[kind]}: no cell computed yet."
-    effects = np.nan_to_num(result.effects(kind), nan=-np.inf)
+    effects = np.nan_to_num(result.indirect_effects(kind), nan=-np.inf)
     layer, token = np.unravel_index(effects.argmax(), effects.shape)
     return (
         f"{TITLES[kind]}: map of {len(result.tokens)} tokens and {effects.shape[0]} layers for "
@@ -163,12 +163,12 @@ def alt_text(result: TraceResult, kind: str) -> str:
 def thumbnail(result: TraceResult) -> list[list[float]]:
     """Rows of 0..1, tokens down, layers across, of the first kind: for plates and the rail."""
     kind = next(iter(result.grids))
-    return thumbnail_of(result.effects(kind).T)
+    return thumbnail_of(result.indirect_effects(kind).T)
 
 
 def caption_words(result: TraceResult) -> str:
     """Two sentences under a stored trace: what the ink is, and where it comes from."""
     return (
         f"How much of the answer “{word(result.answer)}” comes back when one hidden state is repaired. ★ marks the "
-        f"subject. Stored result, {result.model['name']}, {len(result.blurred.probability)} noise samples."
+        f"subject. Stored result, {result.model['name']}, {len(result.corrupted.probability)} noise samples."
     )

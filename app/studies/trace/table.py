@@ -32,7 +32,7 @@ def _cells(result: TraceResult, kind: str) -> pd.DataFrame:
     }
     numbers = {
         "probability": result.scores(kind),
-        "effect": result.effects(kind),
+        "effect": result.indirect_effects(kind),
         "half_width_95": result.uncertainty(kind),
         "logit_difference": result.scores(kind, "logit_difference"),
         "normalised_logit_difference": result.scores(kind, "normalised_logit_difference"),
@@ -40,7 +40,7 @@ def _cells(result: TraceResult, kind: str) -> pd.DataFrame:
         "preview": result.previews[kind],
     }
     columns |= {name: floats(values[layers, positions]) for name, values in numbers.items()}
-    columns |= {"clean": result.high, "blurred": result.low}
+    columns |= {"clean": result.high, "corrupted": result.low}
     columns |= top_words(result.words, grid.top_ids[layers, positions], grid.top_probabilities[layers, positions])
     return pd.DataFrame(columns)
 
@@ -60,7 +60,7 @@ def trace_fields(result: TraceResult) -> dict[str, Any]:
         "scores": result.scores(next(iter(result.grids))),
         "grids": {kind: _grid(result, kind) for kind in result.grids},
         "clean": _run(result.clean, result.words),
-        "blurred": _run(result.blurred, result.words),
+        "corrupted": _run(result.corrupted, result.words),
         "sigma": result.sigma,
         "replacement": result.replacement,
         "lens": states_of(result.lens, result.words),
@@ -75,7 +75,7 @@ def _grid(result: TraceResult, kind: str) -> dict[str, Any]:
     return {
         "window": grid.window,
         **{metric: result.scores(kind, metric) for metric in METRICS},
-        "effect": result.effects(kind),
+        "effect": result.indirect_effects(kind),
         "half_width_95": result.uncertainty(kind),
         "preview": result.previews[kind],
         "preview_agreement": result.agreement(kind) if grid.computed.all() else None,

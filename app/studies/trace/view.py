@@ -72,7 +72,7 @@ def settle_cell(result: TraceResult) -> tuple[str, int, int]:
             kind, cell = found[0].kind, (found[0].layer, found[0].token)
         else:
             kind = next(iter(result.grids))
-            effects = np.nan_to_num(result.effects(kind), nan=-1.0)
+            effects = np.nan_to_num(result.indirect_effects(kind), nan=-1.0)
             layer, token = np.unravel_index(effects.argmax(), effects.shape)
             cell = (int(layer), int(token))
         if st.session_state.get("trace.cell") != cell:
@@ -103,7 +103,7 @@ def card(result: TraceResult) -> None:
             low, width = result.low, float(result.uncertainty(kind)[layer, token])
             st.markdown(
                 f":gray[:small[{100 * (repaired - low):+.1f} points over blurred, ± {100 * width:.1f} over "
-                f"{len(result.blurred.probability)} noise samples (indirect effect).]]"
+                f"{len(result.corrupted.probability)} noise samples (indirect effect).]]"
             )
         st.markdown("**What this state would say if asked now** :gray[(logit lens)]")
         ids = result.lens.top_ids[layer, token]
@@ -123,7 +123,7 @@ def card(result: TraceResult) -> None:
             before = ", ".join(
                 f"{escape(word(text))} {percent(float(p))}"
                 for text, p in zip(
-                    result.spans(result.blurred.top_ids[:3]), result.blurred.top_probabilities[:3], strict=True
+                    result.spans(result.corrupted.top_ids[:3]), result.corrupted.top_probabilities[:3], strict=True
                 )
             )
             st.markdown(f":gray[:small[Without the repair it says: {before}.]]")
@@ -170,7 +170,7 @@ def notes(result: TraceResult) -> None:
             f"the clean one {percent(result.high)}."
         )
     for kind in result.grids:
-        if not np.isnan(result.effects(kind)[:, result.subject[0] :]).any():
+        if not np.isnan(result.indirect_effects(kind)[:, result.subject[0] :]).any():
             st.markdown(
                 f":gray[:small[{TITLES[kind]}: the preview (attribution patching) ranked the cells with a "
                 f"correlation of {result.agreement(kind):.2f} with the exact trace.]]"
