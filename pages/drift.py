@@ -3,6 +3,7 @@
 import streamlit as st
 
 from analysis import WorkbenchError
+from analysis.internals.head_names import parse_head
 from app.jobs.services import services
 from app.registry.studies import STUDIES
 from app.session import edit_stack, run_flow
@@ -54,7 +55,7 @@ def outcome() -> None:
         return
     drift_view.sentence(result)
     chosen = tuple(st.session_state.get("drift-set-back") or ())
-    head = drift_view.head_map(result, [tuple(map(int, name.split("."))) for name in chosen])  # type: ignore[misc]
+    head = drift_view.head_map(result, [parse_head(name) for name in chosen])
     drift_view.card(result, head)
     st.markdown("## Set heads back")
     set_back(request, result)

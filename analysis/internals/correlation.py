@@ -16,6 +16,16 @@ class Correlation:
     n: int
 
 
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Spearman's rank correlation of two arrays of one shape; equal values share their mean rank."""
+    return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, place, counts = np.unique(values.ravel(), return_inverse=True, return_counts=True)
+    return (counts.cumsum() - (counts - 1) / 2)[place]
+
+
 def pearson(x: np.ndarray, y: np.ndarray) -> Correlation:
     """Correlation of two samples (n,); NaN for fewer than four examples or where one does not vary."""
     n = len(x)

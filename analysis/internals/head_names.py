@@ -8,6 +8,11 @@ def head_name(head: tuple[int, int]) -> str:
     return f"{head[0]}.{head[1]}"
 
 
+def head_shown(head: tuple[int, int]) -> str:
+    """A head as pages show it: layer·head, which no one takes for a number."""
+    return f"{head[0]}·{head[1]}"
+
+
 def parse_head(text: str) -> tuple[int, int]:
     """Layer and head of “23.4”; `BadRequest` for what is no head."""
     layer, point, head = text.strip().replace("·", ".").partition(".")

@@ -15,11 +15,14 @@ from torch import Tensor
 
 from analysis.forward.architecture import carried
 from analysis.forward.blocks import Frame, first_hidden
+from analysis.forward.by_length import by_length
 from analysis.text.tokens import Tokens
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
 
+AT_ONCE = 16
+"""Prompts of one length that are run together."""
 Act = Callable[[int, Tensor], Tensor | None]
 """`act(layer, z)`: z is (rows, tokens, heads, d_head); a returned one takes its place."""
 
@@ -91,7 +94,7 @@ def endings(lm: "LanguageModel", prompts: Sequence[Tokens]) -> Endings:
     hidden: list[Tensor | None] = [None] * len(prompts)
     z: list[Tensor | None] = [None] * len(prompts)
     frame = Frame.of(lm, prompts[0].tensor(lm.device))
-    for rows in by_length(prompts):
+    for rows in by_length(prompts, rows=AT_ONCE):
         ids = torch.tensor([prompts[row].ids for row in rows], device=lm.device)
         kept: list[Tensor] = []
 
@@ -107,12 +110,3 @@ def endings(lm: "LanguageModel", prompts: Sequence[Tokens]) -> Endings:
             hidden[row], z[row] = ends[place], heads[place]
     together = torch.stack([h for h in hidden if h is not None], 1), torch.stack([x for x in z if x is not None], 1)
     return Endings(together[0], together[1], frame.arguments, frame.length)
-
-
-def by_length(prompts: Sequence[Tokens], at_once: int = 16) -> Iterator[list[int]]:
-    """Indices of prompts, those of one length together, at most `at_once`."""
-    groups: dict[int, list[int]] = {}
-    for index, prompt in enumerate(prompts):
-        groups.setdefault(len(prompt), []).append(index)
-    for rows in groups.values():
-        yield from (rows[start : start + at_once] for start in range(0, len(rows), at_once))

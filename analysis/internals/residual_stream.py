@@ -5,6 +5,7 @@ An MLP writes the sum of its neurons' values, a row of the output matrix times t
 held still, so the sum stands. Models that normalise the stream itself have no such sum and are refused.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -124,14 +125,19 @@ def _keeper(into: list[Tensor]) -> Any:
     return keep
 
 
+def left_over(before: Tensor, after: Tensor, parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """What a block adds to the stream (…, d_model), and what of that its parts do not account for."""
+    step = after - before.to(after)
+    return step, step - sum(part.to(step.device) for part in parts)
+
+
 def _refuse_what_does_not_add_up(stream: ResidualStream, behind: dict[Site, list[Tensor]]) -> None:
     lm, hidden = stream.frame.lm, stream.passage.hidden
     loose = TOLERANCE if lm.dtype == torch.float32 else 5e-2
     for layer in range(lm.n_layers):
-        step = (hidden[layer + 1] - hidden[layer].to(hidden[layer + 1]))[0].float()
         parts = [stream.written(part, layer) for part in PARTS]
-        rest = (step - sum(part.to(step) for part in parts)).abs().max()
-        if rest > loose * (1 + max(float(part.abs().max()) for part in parts)):
+        _, rest = left_over(hidden[layer][0], hidden[layer + 1][0], parts)
+        if rest.abs().max() > loose * (1 + max(float(part.abs().max()) for part in parts)):
             raise UnknownArchitecture(
                 f"{lm.name} normalises its residual stream inside layer {layer}, so what its neurons write does not "
                 "add up to what is read at the end. Choose a model with norms before its blocks' parts."

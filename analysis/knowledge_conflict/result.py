@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
+from analysis.internals.correlation import rank_correlation
 from analysis.knowledge_conflict.prompts import Corruption, Format, conflict_in
 from analysis.stepwise import Stepwise
 from analysis.text.boundary import ended
@@ -141,8 +142,7 @@ class Scores:
         guess = getattr(self, name)
         if guess is None:
             return float("nan")
-        ranks = [np.argsort(np.argsort(values, axis=None)).astype(float) for values in (guess, self.logit_difference)]
-        return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+        return rank_correlation(guess, self.logit_difference)
 
 
 @dataclass(frozen=True)

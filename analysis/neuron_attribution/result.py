@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
+from analysis.internals.correlation import rank_correlation
 from analysis.study import StoredAs
 from analysis.text.framing import OnePrompt
 
@@ -138,11 +139,10 @@ class NeuronsResult:
             return None
         scored = np.isfinite(self.mlp)
         one, other = self.mlp[scored], self.integrated[scored]
-        ranks = [np.argsort(np.argsort(values)).astype(float) for values in (one, other)]
         own = np.where(scored, self.mlp, -np.inf).ravel()
         count = min(count, int(scored.sum()))
         first = [set(np.argsort(-values)[:count].tolist()) for values in (own, self.integrated.ravel())]
-        return float(np.corrcoef(ranks[0], ranks[1])[0, 1]), len(first[0] & first[1]) / count
+        return rank_correlation(one, other), len(first[0] & first[1]) / count
 
     def tokens_agree(self) -> float | None:
         """Correlation of the two opinions on tokens."""

@@ -17,6 +17,7 @@ from analysis.forward.blocks import Frame, PrefixCache, call_block, first_hidden
 from analysis.internals.frozen_norm import FrozenNorm
 from analysis.internals.head_outputs import Endings, attention_given, given
 from analysis.internals.key_value_memory import attention_matrix
+from analysis.internals.residual_stream import left_over
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
@@ -33,12 +34,9 @@ def adds_up(lm: "LanguageModel") -> bool:
     if ("adds_up",) not in lm.memo:
         ids = torch.arange(2, 8).remainder(lm.config.vocab_size)[None].to(lm.device)
         run = record(Frame.of(lm, ids), first_hidden(lm, ids), ("attn", "mlp"))
-        parts = zip(run.hidden, run.outputs["attn"], run.outputs["mlp"], run.hidden[1:], strict=False)
-        off = (
-            ((attn + mlp - (after - before.to(after))).norm() / (1 + (after - before.to(after)).norm())).cpu()
-            for before, attn, mlp, after in parts
-        )
-        lm.memo["adds_up",] = all(share <= TOLERANCE for share in off)
+        blocks = zip(run.hidden, run.hidden[1:], run.outputs["attn"], run.outputs["mlp"], strict=False)
+        sums = (left_over(before, after, parts) for before, after, *parts in blocks)
+        lm.memo["adds_up",] = all((rest.norm() / (1 + step.norm())).cpu() <= TOLERANCE for step, rest in sums)
     return lm.memo["adds_up",]
 
 

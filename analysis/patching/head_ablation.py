@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from analysis.forward.blocks import Frame, first_hidden
-from analysis.internals.head_outputs import at_heads, by_length
+from analysis.forward.by_length import by_length
+from analysis.internals.head_outputs import AT_ONCE, at_heads
 from analysis.patching.path_patching import NUMBERS_AT_ONCE
 from analysis.study import Report, silent
 from analysis.text.tokens import Tokens
@@ -62,7 +63,7 @@ def said_without(
         torch.empty(len(choices), len(prompts), top, dtype=torch.long),
         torch.empty(len(choices), len(prompts), top),
     )
-    groups = list(by_length(prompts))
+    groups = list(by_length(prompts, rows=AT_ONCE))
     for done, rows in enumerate(groups):
         report(done, len(groups), "prompts")
         ids = torch.tensor([prompts[row].ids for row in rows], device=lm.device)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import pandas as pd
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from analysis.internals.correlation import rank_correlation
 from analysis.internals.scores import TOP, Metric, Scores
 from analysis.lens.result import Lens
 from analysis.study import StoredAs
@@ -228,8 +228,7 @@ class TraceResult:
         rows = slice(self.subject[0], None)
         with np.errstate(divide="ignore"):
             exact = np.log(self.grids[kind].probability.clip(1e-30)).mean(0)[:, rows]
-        ranks = [pd.Series(part.ravel()).rank() for part in (self.previews[kind][:, rows], exact)]
-        return float(ranks[0].corr(ranks[1]))
+        return rank_correlation(self.previews[kind][:, rows], exact)
 
     def spans(self, ids: np.ndarray) -> list[str]:
         """Texts of token ids kept in this result."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from analysis.internals.head_names import head_name
+from analysis.internals.head_names import head_shown
 from app.charts.frame import STILL, cells, framed, heat, layers_across, ring, scale_bar, small
 from app.charts.palette import Palette
 
@@ -55,7 +55,7 @@ def head_map(
         ring(figure, palette, *selected)
     for (layer, head), (right, below) in _names(values, FAINT * limit, silenced):
         figure.add_annotation(
-            x=layer + right, y=head + below, text=dotted((layer, head)), showarrow=False,
+            x=layer + right, y=head + below, text=head_shown((layer, head)), showarrow=False,
             font=small(palette), bgcolor=palette.paper, borderpad=1, opacity=0.92,
         )  # fmt: skip
     layers_across(figure, palette, layers)
@@ -66,11 +66,6 @@ def head_map(
     )  # fmt: skip
     height = TOP + BOTTOM + ROW * max(heads, 4)
     return framed(figure, palette, height, right=12, top=TOP, bottom=BOTTOM, title=title, clickable=True)
-
-
-def dotted(head: Head) -> str:
-    """A head's name in a figure: 23·4."""
-    return head_name(head).replace(".", "·")
 
 
 def _names(values: np.ndarray, least: float, silenced: Sequence[Head]) -> list[tuple[Head, tuple[float, float]]]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from analysis.errors import BadRequest
 from analysis.forward.generation import first_said
-from analysis.internals.head_names import parse_head
+from analysis.internals.head_names import head_name, parse_head
 from analysis.internals.key_value_memory import attention_matrix
 from analysis.study import Report, provenance, silent
 from editors.edit.apply import apply, tensor_hash
@@ -38,10 +38,9 @@ def heads_of(lm: "LanguageModel", names: Sequence[str]) -> list[tuple[int, int]]
     if not heads:
         raise BadRequest("No head was named. Name one or more as layer.head, such as 23.4.")
     if outside := [head for head in heads if head[0] >= lm.n_layers or head[1] >= lm.n_heads]:
-        layer, head = outside[0]
         raise BadRequest(
             f"{lm.name} has {lm.n_layers} layers of {lm.n_heads} heads, both counted from 0; there is no head "
-            f"{layer}.{head}."
+            f"{head_name(outside[0])}."
         )
     return heads
 
@@ -56,7 +55,7 @@ def prune(lm: "LanguageModel", request: EditRequest, report: Report = silent, *,
     report(0, 3, "silencing heads")
     heads = heads_of(lm, request.heads)
     layers = tuple(sorted({layer for layer, _ in heads}))
-    full = request.model_copy(update={"heads": tuple(f"{layer}.{head}" for layer, head in heads), "layers": layers})
+    full = request.model_copy(update={"heads": tuple(map(head_name, heads)), "layers": layers})
     changes = [_change(lm, layer, [head for at, head in heads if at == layer], full.scale) for layer in layers]
     with Overlay(lm) as overlay:
         for edit in stack:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from analysis.forward.by_length import by_length
 from analysis.internals.key_value_memory import keys
 from editors.methods.token_rows import Row
 
@@ -15,22 +16,10 @@ if TYPE_CHECKING:
 TOKENS_AT_ONCE = 4096
 
 
-def _alike(pieces: Sequence[tuple[int, ...]]) -> list[list[int]]:
-    """Indices of pieces, parted by length and by how many are read together."""
-    by_length: dict[int, list[int]] = {}
-    for index, piece in enumerate(pieces):
-        by_length.setdefault(len(piece), []).append(index)
-    parts = []
-    for length, indices in by_length.items():
-        step = max(1, TOKENS_AT_ONCE // length)
-        parts += [indices[start : start + step] for start in range(0, len(indices), step)]
-    return parts
-
-
 def keys_at_end(lm: "LanguageModel", pieces: Sequence[tuple[int, ...]], layer: int) -> Tensor:
     """Keys of a layer at the last token of each piece, (pieces, d_k) float64 on the CPU."""
     found: list[Tensor] = [torch.empty(0)] * len(pieces)
-    for part in _alike(pieces):
+    for part in by_length(pieces, tokens=TOKENS_AT_ONCE):
         read = keys(lm, torch.tensor([pieces[index] for index in part]), [layer])[layer][:, -1]
         for index, key in zip(part, read.cpu().double(), strict=True):
             found[index] = key
@@ -77,7 +66,7 @@ def hidden_at_end(lm: "LanguageModel", pieces: Sequence[tuple[int, ...]], layer:
 
         return hook
 
-    for part in _alike(pieces):
+    for part in by_length(pieces, tokens=TOKENS_AT_ONCE):
         handle = lm.blocks[layer].register_forward_hook(take(part))
         try:
             lm.model(input_ids=torch.tensor([pieces[index] for index in part], device=lm.device), use_cache=False)

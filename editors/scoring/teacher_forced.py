@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from analysis.forward.by_length import by_length
 from analysis.text.tokens import Tokens, answer_tokens
 from editors.edit.probes import Probe
 
@@ -92,11 +93,5 @@ def _together(lines: list[_Line], rows: int) -> list[dict[tuple[int, ...], list[
         other = longest[line.probe]
         read = other if other[: len(line.read)] == line.read else line.read
         served.setdefault(read, []).append(line)
-    by_length: dict[int, list[tuple[int, ...]]] = {}
-    for read in served:
-        by_length.setdefault(len(read), []).append(read)
-    return [
-        {read: served[read] for read in part[start : start + rows]}
-        for part in by_length.values()
-        for start in range(0, len(part), rows)
-    ]
+    reads = list(served)
+    return [{reads[index]: served[reads[index]] for index in part} for part in by_length(reads, rows=rows)]

@@ -8,10 +8,11 @@ import numpy as np
 import streamlit as st
 
 from app.charts.palette import written
+from app.charts.prompt_kinds import TITLES
 from app.exports.heading import key_of
 from app.jobs.run_entry import run_of
 from app.registry.studies import STUDIES
-from app.studies.evaluate.figure import KIND_WORDS, evaluate_alt, evaluate_dots, shown
+from app.studies.evaluate.figure import evaluate_alt, evaluate_dots, shown
 from app.studies.evaluate.report_markdown import markdown_report
 from app.studies.evaluate.view import NAMES, PROTOCOL_WORDS
 from app.studies.lifelong.figure import age_bars, retention_alt, retention_curves
@@ -137,7 +138,7 @@ def test_no_method_is_no_edit_alone(ready):
 def test_figures_and_report_say_every_protocol(tiny):
     result = evaluate(tiny, EvaluateRequest(cases=CASES, methods=("ft",), words=2))
     assert PROTOCOL_WORDS.keys() == PROTOCOLS.keys()
-    assert set(KIND_WORDS) >= set(result.there())
+    assert set(TITLES) >= set(result.there())
     report = markdown_report(result)
     for protocol in PROTOCOLS:
         figure = evaluate_dots(result, protocol, NAMES, written("light"))

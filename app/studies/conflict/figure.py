@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
+from analysis.internals.head_names import head_shown
 from analysis.knowledge_conflict.result import ConflictResult, HeadsResult, KnockoutResult, Outcome, Scores
 from app.charts.bars import marked_bars
 from app.charts.frame import axes, band, framed, thumbnail_of
-from app.charts.head_map import NAMED, Head, dotted, head_map
+from app.charts.head_map import NAMED, Head, head_map
 from app.charts.palette import Palette
 from app.charts.words import percent
 
@@ -46,7 +47,7 @@ def conflict_map(
     hover = np.empty(values.shape, dtype=object)
     for head in np.ndindex(values.shape):
         hover[head] = (
-            f"head {dotted(head)}: remembered answer {scores.memory[head]:+.0%}, page’s "
+            f"head {head_shown(head)}: remembered answer {scores.memory[head]:+.0%}, page’s "
             f"{scores.context[head]:+.0%} without it"
         )
     return head_map(

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from analysis import ConflictResult, HeadsResult, KnockoutResult
-from analysis.internals.head_names import parse_head
+from analysis.internals.head_names import head_name, head_shown, parse_head
 from analysis.knowledge_conflict.result import SIDES
 from analysis.text.finding import occurrences
 from app.charts.bars import word_bars
@@ -125,7 +125,7 @@ def who_wins(result: HeadsResult, many: ConflictResult | None) -> list[Head]:
     values = [float(value) for value in result.grid_top[memory, page]]
     known, told = (conflict_charts.begun(words, answer) for answer in (result.memory, result.context))
     silent = _by_sliders(result)
-    named = ", ".join(f"{layer}·{head}" for layer, head in silent)
+    named = ", ".join(head_shown(head) for head in silent)
     st.markdown(
         f"On this prompt it says **{escape(word(words[0]))}**: :blue[{escape(result.memory)} {percent(float(p[0]))}], "
         f":orange[{escape(result.context)} {percent(float(p[1]))}]." + (f" :gray[:small[✕ {named}]]" if named else "")
@@ -167,7 +167,7 @@ def card(result: HeadsResult, many: ConflictResult | None) -> Head:
     layer, head = here = settle(result)
     side = result.scores.side(here, result.request.rank_by)
     badge = f" :{COLOUR[side]}-badge[{PAGE_WORDS[side]}]" if side else " :gray-badge[neither]"
-    st.markdown(f"### Head {layer}·{head}{badge}")
+    st.markdown(f"### Head {head_shown(here)}{badge}")
     st.session_state["heads.layer"], st.session_state["heads.number"] = layer, head
     with st.container(horizontal=True):
         layers, heads = result.scores.memory.shape
@@ -184,7 +184,7 @@ def card(result: HeadsResult, many: ConflictResult | None) -> Head:
     st.plotly_chart(
         writes_bars(words, [float(v) for v in values], live(), under, over),
         key=f"card-writes-{theme_seen()}",
-        alt=f"Head {layer}.{head} writes: {said}.",
+        alt=f"Head {head_name(here)} writes: {said}.",
         config=STILL,
     )
     st.markdown("**Where it looks** :gray[(last word’s attention)]")
@@ -238,7 +238,7 @@ def keep_request(result: HeadsResult, heads: list[Head]) -> EditRequest:
         ),
         method="prune",
         **result.request.framing(),
-        heads=tuple(f"{layer}.{head}" for layer, head in heads),
+        heads=tuple(map(head_name, heads)),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from analysis.internals.head_names import head_name
 from app.charts.frame import HALVES, STILL, axes, framed, heat, name_ends, rows_down, small, thumbnail_of
 from app.charts.head_map import Head, head_map
 from app.charts.palette import Palette
@@ -58,9 +59,7 @@ def _turned(values: np.ndarray, palette: Palette, top: float | None, **more: Any
 def drift_alt(result: DriftResult) -> str:
     """What the drift map shows, in a sentence."""
     layers, heads = result.drift.shape
-    most = ", ".join(
-        f"{layer}.{head} {signed(float(result.drift[layer, head]))}" for layer, head in result.strongest(3)
-    )
+    most = ", ".join(f"{head_name(head)} {signed(float(result.drift[head]))}" for head in result.strongest(3))
     return (
         f"Attention drift of {layers} layers × {heads} heads on “{result.request.prompt}”, from the last token to "
         f"“{word(result.tokens[result.key])}”. {f'Most: {most}.' if most else 'No head turned to it.'}"

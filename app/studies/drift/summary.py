@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from analysis.internals.head_names import head_name
 from app.terminal.text import STRONGEST, columns, model_line, shades, word
 from editors.attention_drift.result import PATCHED, DriftResult, DriftsResult, PatchResult, Said
 from editors.cases.case import counted
@@ -17,7 +18,7 @@ def drift_summary(result: DriftResult) -> str:
     grid = result.grids.get("heads")
     strongest = [
         (
-            f"{layer}.{head}",
+            head_name((layer, head)),
             float(before[layer, head]),
             float(after[layer, head]),
             "–" if grid is None else float(grid[0, layer, head]),

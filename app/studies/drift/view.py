@@ -3,6 +3,7 @@
 import numpy as np
 import streamlit as st
 
+from analysis.internals.head_names import head_name, head_shown, parse_head
 from app.charts.bars import word_bars
 from app.charts.palette import live
 from app.charts.words import percent, signed, word
@@ -18,11 +19,6 @@ STILL = {"displayModeBar": False}
 SHOWN = 8
 """Heads offered to be set back one by one."""
 RUNS = (("Before", "under"), ("After the edit", "over"))
-
-
-def name(head: tuple[int, int]) -> str:
-    """A head as people write it: 23·4."""
-    return f"{head[0]}·{head[1]}"
 
 
 def sentence(result: DriftResult) -> None:
@@ -85,7 +81,7 @@ def card(result: DriftResult, head: tuple[int, int]) -> None:
         title, field, other = st.columns([4, 1.2, 1.2], vertical_alignment="center")
         subject = escape(word(result.tokens[key]))
         title.markdown(
-            f"### Head {name(head)}\nLooks at “{subject}” with :blue[{percent(before)}] before, "
+            f"### Head {head_shown(head)}\nLooks at “{subject}” with :blue[{percent(before)}] before, "
             f":orange[{percent(after)}] after: **{signed(after - before)}**."
         )
         st.session_state["drift.layer"], st.session_state["drift.number"] = head
@@ -101,7 +97,7 @@ def card(result: DriftResult, head: tuple[int, int]) -> None:
             st.markdown("**Where the last word looks** :gray[(:blue[before], :orange[after]; ★ subject)]")
             st.plotly_chart(
                 maps.row_bars(result, layer, number, live()), key=f"drift-row-{theme_seen()}", config=STILL,
-                alt=f"Attention of head {name(head)} from the last word: after the edit most to {listed}.",
+                alt=f"Attention of head {head_shown(head)} from the last word: after the edit most to {listed}.",
             )  # fmt: skip
         with right:
             st.markdown("**Where every word looks** :gray[(rows look at columns)]")
@@ -112,7 +108,7 @@ def card(result: DriftResult, head: tuple[int, int]) -> None:
             st.plotly_chart(
                 maps.pattern_map(result, layer, number, which or "difference", live()),
                 key=f"drift-pattern-{which}-{theme_seen()}", config=STILL,
-                alt=f"Whole attention of head {name(head)}, {which}, {len(result.tokens)} words by as many.",
+                alt=f"Whole attention of head {head_shown(head)}, {which}, {len(result.tokens)} words by as many.",
             )  # fmt: skip
 
 
@@ -123,12 +119,12 @@ def _typed() -> None:
 def toggles(result: DriftResult) -> tuple[str, ...]:
     """Which heads to set back, as a request names them."""
     offered = result.strongest(SHOWN)
-    names = {f"{layer}.{head}": name((layer, head)) for layer, head in offered}
+    names = {head_name(head): head_shown(head) for head in offered}
     selected = _selected(result)
-    names.setdefault(f"{selected[0]}.{selected[1]}", name(selected))
+    names.setdefault(head_name(selected), head_shown(selected))
     state = st.session_state.get("drift-set-back") or []
     for held in state:
-        names.setdefault(held, held.replace(".", "·"))
+        names.setdefault(held, head_shown(parse_head(held)))
     chosen = st.pills(
         "Heads that turned most, set back to where they looked before", list(names), selection_mode="multi",
         format_func=names.__getitem__, key="drift-set-back", wrap=True,

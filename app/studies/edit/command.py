@@ -10,6 +10,7 @@ from typing import Any
 from analysis.errors import BadFile, BadRequest
 from analysis.moments.request import OWN
 from analysis.study import Request
+from app.charts.prompt_kinds import PROMPT_KINDS
 from app.session.permalinks import validated
 from app.studies.evaluate.admit_command import add_audit
 from app.terminal.recipe_stack import stacked
@@ -23,12 +24,6 @@ from editors.recipes.audit_trail import head
 from editors.recipes.recipe import faults, read_files, read_recipe, short_id, write_recipe
 
 FORMATS = ("bundle", "peft", "hf", "script")
-KIND_WORDS = {
-    "rewrite": "the prompt itself",
-    "paraphrase": "said otherwise",
-    "neighbour": "neighbours",
-    "other": "other facts of the subject",
-}
 
 
 def configure(parser: ArgumentParser, name: str) -> None:
@@ -124,7 +119,7 @@ def said(edit: Edit) -> str:
     """Before and after, a line a probe, and the shares."""
     rows = [
         (
-            KIND_WORDS[probe.kind],
+            PROMPT_KINDS[probe.kind],
             probe.prompt,
             f"{edit.before.said[i]} {edit.before.said_probability[i]:.0%}",
             f"{edit.after.said[i]} {edit.after.said_probability[i]:.0%}",
@@ -132,10 +127,10 @@ def said(edit: Edit) -> str:
         for i, probe in enumerate(edit.probes)
     ]
     shares = []
-    for kind in KIND_WORDS:
-        found = score(edit.probes, edit.after, kind)  # type: ignore[arg-type]
+    for kind in PROMPT_KINDS:
+        found = score(edit.probes, edit.after, kind)
         if found is not None:
-            shares.append((KIND_WORDS[kind], f"{found.likelier:.0%}", f"{found.greedy:.0%}"))
+            shares.append((PROMPT_KINDS[kind], f"{found.likelier:.0%}", f"{found.greedy:.0%}"))
     parts = [columns(rows[:40], ("", "prompt", "before", "after")), ""]
     parts.append(columns(shares, ("wanted answer", "likelier", "said")))
     parts += [f"Note: {warning}" for warning in edit.warnings]

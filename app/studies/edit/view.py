@@ -9,6 +9,7 @@ import streamlit as st
 from analysis.text.boundary import goes_on
 from app.charts.bars import word_bars
 from app.charts.palette import live
+from app.charts.prompt_kinds import PROMPT_KINDS
 from app.charts.words import percent
 from app.components import answer, theme_seen, verse
 from app.session import thoughts
@@ -22,7 +23,6 @@ from editors.edit.probes import WANT_NEW, Probe, score
 STILL = {"displayModeBar": False}
 SHOWN = 12
 """Rows of a table that is read at once; of more, those that went otherwise."""
-KIND_WORDS = {"paraphrase": "other words", "neighbour": "neighbour", "other": "same subject"}
 CHECK, CROSS = ":green[:material/check:]", ":red[:material/close:]"
 SUMS = {
     "paraphrase": "other wordings follow",
@@ -119,7 +119,7 @@ def facts(edit: Edit) -> None:
 def probes(edit: Edit) -> None:
     """Did it hold, and did anything else move?"""
     st.markdown("## Did it hold, and did anything else move?")
-    rows = [index for index, probe in enumerate(edit.probes) if probe.kind in KIND_WORDS]
+    rows = [index for index, probe in enumerate(edit.probes) if probe.kind in SUMS]
     if not rows:
         st.markdown(
             ":gray[There are no other wordings and neighbours stored for this fact; pick a stored fact to see them.]"
@@ -127,7 +127,7 @@ def probes(edit: Edit) -> None:
         return
     if len(rows) > SHOWN:
         st.markdown(_sums(edit))
-    _verdicts(edit, rows, "Prompt", lambda probe: f":gray-badge[{KIND_WORDS[probe.kind]}] {escape(probe.prompt)}")
+    _verdicts(edit, rows, "Prompt", lambda probe: f":gray-badge[{PROMPT_KINDS[probe.kind]}] {escape(probe.prompt)}")
     if len(rows) <= SHOWN:
         st.markdown(f":gray[:small[{_sums(edit)}]]")
 
@@ -152,7 +152,7 @@ def _verdicts(edit: Edit, rows: list[int], title: str, asked: Callable[[Probe], 
                 {
                     "Verdict": [verdict(edit, index)[1] for index in rows],
                     title: [edit.probes[index].prompt for index in rows],
-                    "Kind": [KIND_WORDS.get(edit.probes[index].kind, "written") for index in rows],
+                    "Kind": [PROMPT_KINDS[edit.probes[index].kind] for index in rows],
                     "Before → after": [" → ".join(_said(edit, index)) for index in rows],
                 },
                 hide_index=True,

@@ -7,12 +7,12 @@ import streamlit as st
 
 from analysis import KnownRequest, read_facts
 from analysis.errors import BadRequest
+from app.charts.prompt_kinds import TITLES
 from app.jobs.services import public, services
 from app.registry.studies import STUDIES
 from app.session import chat_form
 from app.session.fields import lasting, spec
 from app.session.run_flow import escape
-from app.studies.evaluate.figure import KIND_WORDS
 from app.terminal.case_words import held_words, kept_words, read_words
 from editors.cases.case import Case, counted, own_cases
 from editors.cases.files import COLUMNS, NEEDED, CaseFile, case_file, columns_of, usable
@@ -134,7 +134,7 @@ def _first(found: CaseFile) -> list[dict[str, object]]:
             "prompt": case.rewrite.text,
             "was": case.olds[0] or "–",
             "becomes": case.rewrite.target,
-            **{KIND_WORDS[kind]: case.count(kind) for kind in KIND_WORDS if kind != "rewrite"},
+            **{TITLES[kind]: case.count(kind) for kind in TITLES if kind != "rewrite"},
         }
         for case in found.cases[:SHOWN]
     ]

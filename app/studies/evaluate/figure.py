@@ -5,8 +5,9 @@ import plotly.graph_objects as go
 
 from app.charts.frame import thumbnail_of
 from app.charts.palette import Palette
+from app.charts.prompt_kinds import TITLES
 from app.charts.side_by_side import Series, in_sentences, side_by_side
-from app.studies.evaluate.words import DIMENSION_WORDS, KIND_WORDS, form_words
+from app.studies.evaluate.words import DIMENSION_WORDS, form_words
 from editors.edit.probes import Kind
 from editors.evaluation.result import IN_PERCENT, EvaluateResult, Protocol
 from editors.quizzes.result import DIMENSIONS, QuizResult
@@ -14,13 +15,13 @@ from editors.quizzes.result import DIMENSIONS, QuizResult
 
 def evaluate_dots(result: EvaluateResult, protocol: Protocol, names: dict[str, str], palette: Palette) -> go.Figure:
     """Rows are kinds of prompts; versions lie one under another within a row."""
-    rows = [KIND_WORDS[kind] for kind in shown(result, protocol)]
+    rows = [TITLES[kind] for kind in shown(result, protocol)]
     return side_by_side(rows, _scores(result, protocol, names), palette, in_percent=protocol in IN_PERCENT)
 
 
 def evaluate_alt(result: EvaluateResult, protocol: Protocol, names: dict[str, str]) -> str:
     """The dots in sentences."""
-    rows = [KIND_WORDS[kind] for kind in shown(result, protocol)]
+    rows = [TITLES[kind] for kind in shown(result, protocol)]
     told = in_sentences(rows, _scores(result, protocol, names), in_percent=protocol in IN_PERCENT)
     return f"Scores by {protocol}. {told}."
 
@@ -37,7 +38,7 @@ def shown(result: EvaluateResult, protocol: Protocol) -> list[Kind]:
     """Kinds of prompts this protocol says something about."""
     there = set(result.there())
     return [
-        kind for kind in KIND_WORDS
+        kind for kind in TITLES
         if kind in there and any(result.mean(at, protocol, kind) for at in range(len(result.versions)))
     ]  # fmt: skip
 

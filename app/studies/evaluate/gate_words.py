@@ -3,9 +3,9 @@
 from dataclasses import asdict
 from typing import Any
 
+from app.charts.prompt_kinds import PROMPT_KINDS
 from app.charts.words import THIN
 from app.studies.evaluate.words import NAMES
-from editors.edit.probes import Kind
 from editors.evaluation.gates import Gate, Threshold
 from editors.evaluation.result import IN_PERCENT, Protocol
 from editors.evaluation.verdicts import Decision, Finding, Verdict
@@ -13,15 +13,6 @@ from editors.evaluation.verdicts import Decision, Finding, Verdict
 SIGNS: dict[Decision, str] = {"admit": "✓", "hold": "‖", "reject": "✕"}
 TOLD = 2
 """Findings told in one line."""
-PROMPTS: dict[Kind, str] = {
-    "rewrite": "the fact itself",
-    "paraphrase": "other wordings",
-    "portability": "what follows",
-    "neighbour": "neighbours",
-    "distracting": "neighbours after the new fact",
-    "other": "the subject’s other facts",
-    "locality": "something else",
-}
 BY: dict[Protocol, str] = {
     "likelihood": "likelier",
     "likelihood_summed": "likelier as a whole",
@@ -41,7 +32,7 @@ BY: dict[Protocol, str] = {
 def subject(threshold: Threshold) -> str:
     """What a threshold is about: “neighbours kept”."""
     change = ", change" if threshold.measure == "change" else ""
-    return f"{PROMPTS[threshold.kind]} {BY[threshold.protocol]}{change}"
+    return f"{PROMPT_KINDS[threshold.kind]} {BY[threshold.protocol]}{change}"
 
 
 def wanted(threshold: Threshold) -> str:

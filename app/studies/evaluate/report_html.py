@@ -11,9 +11,10 @@ from html import escape
 import numpy as np
 
 from app.charts.palette import THEME, Light, written
+from app.charts.prompt_kinds import TITLES
 from app.studies.evaluate.gate_words import SIGNS, gate_said, measured, subject, verdict_said, wanted
 from app.studies.evaluate.report_markdown import cell
-from app.studies.evaluate.words import KIND_WORDS, NAMES, PROTOCOL_WORDS
+from app.studies.evaluate.words import NAMES, PROTOCOL_WORDS
 from editors.cases.case import counted
 from editors.edit.probes import Kind
 from editors.evaluation.gates import DEFAULT, Gate
@@ -163,7 +164,7 @@ def _same(place: int) -> str:
 
 def _protocol(result: EvaluateResult, protocol: Protocol) -> str:
     table: list[tuple[Kind, int, Mean]] = []
-    for kind in KIND_WORDS:
+    for kind in TITLES:
         means = [(at, result.mean(at, protocol, kind)) for at in range(len(result.versions))]
         table += [(kind, at, mean) for at, mean in means if mean is not None]
     if not table:
@@ -171,7 +172,7 @@ def _protocol(result: EvaluateResult, protocol: Protocol) -> str:
     low, high = _scale([mean for _, _, mean in table], protocol)
     rows, before = [], None
     for kind, at, mean in table:
-        title = "" if kind == before else KIND_WORDS[kind]
+        title = "" if kind == before else TITLES[kind]
         rows.append(
             f"<tr{_same(int(kind == before))}><th>{escape(title)}</th><td>{escape(_name(result.versions[at]))}</td>"
             f"<td>{_dot(mean, low, high, 'edit' if at else 'bare')}</td><td>{escape(cell(mean, protocol))}</td></tr>"
@@ -235,7 +236,7 @@ def _worst(result: EvaluateResult, at: int) -> str:
                 f'<li><span class="mark {style}" role="img" aria-label="{word}">{sign}</span>'
                 f"{escape(result.prompts[place])}"
                 + (f' <span class="said">{escape(said)}</span>' if said else "")
-                + f' <span class="note">{escape(KIND_WORDS[result.kinds[place]])}</span></li>'  # type: ignore[index]
+                + f' <span class="note">{escape(TITLES[result.kinds[place]])}</span></li>'  # type: ignore[index]
             )
         right = int((strict[own] == 1).sum())
         title = f"{case.rewrite.text} → {case.rewrite.target}, {right} of {len(own)} as wished"

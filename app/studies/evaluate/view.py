@@ -3,13 +3,14 @@
 import streamlit as st
 
 from app.charts.palette import live
+from app.charts.prompt_kinds import TITLES
 from app.components import theme_seen
 from app.session.export_row import take_away
 from app.session.run_flow import escape
 from app.studies.evaluate import captions
 from app.studies.evaluate.figure import evaluate_alt, evaluate_dots
 from app.studies.evaluate.gate_words import gate_said, verdict_said
-from app.studies.evaluate.words import KIND_WORDS, NAMES, PROTOCOL_WORDS
+from app.studies.evaluate.words import NAMES, PROTOCOL_WORDS
 from editors.cases.case import counted
 from editors.evaluation.gates import DEFAULT
 from editors.evaluation.result import PROTOCOLS, EvaluateResult
@@ -90,5 +91,5 @@ def _worst(result: EvaluateResult) -> None:
                     ":gray[–]" if value != value else ":green[:material/check:]" if value else ":red[:material/close:]"
                 )
                 text = f" :gray[{escape(result.texts[at][i])}]" if result.texts[at][i] else ""
-                kind = KIND_WORDS[result.kinds[i]]  # type: ignore[index]
+                kind = TITLES[result.kinds[i]]  # type: ignore[index]
                 st.markdown(f"{mark} {escape(result.prompts[i])}{text} :gray[:small[{kind}]]")

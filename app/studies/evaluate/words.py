@@ -1,6 +1,5 @@
-"""Plain words for what an evaluation compares: methods, protocols, kinds of prompts; needs neither page nor chart."""
+"""Plain words for what an evaluation compares: methods, protocols, forms of questions; needs neither page nor chart."""
 
-from editors.edit.probes import Kind
 from editors.edit.request import NO_EDIT
 from editors.evaluation.result import Protocol
 from editors.quizzes.result import Dimension
@@ -25,17 +24,6 @@ PROTOCOL_WORDS: dict[Protocol, str] = {
     "cap": "The wanted answer",
     "eos": "Not the edit’s",
 }
-KIND_WORDS: dict[Kind, str] = {
-    "rewrite": "The fact itself",
-    "paraphrase": "In other words",
-    "portability": "What follows from it",
-    "neighbour": "Neighbours",
-    "distracting": "Neighbours, after the new fact",
-    "other": "The subject’s other facts",
-    "locality": "Something else",
-}
-"""Those that should follow first, then those that should stay."""
-
 DIMENSION_WORDS: dict[Dimension, str] = {
     "efficacy": "Asked plainly",
     "generalisation": "Asked in other forms",
