@@ -7,6 +7,7 @@ from app.bench.device import device
 from app.bench.drift import attention
 from app.bench.editing import editing
 from app.bench.evaluate import evaluate_bench
+from app.bench.examples import examples
 from app.bench.exports import exports
 from app.bench.families import families
 from app.bench.form import Bench
@@ -26,5 +27,6 @@ BENCHES: dict[str, Callable[..., Bench]] = {
     "families": families,
     "loading": loading,
     "device": device,
+    "examples": examples,
     "ui": ui,
 }

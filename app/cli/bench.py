@@ -12,12 +12,13 @@ import torch
 from analysis import LanguageModel, ModelSpec, read_facts
 from analysis.errors import BadRequest
 from analysis.model.loading import DTYPES, pick_device
-from app.bench import conflict, drift, evaluate, exports, loading, neurons
+from app.bench import conflict, drift, evaluate, examples, exports, loading, neurons
 from app.bench.conflict import ConflictOptions
 from app.bench.device import CONFLICT, DeviceOptions
 from app.bench.drift import DriftOptions
 from app.bench.editing import EditOptions
 from app.bench.evaluate import EvaluateOptions
+from app.bench.examples import ExampleOptions
 from app.bench.exports import ExportOptions
 from app.bench.families import Options as FamilyOptions
 from app.bench.form import Bench, Figure
@@ -41,6 +42,7 @@ ALL_PARTS = {
     "evaluate": evaluate.PARTS,
     "exports": exports.PARTS,
     "loading": loading.MEASURED,
+    "examples": examples.PARTS,
 }
 ALONE = ("families", "loading", "ui")
 """Benchmarks that make models of their own, or processes that load them."""
@@ -159,6 +161,8 @@ def _options(args: Namespace) -> Any:
         return DeviceOptions(quick=args.quick, tokens=args.tokens, repeats=args.repeats)
     if args.name == "ui":
         return UiOptions(quick=args.quick, spec=fields_of(args, ModelSpec))
+    if args.name == "examples":
+        return ExampleOptions(quick=args.quick, parts=parts)
     if args.name == "neurons":
         return NeuronOptions(quick=args.quick, chains=args.chains, parts=parts)
     kinds = tuple(part.strip() for part in args.kinds.split(",") if part.strip())
