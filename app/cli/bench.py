@@ -1,7 +1,9 @@
 """`palimpsest bench NAME`: a benchmark in the one form all of them have."""
 
 import json
+import shlex
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -98,10 +100,10 @@ def configure(parser: ArgumentParser, name: str) -> None:
     parser.add_argument("--shape", choices=list(SHAPES), help="random weights in this shape, instead of --model")
     add_outputs(parser, "json", bare=True)
     add_model_flags(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=partial(run, parser.get_default))
 
 
-def run(args: Namespace) -> int:
+def run(default: Callable[[str], Any], args: Namespace) -> int:
     """Measure, write, show."""
     check_outputs(args)
     options = _options(args)
@@ -115,10 +117,20 @@ def run(args: Namespace) -> int:
         bench = BENCHES[args.name](lm, options, bar)
     finally:
         bar.close()
-    write_outputs(args, {"json": lambda: json.dumps(bench.plain(), allow_nan=False, indent=1) + "\n"})
+    plain = {"command": _command(default, args), **bench.plain()}
+    write_outputs(args, {"json": lambda: json.dumps(plain, allow_nan=False, indent=1) + "\n"})
     if not printed(args):
         print(_text(bench))
     return 0
+
+
+def _command(default: Callable[[str], Any], args: Namespace) -> str:
+    """What was asked, with the flags that are not at their defaults; but for where it was written, and threads."""
+    words = ["palimpsest", "bench", args.name]
+    for name, value in vars(args).items():
+        if value != default(name) and name not in ("command", "name", "run", "json", "threads"):
+            words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return shlex.join(words)
 
 
 def _count(text: str, least: int) -> int:

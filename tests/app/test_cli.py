@@ -279,7 +279,8 @@ def test_bench(specs, monkeypatch, tmp_path, capsys):
     words = ["bench", "tracing", "--kinds", "state,mlp", "--repeats", "2", "--lengths", "12,20", "--json", str(file)]
     assert main(words) == 0
     data = json.loads(file.read_text())
-    assert data.keys() == {"machine", "commit", "model", "figures"}
+    assert data.keys() == {"command", "machine", "commit", "model", "figures"}
+    assert data["command"] == "palimpsest bench tracing --kinds state,mlp --lengths 12,20 --repeats 2"
     assert all(figure.keys() == {"name", "value", "unit", "n", "low", "high"} for figure in data["figures"])
     figures = {figure["name"]: figure for figure in data["figures"]}
     for kind in ("state", "mlp"):
