@@ -1,8 +1,17 @@
-"""What the server runs: the pages of main.py, and beside them the files that are too large for a page to give away."""
+"""What the server runs: the pages of main.py, the files that are too large for a page to give away, and the doors."""
 
+from starlette.middleware import Middleware
 from streamlit.starlette import App
 
+from app.doors.callers import Callers
+from app.doors.told import Told
+from app.doors.visitor_cookie import VisitorCookie
 from app.exports import downloads
+from app.jobs.services import public
 from app.shell import page_html
 
-app = App("main.py", routes=[*page_html.routes(), *downloads.routes()])
+pages = page_html.routes()
+doors = [Middleware(Told, document=page_html.document()), Middleware(Callers, public=public())]
+if public():
+    doors.append(Middleware(VisitorCookie, pages=frozenset(route.path for route in pages)))
+app = App("main.py", routes=[*pages, *downloads.routes()], middleware=doors)

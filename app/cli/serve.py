@@ -12,11 +12,14 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from analysis.errors import BadRequest
+from app.doors.names import is_name
 
 MODEL = (
     "model to begin with, the embedded one when left out; repeated, the further ones are those that visitors of a "
     "public server may choose besides"
 )
+HOSTS = "PALIMPSEST_HOSTS"
+"""Names by which a server is known, comma separated."""
 ENTRY = Path(__file__).resolve().parent.parent / "asgi.py"
 
 
@@ -32,6 +35,13 @@ def configure(parser: ArgumentParser, name: str) -> None:
         default=False,
         help="open to strangers: chosen models only, no tracebacks, small uploads",
     )
+    parser.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further name the server answers to, such as that of a proxy before it; *.example.org: all below one",
+    )
     parser.add_argument("--headless", action="store_true", default=False, help="do not open a browser")
     parser.add_argument("--model", action="append", default=[], metavar="MODEL", help=MODEL)
     parser.add_argument("--device", default=None, help="auto, cpu, cuda, cuda:1, mps")
@@ -44,14 +54,15 @@ def configure(parser: ArgumentParser, name: str) -> None:
 def run(args: Namespace) -> int:
     """Start the server in this process's place."""
     port = _port(args)
+    hosts = _hosts(args)
     _seen_free(args.address, port)
-    command = [sys.executable, "-m", "app.server", "run", str(ENTRY), *_flags(args, port)]
+    command = [sys.executable, "-m", "app.server", "run", str(ENTRY), *_flags(args, port, hosts)]
     shown = "localhost" if args.address in ("127.0.0.1", "0.0.0.0", "") else args.address
     print(f"Palimpsest is on http://{shown}:{port}", flush=True)
-    os.execve(sys.executable, command, os.environ | _settings(args))
+    os.execve(sys.executable, command, os.environ | _settings(args) | {HOSTS: ",".join(hosts)})
 
 
-def _flags(args: Namespace, port: int) -> list[str]:
+def _flags(args: Namespace, port: int, hosts: list[str]) -> list[str]:
     flags = {
         "server.port": str(port),
         "server.address": args.address,
@@ -60,6 +71,8 @@ def _flags(args: Namespace, port: int) -> list[str]:
     }
     if args.public:
         flags |= {"client.showErrorDetails": "none", "server.maxUploadSize": "5"}
+    if hosts and "*" not in hosts[0]:
+        flags["browser.serverAddress"] = hosts[0]  # else Streamlit asks the network what this machine is called
     return [part for name, value in flags.items() for part in (f"--{name}", value)]
 
 
@@ -75,6 +88,14 @@ def _settings(args: Namespace) -> dict[str, str]:
     if len(args.model) > 1:
         settings["PALIMPSEST_ALLOW"] = ",".join(args.model[1:])
     return settings
+
+
+def _hosts(args: Namespace) -> list[str]:
+    """The names that were given, here and by the environment."""
+    given = [*args.host, *filter(None, map(str.strip, os.environ.get(HOSTS, "").split(",")))]
+    if wrong := [name for name in given if not is_name(name)]:
+        raise BadRequest(f"“{wrong[0]}” is not a name of a host, such as example.org. Leave out scheme, port and path.")
+    return list(dict.fromkeys(given))
 
 
 def _port(args: Namespace) -> int:

@@ -12,7 +12,6 @@ from app.components.plates import Choice, Plate, plates, rail
 from app.components.theme_probe import theme_light, theme_seen
 from app.components.token_strip import StripChange, token_strip
 from app.components.verse import verse
-from app.components.visitor_name import remember, visitor
 
 __all__ = [
     "Choice",
@@ -23,11 +22,9 @@ __all__ = [
     "picture_buttons",
     "plates",
     "rail",
-    "remember",
     "say_address",
     "theme_light",
     "theme_seen",
     "token_strip",
     "verse",
-    "visitor",
 ]

@@ -5,6 +5,7 @@ down, so a reload or a lost connection finds it again: on a public server under 
 """
 
 import json
+import os
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -16,10 +17,11 @@ import streamlit as st
 
 from analysis.cache_home import cache_home
 from analysis.errors import BadRequest
-from app.components.visitor_name import DAYS, visitor
+from app.doors.visitor_cookie import DAYS
 from app.jobs.services import public, services
 from app.registry.studies import STUDIES
 from app.session.fields import session_id, spec
+from app.session.visitor import visitor
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest
 from editors.edit.stack import EditStack, Layer
@@ -173,7 +175,9 @@ def _place() -> Path:
 def _recovered() -> EditStack:
     found = EditStack()
     with suppress(OSError, ValueError, KeyError, TypeError, BadRequest):
-        for entry in json.loads(_place().read_text(encoding="utf-8")):
+        place = _place()
+        os.utime(place)  # kept as long as the cookie, which has just been renewed
+        for entry in json.loads(place.read_text(encoding="utf-8")):
             edit = services().store.load(STUDIES["edit"], entry["edit"])
             if edit is not None:
                 found = replace(found, layers=(*found.layers, Layer(edit, bool(entry["on"]))))

@@ -6,9 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from app.components import rail, remember
+from app.components import rail
 from app.jobs.history import Run
-from app.jobs.services import public, rail_owner, services
+from app.jobs.services import rail_owner, services
 from app.registry.studies import STUDIES
 from app.session import address, edit_stack
 from app.session.fields import session_id, spec
@@ -48,8 +48,6 @@ def written_over() -> None:
         _written_row(layer, place, len(layers))
     if refusal := st.session_state.get("written.refusal"):
         st.markdown(f":red[:small[:material/error: {escape(refusal)}]]")
-    if layers and public():
-        remember(edit_stack.name())
     if layers or edit_stack.can("undo") or edit_stack.can("redo"):
         with st.container(horizontal=True, key="written-steps"):
             st.button(

@@ -31,11 +31,12 @@ def routes() -> list[Route]:
 
 
 @cache
-def _html() -> str:
+def document() -> str:
+    """The document."""
     told = f"{HEAD}<script>{SERVER}</script><style>{RING}</style>"
     index = Path(streamlit.__file__).parent / "static" / "index.html"
     return index.read_text(encoding="utf-8").replace(HEAD, told, 1)
 
 
 async def _page(request: Request) -> Response:
-    return HTMLResponse(_html(), headers={"Cache-Control": "no-cache"})
+    return HTMLResponse(document(), headers={"Cache-Control": "no-cache"})

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from app.components.visitor_name import visitor
+from app.session.visitor import visitor
 from tests.kit.traces import PROMPT
 from tests.kit.visiting import FACT, LINK, fine, press, run, text, visit, wrote
 
@@ -42,9 +42,7 @@ def test_a_visitor_of_a_public_server_finds_their_edits_again(ready, monkeypatch
 
 def test_a_name_that_is_none_is_not_taken(monkeypatch):
     for said, name in (("0123456789abcdef" * 2, "0123456789abcdef" * 2), ("../../x", "new"), ("", "new")):
-        monkeypatch.setattr(
-            "app.components.visitor_name.st.context", SimpleNamespace(cookies={"palimpsest_visitor": said})
-        )
+        monkeypatch.setattr("app.session.visitor.st.context", SimpleNamespace(cookies={"palimpsest_visitor": said}))
         assert visitor("new") == name
 
 

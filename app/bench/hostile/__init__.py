@@ -1,0 +1,1 @@
+"""What a stranger may send: seeded inputs of each kind, and what must not come of them."""
