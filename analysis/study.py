@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model
 class Request(BaseModel):
     """Base of all requests: frozen, hashable, JSON both ways; a mistyped field is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     edition: ClassVar[int] = 0
     """Raised when the same request has come to mean other numbers: what was stored before is then computed anew."""
     later: ClassVar[tuple[str, ...]] = ()

@@ -4,13 +4,23 @@ Only what captions use: backslashes, bold, italics, code, and Streamlit's `:blue
 """
 
 import html
+import re
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 Colour = Literal["", "blue", "orange", "violet", "green", "red", "gray"]
 COLOURS = get_args(Colour)
-MEANING = "\\`*_{}[]<>()#+-.!|$~:"
+MEANING = "\\`*_{}[]<>()#+-.!|$~:=&"
 """What a backslash takes its meaning from."""
+APART = ":small[]"
+"""Nothing to be seen, between characters that mean something together, backslashes or not."""
+TOGETHER = re.compile(
+    r"(?<=:)(?=//)|(?<=www)(?=\.)|(?=@)|(?<=:)(?=[\w+/-]+:)|(?<!\S)[<>~-](?=[=>-]+(?!\S))|(?<=<-)(?=>)", re.IGNORECASE
+)
+"""Where an address would become a link, `:smile:` a picture, `->` an arrow."""
+UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that show nothing, or turn round what stands beside them."""
+LINES = re.compile(r"[^\S\n]*\n\s*")
 
 
 @dataclass(frozen=True)
@@ -24,8 +34,10 @@ class Run:
 
 
 def escape(text: str) -> str:
-    """Text from outside as it is, without markdown meaning."""
-    return "".join(f"\\{char}" if char in MEANING else char for char in text)
+    """Text from outside as it is, without markdown meaning; nothing in it is a link, an icon or a new paragraph."""
+    seen = UNSEEN.sub("\N{REPLACEMENT CHARACTER}", LINES.sub("\n", text))
+    apart = TOGETHER.sub(lambda found: f"{found[0]}\0", seen)
+    return "".join(APART if char == "\0" else f"\\{char}" if char in MEANING else char for char in apart)
 
 
 def runs(markdown: str) -> list[Run]:

@@ -14,6 +14,7 @@ from app.registry.studies import entry_of
 from editors.edit.edit import Edit
 from editors.recipes.recipe import recipe_of
 
+KEY = re.compile(r"[0-9a-z]{1,64}", re.ASCII)
 SHOWN = 12
 """Characters of an id that people see."""
 LONGEST = 320
@@ -31,6 +32,11 @@ class Heading:
     model: str
     made: str
     name: str
+
+
+def is_key(text: str) -> bool:
+    """Whether `text` can be the key of a stored result, and the name of its folder."""
+    return KEY.fullmatch(text) is not None
 
 
 def heading(result: Any) -> Heading:

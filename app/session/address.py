@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from analysis.study import Request, Study
-from app.exports.heading import key_of
+from app.exports.heading import is_key, key_of
 from app.jobs.services import services
 from app.registry.studies import ENTRIES, STUDIES, entry_of
 from app.session.fields import fill
@@ -37,7 +37,7 @@ def follow() -> None:
     if study is None or not key or st.session_state.get("followed") == (study.name, key):
         return
     st.session_state["followed"] = (study.name, key)
-    result = services().store.load(study, key) if key.isalnum() else None
+    result = services().store.load(study, key) if is_key(key) else None
     if result is None:
         st.error("The link leads to a result that is not on this server.", icon=":material/link_off:")
         return

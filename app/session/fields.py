@@ -5,17 +5,21 @@ thing, so a link, a reload and a page switch all lead back to the same form.
 """
 
 import uuid
+from dataclasses import replace
 from typing import Any, Literal, TypedDict
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from analysis import ModelSpec
-from analysis.errors import BadRequest
 from analysis.study import Request
+from app.charts.marked import escape
 from app.components import say_address
 from app.jobs.services import default_spec, services
-from app.session.permalinks import from_query, to_query
+from app.session.permalinks import read, to_query
+
+ELSEWHERE = {"study", "result", "one", "other"}
+"""Parameters of addresses that are no fields: of a stored result, of two that are compared."""
 
 
 def session_id() -> str:
@@ -62,25 +66,20 @@ def lasting(key: str) -> Field:
 def seed(page: str, defaults: dict[str, Any], kind: type[Request]) -> None:
     """Fill the form's fields: from the address when it says something new, else from the session, else from `defaults`.
 
-    An address need not say everything: what a request cannot do without comes from `defaults`. One that cannot be
-    read is forgotten, and told of until a field changes. Call before any widget of the page is made.
+    An address need not say everything: what a request cannot do without comes from `defaults`. What cannot be read of
+    it is left out, and told of until a field changes. Call before any widget of the page is made.
     """
-    query = arriving(page, kind)
-    arrived, fault = bool(query), None
-    needed = {name: defaults[name] for name, info in kind.model_fields.items() if info.is_required()}
-    try:
-        linked = loose(from_query(kind, {**needed, **query})) if arrived else {}
-    except BadRequest as error:
-        fault, arrived, linked = str(error), False, {}
-    if arrived:
-        values = {**defaults, **linked}
-    else:
-        values = {name: st.session_state.get(slot(page, name), value) for name, value in defaults.items()}
-    if fault is not None or arrived:
-        st.session_state[f"{page}.misread"] = (fault, values) if fault is not None else None
+    query, strange = arriving(page, kind), _strange(page, kind)
+    values = {name: st.session_state.get(slot(page, name), value) for name, value in defaults.items()}
+    if query or strange:
+        needed = {name: defaults[name] for name, info in kind.model_fields.items() if info.is_required()}
+        link = read(kind, query, needed)
+        link = replace(link, faults={**link.faults, **dict.fromkeys(strange, "nothing this page asks for")})
+        values = {**defaults, **loose(link.request)} if query else values
+        st.session_state[f"{page}.misread"] = (link.sentence(), values)
     match st.session_state.get(f"{page}.misread"):
-        case sentence, beside if beside == values:
-            st.error(f"The link could not be read: {sentence}", icon=":material/link_off:")
+        case sentence, beside if sentence and beside == values:
+            st.markdown(f":orange[:material/link_off: {escape(sentence)}]")
         case _:
             st.session_state.pop(f"{page}.misread", None)
     for name, value in values.items():
@@ -93,6 +92,15 @@ def arriving(page: str, kind: type[Request]) -> dict[str, str]:
     """What the address says of the form; empty where a link said it before, or the form did."""
     query = {name: value for name, value in st.query_params.to_dict().items() if name in kind.model_fields}
     return {} if query in (st.session_state.get(f"{page}.link"), st.session_state.get(f"{page}.address")) else query
+
+
+def _strange(page: str, kind: type[Request]) -> list[str]:
+    """What the address says that is no field of the page's form, once."""
+    names = sorted(set(st.query_params.to_dict()) - kind.model_fields.keys() - ELSEWHERE)
+    if names == st.session_state.get(f"{page}.strange", []):
+        return []
+    st.session_state[f"{page}.strange"] = names
+    return names
 
 
 def loose(request: Request) -> dict[str, Any]:

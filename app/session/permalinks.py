@@ -5,13 +5,20 @@ default does not change what an old link with that field means.
 """
 
 import json
-from typing import Any, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from analysis.errors import BadRequest
+from analysis.errors import BadRequest, WorkbenchError
 from analysis.study import Request
+
+LONGEST = 80
+"""Characters of a name, and of what is said of it, that a sentence shows."""
+MOST = 8
+"""Faults of a link that a sentence names."""
 
 
 def to_query(request: Request) -> dict[str, str]:
@@ -40,17 +47,69 @@ def own_request(result: Any) -> Request:
     return result.request
 
 
-def from_query(kind: type[Request], query: dict[str, str]) -> Request:
-    """The request of a link; parameters that are not fields of it are left to others.
+@dataclass(frozen=True)
+class Link:
+    """What a link says: the request of all that could be read, and a few words on each field that was left out.
 
-    Raises `BadRequest` with every field at fault.
+    `misfit`: why the fields, each right by itself, do not fit together. The form shows them so, and says it too.
     """
-    values: dict[str, Any] = {}
-    for name, field in kind.model_fields.items():
-        if name in query:
-            several, nested = "tuple" in str(field.annotation), nested_of(field.annotation) is not None
-            values[name] = _several(query[name]) if several else _nested(query[name]) if nested else query[name]
-    return validated(kind, values)
+
+    request: Request
+    faults: dict[str, str]
+    misfit: str = ""
+
+    def sentence(self) -> str:
+        """What was left out and why; empty where nothing was."""
+        shown = [f"{_cut(name)} ({_cut(said)})" for name, said in [*self.faults.items()][:MOST]]
+        more = f" and {len(self.faults) - MOST} more" if len(self.faults) > MOST else ""
+        left_out = f" Left out: {', '.join(shown)}{more}." if shown else ""
+        misfit = f" Its fields do not fit together: {self.misfit.rstrip('.')}." if self.misfit else ""
+        return f"The link could not be read in full.{left_out}{misfit}" if left_out or misfit else ""
+
+
+def read(kind: type[Request], query: Mapping[str, str], needed: Mapping[str, Any] | None = None) -> Link:
+    """The request of a link, whatever the link says; parameters that are not fields of it are left to others.
+
+    What a link does not say, and what cannot be read of it, is as in `needed`, else at its default.
+    """
+    values = {name: _value(kind, name, query[name]) for name in kind.model_fields if name in query}
+    faults: dict[str, str] = {}
+    while True:
+        try:
+            return Link(kind(**{**(needed or {}), **values}), faults)
+        except ValidationError as error:
+            found = {}
+            for fault in error.errors(include_input=False, include_url=False, include_context=False):
+                found.setdefault(str(fault["loc"][0]) if fault["loc"] else "", _fault(kind, fault))
+            wrong = {name: said for name, said in found.items() if name in values}
+            if not wrong:
+                faults |= {place: said for name, (place, said) in found.items() if name and name not in (needed or {})}
+                return Link(_as_said(kind, needed or {}, values), faults, found.get("", ("", ""))[1])
+            faults |= dict(wrong.values())
+            values = {name: value for name, value in values.items() if name not in wrong}
+        except WorkbenchError as error:
+            return Link(_as_said(kind, needed or {}, values), faults, str(error))
+
+
+def _value(kind: type[Request], name: str, text: str) -> Any:
+    annotation = kind.model_fields[name].annotation
+    if "tuple" in str(annotation):
+        return _several(text)
+    return _nested(text) if nested_of(annotation) is not None else text
+
+
+def _as_said(kind: type[Request], needed: Mapping[str, Any], values: dict[str, Any]) -> Request:
+    """Fields that are right one by one, as a request that is not."""
+    fields = kind.model_fields
+    read = {
+        name: TypeAdapter(Annotated[fields[name].annotation, fields[name]]).validate_python(value)
+        for name, value in values.items()
+    }
+    return kind.model_construct(**{**needed, **read})
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def nested_of(annotation: Any) -> type[BaseModel] | None:
@@ -63,7 +122,7 @@ def _nested(text: str) -> Any:
     """The fields of a model within a request, as JSON."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -72,7 +131,7 @@ def _several(text: str) -> Any:
     if text.startswith(("[{", '["')):
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
     return [part for part in text.split(",") if part]
 
@@ -82,12 +141,15 @@ def validated(kind: type[BaseModel], values: dict[str, Any]) -> Any:
     try:
         return kind(**values)
     except ValidationError as error:
-        faults = []
-        for fault in error.errors():
-            place = ".".join(map(str, fault["loc"])) or kind.__name__
-            said = _too_short(kind, place) if fault["type"] == "too_short" else fault["msg"]
-            faults.append(f"{place}: {said.removeprefix('Value error, ')}")
+        faults = [": ".join(_fault(kind, fault)) for fault in error.errors()]
         raise BadRequest("; ".join(faults) + ".") from error
+
+
+def _fault(kind: type[BaseModel], fault: Any) -> tuple[str, str]:
+    """The place of a fault, and what is wrong there."""
+    place = ".".join(map(str, fault["loc"])) or kind.__name__
+    said = _too_short(kind, place) if fault["type"] == "too_short" else fault["msg"]
+    return place, said.removeprefix("Value error, ")
 
 
 def _too_short(kind: type[BaseModel], name: str) -> str:

@@ -13,7 +13,7 @@ from app.charts.marked import escape
 from app.charts.palette import live
 from app.charts.panels import Panel, caption, panels
 from app.components import theme_seen
-from app.exports.heading import heading
+from app.exports.heading import heading, is_key
 from app.exports.tables import table
 from app.jobs.services import rail_owner, services
 from app.registry.studies import STUDIES, entry_of
@@ -53,7 +53,7 @@ def to_choose_from() -> dict[str, Kept]:
 def result_of(name: str | None) -> Any | None:
     """The stored result of a name, None where there is none."""
     study, _, key = (name or "").partition(":")
-    if study not in STUDIES or not key.isalnum():
+    if study not in STUDIES or not is_key(key):
         return None
     store = services().store
     return store.load(STUDIES[study], key) or store.load(STUDIES[study], key, stopped=True)

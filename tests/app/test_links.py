@@ -1,15 +1,16 @@
-"""Links say what the form says, both ways."""
+"""Links say what the form says, both ways; what is wrong in one is named and left out."""
 
+import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from analysis import AverageRequest, HopsRequest, KnownRequest, LensRequest, NeuronsRequest, TraceRequest
-from analysis.errors import BadRequest
 from analysis.facts.chains import read_chains
 from analysis.facts.facts import read_facts
+from app.bench.hostile import links
 from app.registry.studies import STUDIES
-from app.session.permalinks import from_query, link, to_query
+from app.session.permalinks import link, read, to_query
 from editors import (
     AbilitiesRequest,
     DriftRequest,
@@ -76,11 +77,11 @@ def test_every_study_is_tried():
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: type(request).__name__)
 def test_there_and_back(request_):
-    assert from_query(type(request_), to_query(request_)) == request_
+    assert read(type(request_), to_query(request_)).request == request_
     address = urlsplit(link("trace", request_))
     query = {name: values[0] for name, values in parse_qs(address.query, keep_blank_values=True).items()}
     assert address.path == "/trace"
-    assert from_query(type(request_), query) == request_
+    assert read(type(request_), query).request == request_
 
 
 def test_defaults_are_left_out():
@@ -89,11 +90,47 @@ def test_defaults_are_left_out():
 
 def test_other_parameters_are_left_to_others():
     query = {**to_query(REQUESTS[0]), "theme": "dark"}
-    assert from_query(TraceRequest, query) == REQUESTS[0]
+    assert read(TraceRequest, query).request == REQUESTS[0]
 
 
 def test_every_fault_is_named():
-    with pytest.raises(BadRequest, match=r"subject: .*noise: .*samples: "):
-        from_query(TraceRequest, {"prompt": "a b", "samples": "many", "noise": "-1"})
-    with pytest.raises(BadRequest, match="replacement"):
-        from_query(TraceRequest, {"prompt": "a b", "subject": "b", "replacement": "c"})
+    found = read(TraceRequest, {"prompt": "a b", "samples": "many", "noise": "-1"})
+    assert set(found.faults) == {"subject", "samples", "noise"}
+    assert "samples (Input should be a valid integer" in found.sentence()
+
+
+def test_the_rest_of_a_broken_link_is_taken():
+    found = read(TraceRequest, {"prompt": "a b", "subject": "b", "samples": "many", "seed": "7", "kinds": "foo"})
+    assert found.request == TraceRequest(prompt="a b", subject="b", seed=7)
+    assert set(found.faults) == {"samples", "kinds.0"}
+
+
+def test_what_a_link_does_not_say_comes_from_the_form():
+    assert read(GenerateRequest, {"tokens": "24"}, {"prompt": ["a, b"]}).request == GenerateRequest(
+        prompt=("a, b",), tokens=24
+    )
+
+
+def test_fields_that_do_not_fit_together_are_kept_and_told_of():
+    found = read(TraceRequest, {"prompt": "a b", "subject": "b", "replacement": "c", "seed": "7"})
+    assert found.faults == {}
+    assert "corruption" in found.misfit
+    assert (found.request.replacement, found.request.seed) == ("c", 7)
+
+
+def test_a_sentence_about_a_link_stays_short():
+    found = read(
+        TraceRequest,
+        {"prompt": "a b", "subject": "b", "chat": json.dumps({"x" * 9000: 1, **dict.fromkeys(map(str, range(99)), 1)})},
+    )
+    assert 0 < len(found.sentence()) < 2000
+
+
+def test_brackets_without_end_are_no_list():
+    for name, text in (("chat", "[" * 100_000), ("kinds", '["' + "[" * 100_000), ("chat", '{"a":' * 100_000)):
+        assert read(TraceRequest, {"prompt": "a b", "subject": "b", name: text}).faults
+
+
+def test_every_hostile_link_is_read():
+    wrong = {label: said for label, link_ in links.cases(11, 400) if (said := links.judge(link_))}
+    assert wrong == {}

@@ -103,7 +103,7 @@ def test_a_run_in_a_chat_opens_again_from_the_rail(talking):
 
 def test_a_link_that_is_no_conversation_is_told_of(talking):
     at = fine(visit("trace", **LINK, chat='{"sytem": "x"}'))
-    assert "The link could not be read: chat.sytem" in text(at)
+    assert "The link could not be read in full. Left out: chat.sytem" in text(at)
 
 
 def test_a_word_is_chosen_in_ones_own_words(tiny, talking):
