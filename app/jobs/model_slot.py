@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import analysis
 from analysis import ModelSpec
 from analysis.study import Report, silent
+from app.jobs.work import Paces, pace_of
 
 if TYPE_CHECKING:
     from analysis import LanguageModel
@@ -28,7 +29,7 @@ def _settle() -> None:
 
 
 class ModelSlot:
-    """At most one loaded model, and the cards and tokenizers of all that were loaded by this process."""
+    """At most one loaded model, and the cards, tokenizers and paces of all that were loaded by this process."""
 
     def __init__(self, loader: "Callable[..., LanguageModel] | None" = None):
         self._loader = loader
@@ -37,6 +38,7 @@ class ModelSlot:
         self._model: LanguageModel | None = None
         self.cards: dict[ModelSpec, dict[str, Any]] = {}
         self.tokenizers: dict[ModelSpec, Any] = {}
+        self.paces = Paces()
 
     def get(self, spec: ModelSpec, report: Report = silent) -> "LanguageModel":
         """The model of `spec`, loading it in place of another one when needed."""
@@ -46,6 +48,7 @@ class ModelSlot:
                 self._model = (self._loader or analysis.load)(spec, report=report)
                 self._spec = spec
                 _settle()
+                self.paces.measured(spec, pace_of(self._model))
                 self.tokenizers[spec] = self._model.tokenizer
                 self.cards[spec] = self._model.card() | {"capabilities": self._model.capabilities}
             return self._model

@@ -18,7 +18,9 @@ from app.jobs.history import History
 from app.jobs.model_slot import ModelSlot
 from app.jobs.run_entry import run_of
 from app.jobs.store import ResultStore, shipped_index
+from app.jobs.work import Shape
 from app.jobs.worker import Job, Worker
+from app.registry.studies import ENTRIES
 from editors.edit.edit import Edit
 
 LOCAL = "local"
@@ -53,12 +55,21 @@ class Services:
     history: History
     connections: dict[str, str] = field(default_factory=dict)
     """Streamlit's own name of each session here."""
+    people: dict[str, str] = field(default_factory=dict)
+    """Whose each session is, where the browser says so: all tabs of one person share their turns."""
     _begun: bool = False
 
     @cached_property
     def worker(self) -> Worker:
         """The one worker."""
-        return Worker(self.models, self.store, finished=self._record, there=self._there)
+        return Worker(
+            self.models,
+            self.store,
+            finished=self._record,
+            there=self._there,
+            person=lambda owner: self.people.get(owner, owner),
+            expected=self.seconds,
+        )
 
     def _there(self, owner: str) -> bool:
         """Whether a session is connected; the process itself, and what is no browser, always are."""
@@ -82,6 +93,20 @@ class Services:
             return self.models.cards[spec]
         return self.shipped["model"] if spec == ModelSpec() else None
 
+    def work(self, study: Study | None, request: Request | None, spec: ModelSpec) -> float | None:
+        """How much a run is, in passes of a token through a layer; None for what says nothing of it."""
+        entry = ENTRIES.get(study.name) if study is not None else None
+        if entry is None or not entry.work:
+            return None
+        card = self.card(spec)
+        shape = Shape(card["layers"], card["heads"]) if card else Shape()
+        return float(entry.read("work")(request, shape))
+
+    def seconds(self, study: Study | None, request: Request | None, spec: ModelSpec) -> float | None:
+        """What a run is expected to take here, where anything is known of it."""
+        work = self.work(study, request, spec)
+        return None if study is None or work is None else self.models.paces.seconds(study.name, work, spec)
+
     def key(self, request: Request, spec: ModelSpec, edits: Sequence[Edit] = ()) -> str | None:
         """Key of a request's result under some edits; None before the model's weights are known."""
         card = self.card(spec)
@@ -96,6 +121,8 @@ class Services:
 
     def _record(self, job: Job) -> None:
         study = job.study
+        if study is not None and job.whole and (work := self.work(study, job.request, job.spec)) is not None:
+            self.models.paces.learn(study.name, work, job.spec, job.seconds)
         if study is None or study.passing or not study.kept or job.result is None or job.key is None:
             return
         for owner in {rail_owner(owner) for owner in job.asked_by}:

@@ -1,8 +1,8 @@
 """One worker, one queue: every forward of the process goes through here.
 
-Hooks and weights of a model are shared by all who use it, so runs never overlap. A job belongs
-to the sessions that asked for it; it is cancelled when the last of them lets go. The worker
-knows nothing of Streamlit; pages look at jobs, jobs never touch pages.
+Hooks and weights of a model are shared by all who use it, so runs never overlap; whose is next, `app.jobs.turns`
+says. A job belongs to the sessions that asked for it; it is cancelled when the last of them lets go, or is gone.
+The worker knows nothing of Streamlit; pages look at jobs, jobs never touch pages.
 """
 
 import atexit
@@ -20,6 +20,7 @@ from analysis.study import Request, Study, edited_hash
 from app.jobs.compute import compute
 from app.jobs.model_slot import ModelSlot
 from app.jobs.store import ResultStore
+from app.jobs.turns import Turn, Turns
 from editors.edit.edit import Edit
 
 log = logging.getLogger(__name__)
@@ -28,10 +29,12 @@ KEPT = 200
 """Ended jobs remembered; their results lie in the store."""
 NICE = 10
 """How far the worker steps back, where the system knows priorities of threads."""
-AWAY = 15.0
+AWAY = 10.0
 """Seconds a session may be gone, a page being loaded anew, before its runs count as left."""
 LOOK = 1.0
 """Seconds between two looks for who is there."""
+CLOSING = 2.0
+"""Seconds the end of the process waits for a run to come to a place where it can stop."""
 
 
 @dataclass(eq=False)
@@ -57,6 +60,8 @@ class Job:
     started: float = 0.0
     seconds: float = 0.0
     cancelled: threading.Event = field(default_factory=threading.Event)
+    turn: Turn = field(default_factory=lambda: Turn("", None, 1, 0))
+    whole: bool = False  # it was computed from its beginning to its end, so that its time says something
 
     @property
     def asked(self) -> tuple:
@@ -70,15 +75,29 @@ class Job:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate from the share of the work done; None while there is nothing to go by."""
-        elapsed = time.monotonic() - self.started
-        if self.state != "running" or self.share < 0.02:
+        """From the share of the work done, before that from what was expected; None where there is nothing to go by."""
+        if self.state != "running":
             return None
-        return elapsed * (1 - self.share) / self.share
+        elapsed = time.monotonic() - self.started
+        if self.share >= 0.02:
+            return elapsed * (1 - self.share) / self.share
+        return None if self.turn.seconds is None else max(0.0, self.turn.seconds - elapsed)
 
 
 def _asked(study: Study | None, request: Request | None, spec: ModelSpec, edits: tuple[Edit, ...]) -> tuple:
     return study, request, spec, tuple(edit.id for edit in edits)
+
+
+def kept_of(job: Job) -> str:
+    """What is left of a run that the end of the process stopped."""
+    asked = job.study.name if job.study is not None else "load"
+    if not job.over:
+        return f"{asked}: was stopped at a place where nothing could be kept."
+    if job.state == "done":
+        return f"{asked}: came to its end; the result is stored."
+    if job.result is None:
+        return f"{asked}: was stopped before anything was computed."
+    return f"{asked}: was stopped after {job.done} of {job.total} {job.note or 'steps'}; asked again, it goes on there."
 
 
 def _written_over(lm: Any, edits: tuple[Edit, ...]) -> AbstractContextManager:
@@ -89,8 +108,19 @@ def _written_over(lm: Any, edits: tuple[Edit, ...]) -> AbstractContextManager:
 
 @contextmanager
 def _interruptible(lm: Any, check: Callable[[], None]) -> Iterator[None]:
-    """Call `check` before every block: a wave over a long prompt takes longer than a person waits for Cancel."""
-    handles = [block.register_forward_pre_hook(lambda *_: check()) for block in lm.blocks]
+    """Call `check` before every block, on the way back too, and before states are read.
+
+    A wave over a long prompt, or one step of a search, takes longer than a person waits for Cancel.
+    """
+
+    def before(_: Any, given: tuple, named: dict[str, Any]) -> None:
+        check()
+        for state in (*given, *named.values()):
+            if getattr(state, "requires_grad", False):
+                state.register_hook(lambda gradient: check())
+
+    parts = (*lm.blocks, lm.readout.steps[0])
+    handles = [part.register_forward_pre_hook(before, with_kwargs=True) for part in parts]
     try:
         yield
     finally:
@@ -114,9 +144,15 @@ class Worker:
         *,
         finished: Callable[[Job], None] = lambda job: None,
         there: Callable[[str], bool] = lambda owner: True,
+        person: Callable[[str], str] = lambda owner: owner,
+        expected: Callable[[Study | None, Request | None, ModelSpec], float | None] = lambda *_: None,
+        clock: Callable[[], float] = time.monotonic,
     ):
-        """`there` says whether a session is still connected: a run nobody looks at gives way to those who wait."""
+        """`there` says whether a session is still connected, `person` whose it is, `expected` how long a run takes."""
         self.models, self.store, self._finished, self._there = models, store, finished, there
+        self._person, self._expected, self._clock = person, expected, clock
+        self._turns = Turns()
+        self._ending: list[Job] = []
         self._seen: dict[str, float] = {}
         self._looked = 0.0
         self._jobs: list[Job] = []
@@ -140,7 +176,8 @@ class Worker:
                 self.join(job, owner)
                 return job
             state: State = "stopped" if self._closing else "waiting"
-            job = Job(study, request, spec, {owner}, edits, {owner}, state=state)
+            turn = self._turns.enter(self._person(owner), self._expected(study, request, spec))
+            job = Job(study, request, spec, {owner}, edits, {owner}, state=state, turn=turn)
             self._jobs.append(job)
             ended = [old for old in self._jobs if old.over]
             for old in ended[: max(0, len(ended) - KEPT)]:
@@ -163,22 +200,25 @@ class Worker:
             job.owners.add(owner)
             job.asked_by.add(owner)
             job.left_by.discard(owner)
+            if job.state == "waiting" and (person := self._person(owner)) != job.turn.person:
+                self._turns.share(job.turn, person)
 
     def leave(self, job: Job, owner: str) -> None:
         """Give a job up; it is cancelled unless another session waits for it too."""
         with self._change:
-            job.owners.discard(owner)
             job.left_by.add(owner)
-            if not job.owners:
-                job.cancelled.set()
-                if job.state == "waiting":
-                    job.state = "stopped"
+            self._without(job, owner)
 
     def ahead(self, job: Job) -> list[Job]:
-        """Jobs that will run before this one, the running one first."""
+        """Jobs that will run before this one if nobody comes, the running one first."""
         with self._change:
-            open_jobs = [other for other in self._jobs if not other.over]
-        return open_jobs[: open_jobs.index(job)] if job in open_jobs else []
+            line = [other for other in self._jobs if other.state == "running"] + self._line()
+        return line[: line.index(job)] if job in line else []
+
+    def seconds_until(self, job: Job) -> float | None:
+        """How long a job will wait for its turn; None where that of one before it is not known."""
+        before = [other.seconds_left if other.state == "running" else other.turn.seconds for other in self.ahead(job)]
+        return None if None in before else sum(filter(None, before))
 
     def jobs(self) -> list[Job]:
         """All jobs remembered, oldest first."""
@@ -186,34 +226,54 @@ class Worker:
             return list(self._jobs)
 
     def close(self) -> None:
-        """Cancel everything and wait briefly for the worker to end; partial results are kept."""
+        """Cancel everything and wait briefly for the worker to end; partial results are kept, and told of."""
         with self._change:
+            if self._closing:
+                return
             self._closing = True
+            self._ending = [job for job in self._jobs if job.study is not None and not job.over]
             for job in self._jobs:
                 job.cancelled.set()
                 if job.state == "waiting":
                     job.state = "stopped"
             self._change.notify_all()
         if threading.current_thread() is not self._thread:
-            self._thread.join(timeout=5)
+            self._thread.join(timeout=CLOSING)
+        for job in self._ending:
+            log.warning(kept_of(job))
 
     def _next(self) -> Job | None:
         with self._change:
             while not self._closing:
                 self._let_go()
-                for job in self._jobs:
-                    if job.state == "waiting":
-                        job.state, job.started = "running", time.monotonic()
-                        return job
+                if waiting := self._waiting():
+                    job = waiting[self._turns.begin(list(waiting))]
+                    job.state, job.started = "running", time.monotonic()
+                    return job
                 self._change.wait()
         return None
 
-    def _let_go(self) -> None:
-        """Take sessions that are gone off their jobs, and end what nobody is left for where it holds others up.
+    def _waiting(self) -> dict[Turn, Job]:
+        return {job.turn: job for job in self._jobs if job.state == "waiting"}
 
-        A run that nobody waits behind goes on to its end, so that a closed laptop finds its result.
-        """
-        now = time.monotonic()
+    def _line(self) -> list[Job]:
+        waiting = self._waiting()
+        return [waiting[turn] for turn in self._turns.line(list(waiting))]
+
+    def _without(self, job: Job, owner: str) -> None:
+        """Take a session off a job; without any left it ends, and what it had found is kept."""
+        job.owners.discard(owner)
+        if not job.owners:
+            job.cancelled.set()
+            if job.state == "waiting":
+                job.state = "stopped"
+                self._turns.leave(job.turn, list(self._waiting()))
+        elif job.turn.person not in (people := {self._person(other) for other in job.owners}):
+            self._turns.hand_over(job.turn, min(people))
+
+    def _let_go(self) -> None:
+        """Take sessions that are gone off their jobs: a run that nobody waits for ends."""
+        now = self._clock()
         with self._change:
             open_jobs = [job for job in self._jobs if not job.over]
             for owner in {owner for job in open_jobs for owner in job.owners}:
@@ -221,13 +281,11 @@ class Worker:
                     self._seen[owner] = now
                 elif now - self._seen.setdefault(owner, now) > AWAY:
                     for job in open_jobs:
-                        job.owners.discard(owner)
-            wanted = [job for job in open_jobs if job.owners]
-            for job in open_jobs:
-                if not job.owners and (job.state == "waiting" or wanted):
-                    job.cancelled.set()
-                    if job.state == "waiting":
-                        job.state = "stopped"
+                        if owner in job.owners:
+                            self._without(job, owner)
+            self._seen = {
+                owner: at for owner, at in self._seen.items() if any(owner in job.owners for job in open_jobs)
+            }
 
     def _work(self) -> None:
         _step_back()
@@ -256,9 +314,9 @@ class Worker:
 
     def _run(self, job: Job) -> None:
         def check() -> None:
-            if time.monotonic() - self._looked > LOOK:
+            if self._clock() - self._looked >= LOOK:
+                self._looked = self._clock()
                 self._let_go()
-                self._looked = time.monotonic()
             if job.cancelled.is_set():
                 raise Cancelled
 
@@ -275,10 +333,11 @@ class Worker:
         job.key = job.request.key(edited_hash(lm.own_hash, [edit.id for edit in job.edits]))
         job.result = self.store.load(job.study, job.key) if job.study.kept else None
         if job.result is None:
-            job.started = time.monotonic()
+            job.started, begun = time.monotonic(), self.store.stopped(job.key)
             applied = nullcontext() if job.study.on_edits or not job.edits else _written_over(lm, job.edits)
             with _interruptible(lm, check), applied:
                 job.result = compute(job.study, job.request, lm, self.store, report, job.edits)
+            job.whole = not begun
 
     def _keep_partial(self, job: Job) -> None:
         """What a stopped run had found; the sketch of a search is none, and no result of its study."""

@@ -64,6 +64,9 @@ class Entry:
     needs_edits: bool = False
     """Whether it compares with the model without edits, and so says nothing where there are none."""
 
+    work: Named = ""
+    """Function of a request and an `app.jobs.work.Shape`: about how much a run is, in passes of a token and a layer."""
+
     command: str = "app.cli.study_command"
     """Module of its command."""
     more_commands: tuple[Command, ...] = ()

@@ -15,6 +15,7 @@ from analysis import ModelSpec
 from analysis.study import Request
 from app.charts.marked import escape
 from app.components import say_address
+from app.components.visitor_name import visitor
 from app.jobs.services import default_spec, services
 from app.session.permalinks import read, to_query
 
@@ -28,6 +29,7 @@ def session_id() -> str:
         st.session_state["session"] = uuid.uuid4().hex
         if (context := get_script_run_ctx()) is not None:
             services().connections[st.session_state["session"]] = context.session_id
+            services().people[st.session_state["session"]] = visitor(st.session_state["session"])
     return st.session_state["session"]
 
 

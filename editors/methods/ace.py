@@ -8,7 +8,7 @@ They are read at the prompt's last token, but ACE writes at the subject's. A lay
 subject may score high and still have no way to change the answer from there, so value layers are those that are read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,8 +50,8 @@ class LayerScores:
     read: np.ndarray  # how much the answer hangs on the subject's state behind it, of the most
 
 
-def layer_scores(lm: "LanguageModel", fact: Rewrite) -> LayerScores:
-    """Scores of all layers for the model's own answer to the fact's prompt."""
+def layer_scores(lm: "LanguageModel", fact: Rewrite, look: Callable[[], None] = lambda: None) -> LayerScores:
+    """Scores of all layers for the model's own answer to the fact's prompt; `look` is called between products."""
     known = ("ace layers", fact.prompt, fact.subject, lm.edits, lm.framing_key)
     if known in lm.memo:
         return lm.memo[known]
@@ -60,7 +60,7 @@ def layer_scores(lm: "LanguageModel", fact: Rewrite) -> LayerScores:
         ids = tokens.tensor(lm.device)
         stream = read_residual_stream(lm, ids)
         answer = int(lm.readout(stream.passage.last)[0].argmax())
-        lens = FrozenLens(lm, stream.passage.last[0], answer)
+        lens = FrozenLens(lm, stream.passage.last[0], answer, look=look)
         value = []
         for layer in range(lm.n_layers):
             base = stream.before("mlp", layer)[-1]
@@ -109,14 +109,17 @@ def _read_behind(stream: ResidualStream, ids: torch.Tensor, place: int, answer: 
 
 
 def choose_layers(
-    lm: "LanguageModel", facts: Sequence[Rewrite], value: tuple[int, ...] | None = None
+    lm: "LanguageModel",
+    facts: Sequence[Rewrite],
+    value: tuple[int, ...] | None = None,
+    look: Callable[[], None] = lambda: None,
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Query layers and value layers for these facts; `value` where the value layers are chosen already.
 
     Value layers are the best of the upper half up to the last behind which the subject's state is read, or just below
     that where it lies lower; query layers the best below the lowest of them.
     """
-    scores = [layer_scores(lm, fact) for fact in facts]
+    scores = [layer_scores(lm, fact, look) for fact in facts]
     gained, fed, read = (np.mean([getattr(one, name) for one in scores], axis=0) for name in ("gained", "fed", "read"))
     if value is None:
         count = max(1, round(VALUES * lm.n_layers))

@@ -3,6 +3,7 @@
 What does not fit the model is refused here, before any work.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from analysis.errors import BadRequest
@@ -38,10 +39,13 @@ def default_layers(lm: "LanguageModel", method: MethodName) -> tuple[int, ...]:
     return tuple(range(max(0, centre - wing), min(lm.n_layers - 1, centre + wing) + 1))
 
 
-def settled(lm: "LanguageModel", request: EditRequest) -> EditRequest:
-    """The request with every setting filled in; `BadRequest` where layers or facts do not fit."""
+def settled(lm: "LanguageModel", request: EditRequest, look: Callable[[], None] = lambda: None) -> EditRequest:
+    """The request with every setting filled in; `BadRequest` where layers or facts do not fit.
+
+    ACE chooses its layers by what each adds to the answer, which takes seconds: `look` is called meanwhile.
+    """
     tuning = request.method == "ft"
-    request = _grouped(lm, request)
+    request = _grouped(lm, request, look)
     values = {
         "layers": request.layers or default_layers(lm, request.method),
         "steps": request.steps or 25,
@@ -76,14 +80,14 @@ def settled(lm: "LanguageModel", request: EditRequest) -> EditRequest:
     return full
 
 
-def _grouped(lm: "LanguageModel", request: EditRequest) -> EditRequest:
+def _grouped(lm: "LanguageModel", request: EditRequest, look: Callable[[], None]) -> EditRequest:
     """With the two groups of layers of ACE and IFMET filled in, and IFMET's two-hop questions."""
     if request.method not in ("ace", "ifmet"):
         return request
     values: dict[str, object] = {"aim": request.aim or AIMS[request.method]}
     if request.method == "ace":
         if request.layers is None or request.shallow is None:
-            query, value = choose_layers(lm, request.facts, request.layers)
+            query, value = choose_layers(lm, request.facts, request.layers, look)
             shallow = query if request.shallow is None else request.shallow
             values |= {"layers": request.layers or value, "shallow": shallow}
     else:

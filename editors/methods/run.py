@@ -101,7 +101,7 @@ def write(
 
         return prune(lm, request, report, stack=stack)
     started = time.perf_counter()
-    full = settled(lm, request)
+    full = settled(lm, request, lambda: report(0, 1, "choosing layers"))
     past = PastKeys(lm, full, stack)
     if full.method == "ft":
         make: Callable[[], tuple[list[LayerChange], Found, list[str]]] = partial(tuned, lm, full, report)

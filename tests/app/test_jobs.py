@@ -15,7 +15,7 @@ from analysis import ModelSpec, TraceRequest, WorkbenchError
 from analysis.study import Request, Study
 from app.jobs.model_slot import ModelSlot
 from app.jobs.store import ResultStore
-from app.jobs.worker import Job, Worker
+from app.jobs.worker import AWAY, LOOK, Job, Worker
 from app.registry.studies import STUDIES
 from tests.kit.families import language_model
 
@@ -111,45 +111,148 @@ def test_jobs_run_in_their_order(worker, steps, finished):
     assert worker.jobs() == jobs
 
 
-def absent(worker: Worker, monkeypatch, *gone: str) -> None:
-    """These sessions are away, and have been for long."""
-    monkeypatch.setattr("app.jobs.worker.AWAY", 0.0)
-    monkeypatch.setattr("app.jobs.worker.LOOK", 0.0)
-    worker._there = lambda owner: owner not in gone
+class Clock:
+    """A clock that stands until a test moves it."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
-def test_a_run_nobody_looks_at_gives_way_to_those_who_wait(worker, steps, finished, monkeypatch):
-    left = submit(worker, steps, "left", 3, owner="gone")
+class Room:
+    """A worker whose people come and go as a test says, by a clock of its own."""
+
+    def __init__(self, tmp_path, lm: Any):
+        self.clock, self.gone = Clock(), set[str]()
+        self.worker = Worker(
+            ModelSlot(lambda spec, report: lm),
+            ResultStore(tmp_path / "results"),
+            there=lambda owner: owner not in self.gone,
+            person=lambda owner: owner.partition("/")[0],
+            clock=self.clock,
+        )
+
+    def look(self, later: float = LOOK) -> None:
+        """So many seconds pass, and whoever runs looks up."""
+        self.clock.now += later
+
+
+@pytest.fixture
+def room(tmp_path, tiny) -> Iterator[Room]:
+    made = Room(tmp_path, tiny)
+    yield made
+    made.worker.close()
+
+
+def test_a_run_nobody_waits_for_ends_and_keeps_its_part(room, steps):
+    job = submit(room.worker, steps, "left", 3, owner="ada")
     assert steps.has_begun("left")
     steps.allow(1)
-    until(lambda: left.partial is not None, "the first step is not made")
-    waits = submit(worker, steps, "waits")
-    absent(worker, monkeypatch, "gone")
-    assert over(left).state == "stopped"
-    assert left.result.done == 1
-    assert worker.store.load(steps.study, left.key, stopped=True).done == 1
+    until(lambda: job.partial is not None, "the first step is not made")
+    room.gone.add("ada")
+    room.look()
+    until(lambda: "ada" in room.worker._seen, "nobody looks")
+    assert not job.cancelled.is_set()
+    room.look(AWAY + 1)
+    assert over(job).state == "stopped"
+    assert room.worker.store.load(steps.study, job.key, stopped=True).done == 1
+
+
+def test_the_runs_of_one_who_left_do_not_stand_before_the_next(room, steps):
+    first = submit(room.worker, steps, "0", owner="ada")
+    assert steps.has_begun("0")
+    left = [submit(room.worker, steps, str(number), owner="ada") for number in range(1, 8)]
+    room.gone.add("ada")
+    room.look()
+    until(lambda: "ada" in room.worker._seen, "nobody looks")
+    waits = submit(room.worker, steps, "waits", owner="bob")
+    room.look(AWAY + 1)
+    assert over(first).state == "stopped"
     steps.allow(1)
     assert over(waits).state == "done"
+    assert all(over(job).state == "stopped" for job in left)
+    assert steps.ran == ["0", "waits"]
 
 
-def test_a_run_nobody_looks_at_goes_on_while_nobody_waits(worker, steps, monkeypatch):
-    absent(worker, monkeypatch, "gone")
-    left = submit(worker, steps, "left", 2, owner="gone")
-    assert steps.has_begun("left")
-    until(lambda: not left.owners, "it is still held by somebody who is gone")
-    steps.allow(2)
-    assert over(left).state == "done"
-
-
-def test_a_session_that_comes_back_in_time_keeps_its_run(worker, steps, monkeypatch):
-    monkeypatch.setattr("app.jobs.worker.LOOK", 0.0)
-    job = submit(worker, steps, "a", owner="before")
+def test_a_session_that_comes_back_in_time_keeps_its_run(room, steps):
+    job = submit(room.worker, steps, "a", owner="ada/before")
     assert steps.has_begun("a")
-    worker._there = lambda owner: owner != "before"
-    worker.join(job, "after")
-    submit(worker, steps, "b", owner="you")
+    room.gone.add("ada/before")
+    room.look(AWAY / 2)
+    room.worker.join(job, "ada/after")
+    room.look(AWAY + 1)
+    until(lambda: job.owners == {"ada/after"}, "the session that is gone still holds it")
     steps.allow(1)
     assert over(job).state == "done"
+
+
+def test_one_of_two_who_is_gone_leaves_the_others_run_going(room, steps):
+    job = submit(room.worker, steps, "a", owner="ada")
+    assert submit(room.worker, steps, "a", owner="bob") is job
+    assert steps.has_begun("a")
+    room.gone.add("ada")
+    room.look()
+    until(lambda: "ada" in room.worker._seen, "nobody looks")
+    room.look(AWAY + 1)
+    until(lambda: job.owners == {"bob"}, "the session that is gone still holds it")
+    steps.allow(1)
+    assert over(job).state == "done"
+
+
+def test_people_take_turns_whatever_they_asked_and_the_line_says_so(room, steps):
+    running = submit(room.worker, steps, "a0", owner="ada/1")
+    assert steps.has_begun("a0")
+    jobs = {name: submit(room.worker, steps, name, owner=owner) for name, owner in (
+        ("a1", "ada/1"), ("a2", "ada/2"), ("b1", "bob"), ("b2", "bob"), ("c1", "cyd"),
+    )}  # fmt: skip
+    assert room.worker.ahead(jobs["a2"]) == [running, *(jobs[name] for name in ("b1", "c1", "a1", "b2"))]
+    steps.allow(6)
+    for job in jobs.values():
+        assert over(job).state == "done"
+    assert steps.ran == ["a0", "b1", "c1", "a1", "b2", "a2"]
+
+
+def test_a_run_two_wait_for_keeps_its_place_when_the_first_leaves(room, steps):
+    submit(room.worker, steps, "a0", owner="ada")
+    assert steps.has_begun("a0")
+    shared, other = submit(room.worker, steps, "s", owner="ada"), submit(room.worker, steps, "c", owner="cyd")
+    assert room.worker.ahead(shared)[1:] == [other]
+    submit(room.worker, steps, "s", owner="bob")
+    room.worker.leave(shared, "ada")
+    assert shared.turn.person == "bob"
+    steps.allow(3)
+    assert over(shared).state == over(other).state == "done"
+
+
+def test_the_time_until_a_turn_is_that_of_the_runs_before(tmp_path, tiny, steps):
+    known: dict[str, float | None] = {"a": 40.0, "b": 30.0, "c": None}
+    worker = Worker(
+        ModelSlot(lambda spec, report: tiny),
+        ResultStore(tmp_path / "results"),
+        expected=lambda study, request, spec: known.get(request.name),
+    )
+    running = submit(worker, steps, "a", owner="ada")
+    assert steps.has_begun("a")
+    first, second = submit(worker, steps, "b", owner="bob"), submit(worker, steps, "c", owner="cyd")
+    third = submit(worker, steps, "d", owner="dan")
+    assert 30 < running.seconds_left <= 40
+    assert worker.seconds_until(first) == pytest.approx(running.seconds_left, abs=1)
+    assert worker.seconds_until(second) == pytest.approx(running.seconds_left + 30, abs=1)
+    assert worker.seconds_until(third) is None
+    worker.close()
+
+
+def test_the_end_of_the_process_says_what_was_kept(worker, steps, caplog):
+    job = submit(worker, steps, "a", 5)
+    submit(worker, steps, "b")
+    steps.allow(1)
+    until(lambda: job.done == 1, "no progress")
+    worker.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "steps: was stopped after 1 of 5 steps; asked again, it goes on there.",
+        "steps: was stopped before anything was computed.",
+    ]
 
 
 def test_a_run_that_goes_on_is_found_by_what_was_asked(worker, steps):
@@ -175,6 +278,27 @@ def test_a_cancel_comes_through_between_two_blocks(worker, tiny):
     worker.leave(job, "me")
     assert over(job).state == "stopped"
     assert not any(block._forward_pre_hooks for block in tiny.blocks)
+
+
+def test_a_cancel_comes_through_on_the_way_back(worker, tiny):
+    """A step of a search for an edit: most of its time is in its gradient, which no report interrupts."""
+    forward, ids = threading.Event(), torch.arange(4).unsqueeze(0)
+
+    def run(lm: Any, request: StepsRequest, report: Any) -> StepsResult:
+        states = lm.model.get_input_embeddings()(ids).detach().requires_grad_()
+        last = lm.model(inputs_embeds=states).logits.sum()
+        forward.set()
+        assert job.cancelled.wait(WAIT)
+        last.backward()
+        raise AssertionError("the gradient came to its end")
+
+    ready = threading.Event()
+    study = Study("deaf", StepsRequest, StepsResult, lambda *given: ready.wait(WAIT) and run(*given))
+    job = worker.submit(study, StepsRequest(name="a"), SPEC, "me")
+    ready.set()
+    assert forward.wait(WAIT)
+    worker.leave(job, "me")
+    assert over(job).state == "stopped"
 
 
 def test_the_part_of_any_study_is_kept_but_no_sketch(worker, tiny):

@@ -9,6 +9,7 @@ EDIT = Entry(
     request="editors:EditRequest",
     result="editors:Edit",
     run="editors:write",
+    work="app.studies.edit.work:edit_work",
     on_edits=True,
     command="app.studies.edit.command",
     more_commands=(

@@ -9,6 +9,7 @@ FACTS = Entry(
     request="analysis:KnownRequest",
     result="analysis:KnownResult",
     run="analysis:known_facts",
+    work="app.studies.facts.work:facts_work",
     command="app.studies.facts.command",
     page="models",
     own_page=Page("Models"),

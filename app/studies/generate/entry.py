@@ -9,6 +9,7 @@ GENERATE = Entry(
     request="editors:GenerateRequest",
     result="editors:Generated",
     run="editors:generate",
+    work="app.studies.generate.work:generate_work",
     on_edits=True,
     command="app.studies.generate.command",
     page="generate",

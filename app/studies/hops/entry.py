@@ -9,6 +9,7 @@ HOPS = Entry(
     request="analysis:HopsRequest",
     result="analysis:HopsResult",
     run="analysis:hops",
+    work="app.studies.hops.work:hops_work",
     resumable=True,
     page="neurons",
     form="app.studies.hops.view:asked_whole",

@@ -9,6 +9,7 @@ LAYERS = Entry(
     request="editors:LayersRequest",
     result="editors:LayersResult",
     run="editors:sweep_layers",
+    work="app.studies.layers.work:layers_work",
     command="app.studies.layers.command",
     page="edit",
     form="app.studies.edit.form:form_of_layers",

@@ -9,6 +9,7 @@ LENS = Entry(
     request="analysis:LensRequest",
     result="analysis:LensResult",
     run="analysis:logit_lens",
+    work="app.studies.lens.work:lens_work",
     page="lens",
     own_page=Page("Lens"),
     form="app.session.permalinks:own_request",

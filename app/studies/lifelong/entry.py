@@ -9,6 +9,7 @@ LIFELONG = Entry(
     request="editors:LifelongRequest",
     result="editors:LifelongResult",
     run="editors:lifelong",
+    work="app.studies.lifelong.work:lifelong_work",
     resumable=True,
     command="app.cli.study_on_cases",
     page="evaluate",

@@ -9,6 +9,7 @@ NEURONS = Entry(
     request="analysis:NeuronsRequest",
     result="analysis:NeuronsResult",
     run="analysis:neurons",
+    work="app.studies.neurons.work:neurons_work",
     page="neurons",
     own_page=Page("Neurons"),
     form="app.session.permalinks:own_request",

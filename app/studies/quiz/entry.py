@@ -9,6 +9,7 @@ QUIZ = Entry(
     request="editors:QuizRequest",
     result="editors:QuizResult",
     run="editors:quiz",
+    work="app.studies.quiz.work:quiz_work",
     resumable=True,
     command="app.cli.study_on_cases",
     page="evaluate",

@@ -9,6 +9,7 @@ REACH = Entry(
     request="editors:ReachRequest",
     result="editors:ReachResult",
     run="editors:reach",
+    work="app.studies.reach.work:reach_work",
     on_edits=True,
     parts="reach",
     command="app.studies.reach.command",

@@ -1,0 +1,48 @@
+"""How much an edit is: texts put before, the text its second moments are of, and the search for what to write."""
+
+from collections.abc import Sequence
+
+from analysis.text.framing import Prompted
+from app.jobs.work import Shape, put
+from editors.edit.request import EditRequest, Rewrite
+
+MEASURED = 4_000
+"""Tokens of the text that second moments are measured on, as a rule: one that was measured before costs nothing."""
+SPREAD = ("memit", "emmet", "alphaedit", "pmet", "ace", "ifmet")
+"""Methods that write to several layers."""
+PROBES = 12
+"""Prompts that are asked before and after, of a fact."""
+
+
+def edit_work(request: EditRequest, shape: Shape) -> float:
+    """See `Entry.work`."""
+    if request.method == "prune":
+        return shape.forward(20, PROBES)
+    steps = (request.steps or 25) + (request.sadr_steps if request.sadr else 0)
+    return written(
+        request, request.facts, request.method, shape, steps=steps, contexts=request.contexts,
+        length=request.context_tokens, measured=request.tokens, layers=request.layers,
+    )  # fmt: skip
+
+
+def written(
+    put_by: Prompted, facts: Sequence[Rewrite], method: str, shape: Shape, *, steps: int = 25, contexts: int = 5,
+    length: int = 10, measured: int | None = None, layers: Sequence[int] | None = None,
+) -> float:  # fmt: skip
+    """Facts written in one edit, and asked before and after."""
+    name, _, restrained = method.partition("+")
+    steps += 25 if restrained else 0
+    tokens = sum(put(put_by, fact.text) + put(None, fact.target) for fact in facts)
+    searches = {"pmet": 1.3, "ace": 2.0, "ifmet": 2.0, "ft": 1.0}.get(name, 1.0)
+    if name == "ft":
+        return shape.searched(tokens, steps, 6) + _asked(facts, tokens, shape)
+    rows = contexts + 2
+    before = shape.written(2, length, contexts) if contexts else 0.0
+    search = searches * shape.searched(tokens / len(facts) + length, steps, rows * len(facts))
+    deepest = max(layers) if layers else shape.layers // 3
+    text = (measured or MEASURED) * (deepest + 1) if name in SPREAD or measured else 0.0
+    return before + search + text + _asked(facts, tokens, shape)
+
+
+def _asked(facts: Sequence[Rewrite], tokens: float, shape: Shape) -> float:
+    return 2 * shape.forward(tokens / len(facts) + 4, PROBES * len(facts))

@@ -1,0 +1,11 @@
+"""How much asking for stored facts is: one forward each."""
+
+from analysis import KnownRequest, read_facts
+from app.jobs.work import Shape, put
+from app.studies.trace.work import ASKED
+
+
+def facts_work(request: KnownRequest, shape: Shape) -> float:
+    """See `Entry.work`."""
+    count = sum(not request.relations or fact.relation in request.relations for fact in read_facts())
+    return count * shape.forward(put(request, "") + ASKED)
