@@ -9,7 +9,6 @@ import streamlit as st
 from analysis import WorkbenchError
 from analysis.errors import BadRequest
 from analysis.model.capabilities import lacking
-from analysis.moments.request import OWN, SHIPPED
 from analysis.study import Request, Study
 from analysis.text.chat import in_chat
 from analysis.text.framing import PLAIN, Prompted
@@ -19,54 +18,17 @@ from app.charts.words import duration
 from app.components.pulse import pulse
 from app.jobs.services import public, rail_owner, services
 from app.jobs.worker import Job
+from app.session import limits
 from app.session.edit_stack import on
 from app.session.fields import session_id, slot, spec
 from app.session.pace import pause
 from editors.edit.edit import Edit
-from editors.edit.request import EditRequest
 
 ORDINAL = ("First", "Second", "Third", "Fourth", "Fifth")
 
 
 MOMENT = 1.5
 """Seconds a page may wait for the first part of a result."""
-PUBLIC_LIMITS = {
-    "cases": 20,
-    "samples": 20,
-    "facts": 20,
-    "find": 20,
-    "validation": 20,
-    "test": 20,
-    "draws": 20,
-    "n": 20,
-}
-PUBLIC_CHARACTERS = 400
-PUBLIC_TOKENS = 20_000
-
-
-def _within_limits(request: Request) -> None:
-    """Raise `BadRequest` for what would hold the worker of a public server for long; stored results are free."""
-    if not public():
-        return
-    for name, limit in PUBLIC_LIMITS.items():
-        asked = getattr(request, name, 0)
-        if (len(asked) if isinstance(asked, tuple) else asked) > limit:
-            raise BadRequest(f"This server takes at most {limit} {name}.")
-    if getattr(request, "file", None) or getattr(request, "source", OWN) not in (OWN, SHIPPED):
-        raise BadRequest("This server reads no files of its own.")
-    if isinstance(request, EditRequest) and (request.tokens or 0) > PUBLIC_TOKENS:
-        raise BadRequest(f"This server measures on at most {PUBLIC_TOKENS:,} tokens.")
-    prompt = getattr(request, "prompt", "")
-    written = [prompt] if isinstance(prompt, str) else [*prompt]
-    written += (
-        [text for fact in request.facts for text in (fact.text, fact.target)]
-        if isinstance(request, EditRequest)
-        else []
-    )
-    chat = getattr(request, "chat", None)
-    written += [chat.system, chat.prefix] if chat is not None else []
-    if any(len(text) > PUBLIC_CHARACTERS for text in written):
-        raise BadRequest(f"This server takes prompts of at most {PUBLIC_CHARACTERS} characters.")
 
 
 def _refuse_absent(request: Request) -> None:
@@ -97,13 +59,15 @@ def start(page: str, study: Study, request: Request, edits: tuple[Edit, ...] | N
 
     It runs under the edits that are on now, unless others are named.
     """
-    _within_limits(request)
+    if public():
+        limits.refuse(services(), study, request, spec())
     if reason := lacked(request.needs()):
         raise BadRequest(reason)
     _refuse(request)
     stop(page)
     st.session_state.pop(f"{page}.opened", None)
     st.session_state.pop("written.refusal", None)
+    st.session_state["asked"] = True
     job = services().worker.submit(study, request, spec(), session_id(), on() if edits is None else edits)
     st.session_state[f"{page}.job"] = job
     return job
@@ -210,6 +174,7 @@ def follow(
     result = result_for(page, study, request, edits)
     if (job := job_of(page)) is None or job.over:
         if result is None and request is not None:
+            price(study, request)
             _stored_without(page, study, request, on() if edits is None else edits)
         elif result is not None:
             _halted(page, study, result, unit, edits)
@@ -316,12 +281,7 @@ def progress(page: str, unit: str | None, *, preview: bool = False) -> None:
             st.progress(0.0, text=_loading_text(loading[0]))
             label = "Cancel"
         elif job.state == "waiting":
-            place = ORDINAL[len(ahead)] if len(ahead) < len(ORDINAL) else f"Number {len(ahead) + 1}"
-            left = ahead[0].seconds_left if ahead else None
-            about = f", about {duration(left)}" if left and len(ahead) == 1 else ""
-            others = "One run" if len(ahead) == 1 else f"{len(ahead)} runs"
-            before = f" {others} ahead of you{about}." if ahead else ""
-            st.progress(0.0, text=f"{place} in line.{before}")
+            st.progress(0.0, text=_line_text(job, ahead))
             label = "Leave the line"
         else:
             st.progress(min(1.0, job.share), text=_progress_text(job, unit, preview))
@@ -337,11 +297,35 @@ def progress(page: str, unit: str | None, *, preview: bool = False) -> None:
         )
 
 
+def _line_text(job: Job, ahead: list[Job]) -> str:
+    """Where a run stands, and how long until its turn; those who come later may each put one short run before it."""
+    place = ORDINAL[len(ahead)] if len(ahead) < len(ORDINAL) else f"Number {len(ahead) + 1}"
+    left = services().worker.seconds_until(job)
+    about = f", about {duration(left)}" if left else ""
+    others = "One run" if len(ahead) == 1 else f"{len(ahead)} runs"
+    before = f" {others} ahead of you{about}." if ahead else ""
+    own = f" Yours takes about {duration(job.turn.seconds)}." if job.turn.seconds else ""
+    return f"{place} in line.{before}{own}"
+
+
+def price(study: Study, request: Request) -> None:
+    """What a run is expected to take, before it begins; on a public server also why it would be refused."""
+    try:
+        if public():
+            limits.refuse(services(), study, request, spec())
+    except BadRequest as error:
+        refusal(error)
+        return
+    if (seconds := services().seconds(study, request, spec())) is not None:
+        st.markdown(f":gray[:small[:material/timer: This run takes about {duration(seconds)} here.]]")
+
+
 def _progress_text(job: Job, unit: str | None, preview: bool) -> str:
     if job.key is None:
         return _loading_text(job)
     if not job.total:
-        return "The prompt is being read."
+        left = job.seconds_left
+        return "The prompt is being read." + (f" All of it takes about {duration(left)}." if left else "")
     left = job.seconds_left
     rest = f", {duration(left)} left" if left is not None else ""
     sketch = " The figure shows the preview until then." if preview else ""

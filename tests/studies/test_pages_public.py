@@ -15,13 +15,23 @@ def test_a_public_server_offers_its_own_models_only(ready, monkeypatch):
     assert not at.text_input
 
 
-def test_a_public_server_keeps_its_limits(ready, monkeypatch):
+def test_a_public_server_keeps_its_limits_and_says_what_to_lower(ready, monkeypatch):
     monkeypatch.setenv("PALIMPSEST_PUBLIC", "1")
+    monkeypatch.setattr("app.session.limits.WORK", 3_000)
     at = fine(visit("trace", **LINK | {"samples": "100"}))
     press(at, "trace-go")
-    assert "at most 20 samples" in text(at)
+    assert "This run would take about" in text(at)
+    assert "at most. Lower" in text(at)
+    assert "samples (100)" in text(at)
     assert "trace.job" not in at.session_state
-    assert "at most" not in text(fine(visit("average")))
+    at = fine(visit("trace", **LINK))
+    assert "This run takes about" in text(at)
+
+
+def test_at_home_a_long_run_is_told_of_and_not_refused(ready, monkeypatch):
+    monkeypatch.setattr("app.session.limits.WORK", 1)
+    assert "This run takes about" in text(fine(visit("trace", **LINK)))
+    assert run(fine(visit("trace", **LINK))).session_state["trace.job"].state == "done"
 
 
 def test_each_visitor_of_a_public_server_has_a_rail(ready, monkeypatch):
@@ -54,7 +64,7 @@ def test_a_public_server_writes_too_and_keeps_its_limits(ready, monkeypatch):
         ({"prompt": PROMPT + " a" * 300}, "at most 400 characters"),
         ({"target": "a" * 500}, "at most 400 characters"),
         ({"source": "/etc/hostname"}, "reads no files of its own"),
-        ({"tokens": "50000"}, "at most 20,000 tokens"),
+        ({"tokens": "50000000"}, "Lower tokens (50,000,000)"),
     ):
         asked = fine(visit("edit", **FACT | more))
         press(asked, "edit-go")
