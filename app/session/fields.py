@@ -15,9 +15,9 @@ from analysis import ModelSpec
 from analysis.study import Request
 from app.charts.marked import escape
 from app.components import say_address
-from app.components.visitor_name import visitor
 from app.jobs.services import default_spec, services
 from app.session.permalinks import read, to_query
+from app.session.visitor import visitor
 
 ELSEWHERE = {"study", "result", "one", "other"}
 """Parameters of addresses that are no fields: of a stored result, of two that are compared."""

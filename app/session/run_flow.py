@@ -67,7 +67,6 @@ def start(page: str, study: Study, request: Request, edits: tuple[Edit, ...] | N
     stop(page)
     st.session_state.pop(f"{page}.opened", None)
     st.session_state.pop("written.refusal", None)
-    st.session_state["asked"] = True
     job = services().worker.submit(study, request, spec(), session_id(), on() if edits is None else edits)
     st.session_state[f"{page}.job"] = job
     return job

@@ -8,4 +8,4 @@ from app.doors.visitor_cookie import COOKIE, is_name
 def visitor(fresh: str) -> str:
     """The name the browser came with, or `fresh` where it brought none, or nonsense."""
     said = st.context.cookies.get(COOKIE, "")
-    return said if is_name(said) else fresh
+    return said if isinstance(said, str) and is_name(said) else fresh
