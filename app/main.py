@@ -8,6 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.chapters.chapter import read_more
 from app.components import theme_light
 from app.jobs.services import services
 from app.registry.studies import ENTRIES
@@ -28,6 +29,7 @@ page = st.navigation(
             if one.own_page
         ),
         st.Page("../pages/compare.py", title="Side by side", url_path="compare", visibility="hidden"),
+        st.Page("../pages/read.py", title="Read more", url_path="read", visibility="hidden"),
     ],
     position="top",
 )
@@ -38,5 +40,7 @@ with st.sidebar:
     theme_light()
 with st.container(horizontal_alignment="center"), st.container(width=980):
     page.run()
+    if chapters := read_more(page.url_path or "start"):
+        st.markdown(f":gray[:small[Read more: {chapters}]]")
 runs()
 services().begin()

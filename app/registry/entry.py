@@ -103,6 +103,8 @@ class Entry:
     plain_html: Named = ""
     """Function of a whole: its HTML file, without verdicts."""
 
+    chapter: str = ""
+    """Chapter of the documentation about it, a file under docs/."""
     page: str = ""
     """Page that shows its results; empty where only terminal and notebook do."""
     own_page: Page | None = None

@@ -15,6 +15,8 @@ import pytest
 import analysis
 import editors
 from analysis import LanguageModel, ModelSpec
+from app.chapters.from_commands import commands as listed
+from app.chapters.produced import MARKER, produced
 from app.cli import parser_for
 from app.registry.studies import STUDIES, commands
 from app.terminal.request_flags import fields_of
@@ -143,16 +145,16 @@ def test_every_public_name_says_what_it_is(package):
     assert not bare
 
 
-def test_pages_are_filled_in_from_the_program(hooks):
+def test_pages_are_filled_in_from_the_program():
     """Every marker has its text; every study stands on a page with its defaults; every command has its flags."""
     whole = {page: page.read_text(encoding="utf-8") for page in PAGES}
-    asked = {study for text in whole.values() for word, study in hooks.MARKER.findall(text) if word == "defaults"}
+    asked = {study for text in whole.values() for word, study in MARKER.findall(text) if word == "defaults"}
     assert asked == set(STUDIES)
     for text in whole.values():
-        assert not hooks.MARKER.search(hooks.produced(text))
+        assert not MARKER.search(produced(text))
     with pytest.raises(KeyError):
-        hooks.produced("<!-- defaults: nothing -->")
-    commands = hooks.commands("")
+        produced("<!-- defaults: nothing -->")
+    commands = listed("")
     assert [line[3:] for line in commands.splitlines() if line.startswith("## ")] == list(COMMANDS)
     assert all(f"`{flag}`" in commands for flag in ("--severing-noise", "--vary", "--who", "--no-sadr-selective"))
 
@@ -167,10 +169,3 @@ def test_nothing_is_fetched_by_a_page(hooks):
     assert hooks.FETCHED.search('<script src="https://unpkg.com/x.js"></script>')
     assert hooks.FETCHED.search("<link rel=stylesheet href=//fonts.example/a.css>")
     assert not hooks.FETCHED.search('<a href="https://example.org">a paper</a><script src="assets/x.js"></script>')
-
-
-def test_the_readmes_table_is_what_the_benchmark_printed(hooks):
-    printed = [[cell.strip() for cell in row.split("|")] for row in hooks.evaluated("").splitlines()[2:]]
-    readme = [[cell.strip() for cell in row.split("|")] for row in (ROOT / "README.md").read_text("utf-8").splitlines()]
-    assert len(printed) > 8
-    assert all(row in readme for row in printed)

@@ -18,6 +18,7 @@ EDIT = Entry(
         Command("stats", "app.studies.edit.command", "measure what layers are used to reading (second moments)"),
         Command("prune", "app.studies.edit.prune_command", "silence heads, as an edit"),
     ),
+    chapter="methods/edit.md",
     page="edit",
     own_page=Page("Edit"),
     form="app.studies.edit.form:form_of_edit",

@@ -19,6 +19,7 @@ EVALUATE = Entry(
             "a second opinion on general ability, by lm-eval (an extra)",
         ),
     ),
+    chapter="methods/evaluate.md",
     page="evaluate",
     own_page=Page("Evaluate"),
     table="app.studies.evaluate.table:evaluate_table",
@@ -47,4 +48,5 @@ ABILITIES = Entry(
     fields="app.studies.evaluate.table:abilities_fields",
     summary="app.studies.evaluate.summary:abilities_summary",
     rail="app.studies.evaluate.rail:abilities_told",
+    chapter="methods/abilities.md",
 )

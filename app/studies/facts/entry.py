@@ -11,6 +11,7 @@ FACTS = Entry(
     run="analysis:known_facts",
     work="app.studies.facts.work:facts_work",
     command="app.studies.facts.command",
+    chapter="methods/facts.md",
     page="models",
     own_page=Page("Models"),
     table="app.studies.facts.table:known_table",

@@ -12,6 +12,7 @@ GENERATE = Entry(
     work="app.studies.generate.work:generate_work",
     on_edits=True,
     command="app.studies.generate.command",
+    chapter="methods/generate.md",
     page="generate",
     own_page=Page("Goes on", visibility="hidden"),
     form="app.session.permalinks:own_request",

@@ -11,6 +11,7 @@ HOPS = Entry(
     run="analysis:hops",
     work="app.studies.hops.work:hops_work",
     resumable=True,
+    chapter="methods/hops.md",
     page="neurons",
     form="app.studies.hops.view:asked_whole",
     table="app.studies.hops.table:hops_table",

@@ -11,6 +11,7 @@ LAYERS = Entry(
     run="editors:sweep_layers",
     work="app.studies.layers.work:layers_work",
     command="app.studies.layers.command",
+    chapter="methods/layers.md",
     page="edit",
     form="app.studies.edit.form:form_of_layers",
     table="app.studies.layers.table:layers_table",

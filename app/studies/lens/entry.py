@@ -10,6 +10,7 @@ LENS = Entry(
     result="analysis:LensResult",
     run="analysis:logit_lens",
     work="app.studies.lens.work:lens_work",
+    chapter="methods/lens.md",
     page="lens",
     own_page=Page("Lens"),
     form="app.session.permalinks:own_request",

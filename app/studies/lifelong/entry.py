@@ -12,6 +12,7 @@ LIFELONG = Entry(
     work="app.studies.lifelong.work:lifelong_work",
     resumable=True,
     command="app.cli.study_on_cases",
+    chapter="methods/lifelong.md",
     page="evaluate",
     table="app.studies.lifelong.table:lifelong_table",
     fields="app.studies.lifelong.table:lifelong_fields",

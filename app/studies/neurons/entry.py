@@ -10,6 +10,7 @@ NEURONS = Entry(
     result="analysis:NeuronsResult",
     run="analysis:neurons",
     work="app.studies.neurons.work:neurons_work",
+    chapter="methods/neurons.md",
     page="neurons",
     own_page=Page("Neurons"),
     form="app.session.permalinks:own_request",

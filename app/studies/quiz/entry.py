@@ -12,6 +12,7 @@ QUIZ = Entry(
     work="app.studies.quiz.work:quiz_work",
     resumable=True,
     command="app.cli.study_on_cases",
+    chapter="methods/quiz.md",
     page="evaluate",
     table="app.studies.quiz.table:quiz_table",
     fields="app.studies.quiz.table:quiz_fields",

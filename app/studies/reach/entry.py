@@ -13,6 +13,7 @@ REACH = Entry(
     on_edits=True,
     parts="reach",
     command="app.studies.reach.command",
+    chapter="methods/reach.md",
     page="neurons",
     table="app.studies.reach.table:reach_table",
     fields="app.studies.reach.table:reach_fields",

@@ -1,0 +1,178 @@
+"""What chapters show of benchmarks: a table each, from docs/figures/NAME.json."""
+
+from collections.abc import Iterator
+
+from app.chapters.stored_figures import by_name, here, n_of, names_below, number, told
+
+Rows = Iterator[tuple[str, ...]]
+SHARES = {
+    "ES": "the fact (ES)",
+    "PS": "other wordings (PS)",
+    "NS": "neighbours (NS)",
+    "DNS": "behind the new fact (DNS)",
+    "RS": "the subject's others (RS)",
+}
+EDITORS = {
+    "none": "no edit",
+    "rome": "ROME",
+    "memit": "MEMIT",
+    "emmet": "EMMET",
+    "pmet": "PMET",
+    "alphaedit": "AlphaEdit",
+    "rome_sadr": "ROME + SADR",
+    "ace": "ACE",
+    "ft": "FT-L, at its published bound",
+}
+
+
+def evaluated(_: str) -> str:
+    """Editors on our own facts, by likelihood."""
+
+    def rows() -> Rows:
+        for method, name in EDITORS.items():
+            shares = [number("evaluate", f"own.{method}.{short}") for short in SHARES]
+            yield name, *shares, number("evaluate", f"own.{method}.S", 1), n_of("evaluate", f"own.{method}.ES")
+
+    return told("evaluate", ("", *SHARES.values(), "S", "facts"), rows())
+
+
+REPAIRED = {"state": "hidden state", "mlp": "MLP outputs", "attn": "attention outputs"}
+
+
+def traced(_: str) -> str:
+    """A trace held against one forward a cell."""
+
+    def rows() -> Rows:
+        for kind, name in REPAIRED.items():
+            seconds = [number("tracing", f"{kind}.{what}", 1) for what in ("seconds", "plain_seconds", "ratio")]
+            far = f"{by_name('tracing')[f'{kind}.max_abs_difference']['value']:.0e}"
+            yield name, *seconds, far, n_of("tracing", f"{kind}.ratio")
+
+    head = ("repaired", "seconds", "one forward a cell, s", "times faster", "largest difference of P", "cells")
+    return told("tracing", head, rows())
+
+
+WRITTEN = {"ES": "the fact, %", "PS": "other wordings, %", "NS": "neighbours, %"}
+
+
+def edited(_: str) -> str:
+    """One at a time, together, one upon the other: what holds, and what it costs the model."""
+
+    def rows() -> Rows:
+        for name in dict.fromkeys(name.rpartition(".")[0] for name in by_name("editing") if name.endswith(".ES")):
+            shares = [here("editing", f"{name}.{short}") for short in WRITTEN]
+            said = here("editing", f"{name}.greedy")
+            yield (
+                _said(name),
+                *shares,
+                said,
+                here("editing", f"{name}.perplexity_ratio", 2),
+                n_of("editing", f"{name}.ES"),
+            )
+
+    head = ("written", *WRITTEN.values(), "the fact, said, %", "perplexity, times", "facts")
+    return told("editing", head, rows())
+
+
+def _said(name: str) -> str:
+    """`sequential20.alphaedit_no_past` in words."""
+    where, _, method = name.rpartition(".")
+    ways = {"alphaedit": "AlphaEdit", "alphaedit_no_projection": "AlphaEdit, nothing projected"}
+    ways["alphaedit_no_past"] = "AlphaEdit, earlier keys not spared"
+    if where:
+        return f"{ways.get(method, method.upper())}, one upon the other"
+    bare = name.rstrip("0123456789")
+    return f"{bare.upper()}, {'one at a time' if bare == name else 'together'}"
+
+
+RESTRAINED = {
+    "none": "no edit",
+    "rome": "ROME",
+    "rome_steps": "ROME, as many steps as with SADR",
+    "rome_sadr": "ROME + SADR",
+    "memit": "MEMIT",
+    "memit_steps": "MEMIT, as many steps",
+    "memit_sadr": "MEMIT + SADR",
+}
+
+
+def drifted(_: str) -> str:
+    """Attention held back, beside a search of as many steps without."""
+
+    def rows() -> Rows:
+        for method, name in RESTRAINED.items():
+            shares = [here("drift", f"{method}.{short}") for short in SHARES]
+            said = [here("drift", f"{method}.{short}_greedy") for short in ("RS", "DNS")]
+            yield name, *shares, *said, n_of("drift", f"{method}.ES")
+
+    head = ("", *SHARES.values(), "RS, said", "DNS, said", "prompts of ES")
+    return told("drift", head, rows())
+
+
+TREATED = {
+    "base": "nothing silenced",
+    "instruction_against_memory": "an instruction against memory",
+    "instruction_against_context": "an instruction against the page",
+    "context_aware_decoding": "context-aware decoding",
+}
+
+
+def silenced(_: str) -> str:
+    """Who wins, memory or page, and what silencing costs."""
+    found = by_name("conflict")
+    heads = [name.removesuffix(".RM") for name in found if name.startswith("prune_") and name.endswith(".RM")]
+    names = ["base", *heads, *(name for name in TREATED if name != "base")]
+
+    def rows() -> Rows:
+        for name in names:
+            if f"{name}.RM" in found:
+                cells = [here("conflict", f"{name}.{what}", 2) for what in ("RM", "RC", "clean_accuracy")]
+                drawn = here("conflict", f"{name}.random95_RC", 2)
+                yield TREATED.get(name) or _heads(name), *cells, drawn, n_of("conflict", f"{name}.RM")
+
+    head = (
+        "treatment",
+        "memory wins, RM",
+        "the page wins, RC",
+        "clean question right",
+        "RC, 95th of random",
+        "prompts",
+    )
+    return told("conflict", head, rows())
+
+
+def _heads(name: str) -> str:
+    side, _, count = name.removeprefix("prune_").partition("_k")
+    heads = "head" if count == "1" else "heads"
+    return f"{count} {heads} for {'memory' if side == 'memory' else 'the page'} silent"
+
+
+def switched_off(_: str) -> str:
+    """The strongest value neurons off, and as many random ones."""
+
+    def rows() -> Rows:
+        for name, words in {"top": "the strongest", "random": "random ones of the same layers"}.items():
+            for whole in dict.fromkeys(one.partition(".")[0] for one in names_below("neurons", "ablate")):
+                if whole.startswith(name):
+                    kept, left = (number("neurons", f"ablate.{whole}.{what}", 2) for what in ("kept", "probability"))
+                    yield f"{whole.removeprefix(name)} {words}", kept, left, n_of("neurons", f"ablate.{whole}.kept")
+
+    head = ("value neurons switched off", "answer stays, share", "of its probability, mean share", "facts")
+    return told("neurons", head, rows())
+
+
+METRICS = {"edit_wise": "the edit", "instance_wise": "every hop", "": "the whole"}
+
+
+def reached(_: str) -> str:
+    """One hop of a chain written over: edit, hops and whole."""
+    found = by_name("neurons")
+    versions = dict.fromkeys(name.split(".")[1] for name in found if name.startswith("multihop."))
+
+    def rows() -> Rows:
+        for version in versions:
+            names = [".".join(part for part in ("multihop", version, metric) if part) for metric in METRICS]
+            shares = [here("neurons", name) for name in names]
+            yield version, *shares, n_of("neurons", names[-1])
+
+    return told("neurons", ("", *(f"{words}, %" for words in METRICS.values()), "chains"), rows())
