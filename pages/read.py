@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.chapters.chapter import CONTENTS, address, chapter, there, title
+from app.charts.marked import escape
 
 name = st.query_params.get("chapter", CONTENTS)
 if name in there():
@@ -10,7 +11,7 @@ if name in there():
         st.markdown(chapter(name))
 else:
     st.title("Read more")
-    st.markdown(f"There is no chapter “{name}”.")
+    st.markdown(f"There is no chapter “{escape(name)}”.")
 if CONTENTS in there() and name != CONTENTS:
     st.divider()
     around = " · ".join(f"[{title(one)}]({address(one)})" for one in (CONTENTS, "glossary.md") if one in there())
