@@ -31,9 +31,10 @@ def evaluated(_: str) -> str:
     def rows() -> Rows:
         for method, name in EDITORS.items():
             shares = [number("evaluate", f"own.{method}.{short}") for short in SHARES]
-            yield name, *shares, number("evaluate", f"own.{method}.S", 1), n_of("evaluate", f"own.{method}.ES")
+            yield name, *shares, number("evaluate", f"own.{method}.S", 1)
 
-    return told("evaluate", ("", *SHARES.values(), "S", "facts"), rows())
+    asked = [f"{name}, {n_of('evaluate', f'own.rome.{short}')} facts" for short, name in SHARES.items()]
+    return told("evaluate", ("", *asked, "S"), rows())
 
 
 REPAIRED = {"state": "hidden state", "mlp": "MLP outputs", "attn": "attention outputs"}

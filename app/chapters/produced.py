@@ -6,7 +6,7 @@ A chapter says `<!-- defaults: trace -->` where a table is to stand; `PRODUCERS`
 import re
 from collections.abc import Callable
 
-from app.chapters import example_figures, from_commands, from_program, method_figures
+from app.chapters import example_figures, from_commands, from_program, machine_figures, method_figures
 
 MARKER = re.compile(r"<!-- (\w+)(?:: ([\w-]+))? -->")
 PRODUCERS: dict[str, Callable[[str], str]] = {
@@ -27,6 +27,10 @@ PRODUCERS: dict[str, Callable[[str], str]] = {
         method_figures.silenced,
         method_figures.switched_off,
         method_figures.reached,
+        machine_figures.loaded,
+        machine_figures.families,
+        machine_figures.watched,
+        machine_figures.taken,
         example_figures.example,
     )
 }

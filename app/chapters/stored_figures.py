@@ -1,6 +1,7 @@
 """Figures as benchmarks printed them, docs/figures/NAME.json, and how a number is written in a chapter."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -48,7 +49,9 @@ def n_of(bench: str, name: str) -> str:
 
 def told(bench: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]], command: str = "") -> str:
     """A table of figures, and under it what gave them: command, code, machine."""
-    return f"{table(head, rows)}\n\n{provenance(bench, command)}"
+    shown = table(head, rows)
+    brackets = " Brackets are 95 % intervals." if re.search(r"\d \[", shown) else ""
+    return f"{shown}\n\n{provenance(bench, command)}{brackets}"
 
 
 def provenance(bench: str, command: str = "") -> str:
@@ -61,7 +64,7 @@ def provenance(bench: str, command: str = "") -> str:
         f"{machine.get('gpu', machine['cpu'])}, {_counted(machine['threads'], 'thread')}",
         f"`docs/figures/{bench}.json`",
     ]
-    return f"{'; '.join(parts)}. Brackets are 95 % intervals."
+    return f"{'; '.join(parts)}."
 
 
 def command_of(part: str) -> str:

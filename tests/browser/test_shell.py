@@ -25,6 +25,7 @@ PAGES = (
     "generate",
     "compare",
     "models",
+    "read",
 )
 
 
@@ -183,3 +184,16 @@ def test_nothing_scrolls_sideways_on_a_phone(browser: Browser, server: Server) -
     expect(page.locator(".st-key-trace-card")).to_be_visible()
     assert fits()
     page.close()
+
+
+def test_a_page_leads_to_its_chapter_beside_it(page: Page, server: Server) -> None:
+    """In a window of its own, so that what stands on the page stays."""
+    page.goto(f"{server.url}/lens")
+    link = page.get_by_text("Read more:").get_by_role("link", name="Lens")
+    with page.expect_popup() as opened:
+        link.click()
+    chapter = opened.value
+    expect(chapter.get_by_role("heading", name="Lens: what would each state say?")).to_be_visible()
+    expect(chapter.get_by_role("table").first).to_be_visible()
+    no_fault(chapter)
+    no_fault(page)
