@@ -6,7 +6,7 @@ Hugging Face's own.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -60,6 +60,10 @@ class SelfCheck:
         return max(self.bridge, self.blocks)
 
 
+def _nobody_listens() -> None:
+    """Where no run is to be cancelled."""
+
+
 class LanguageModel:
     """A decoder-only language model, ready for analysis.
 
@@ -74,6 +78,7 @@ class LanguageModel:
         self.tokenizer = tokenizer
         self.edits: tuple[str, ...] = ()  # ids of the edits written over these weights now
         self.framing: Framing = PLAIN  # how prompts are put now
+        self.look: Callable[[], None] = _nobody_listens  # called before a text is read; may raise `Cancelled`
         self.frames: dict[int, Frame] = {}
         self.memo: dict[tuple, Any] = {}  # what was measured once on these weights
         self.model = model.eval().requires_grad_(False)
@@ -190,10 +195,12 @@ class LanguageModel:
 
     def encode_plain(self, text: str) -> Tokens:
         """Tokens of a text as it stands, whatever the framing: of corpora, and of what the model writes by itself."""
+        self.look()
         return self._short_enough(encode(self.tokenizer, text, self.framing.boundary, self.n_ids))
 
     def encode_talk(self, talk: Sequence[str], chat: Chat) -> Tokens:
         """Tokens of a conversation, what the person says and what the model said in turn, in the model's template."""
+        self.look()
         return self._short_enough(in_chat(self.tokenizer, talk, chat, self.name, self.framing.boundary, self.n_ids))
 
     def _short_enough(self, tokens: Tokens) -> Tokens:

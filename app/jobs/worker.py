@@ -108,7 +108,7 @@ def _written_over(lm: Any, edits: tuple[Edit, ...]) -> AbstractContextManager:
 
 @contextmanager
 def _interruptible(lm: Any, check: Callable[[], None]) -> Iterator[None]:
-    """Call `check` before every block, on the way back too, and before states are read.
+    """Call `check` before every text and every block, on the way back too, and before states are read.
 
     A wave over a long prompt, or one step of a search, takes longer than a person waits for Cancel.
     """
@@ -121,9 +121,11 @@ def _interruptible(lm: Any, check: Callable[[], None]) -> Iterator[None]:
 
     parts = (*lm.blocks, lm.readout.steps[0])
     handles = [part.register_forward_pre_hook(before, with_kwargs=True) for part in parts]
+    deaf, lm.look = lm.look, check
     try:
         yield
     finally:
+        lm.look = deaf
         for handle in handles:
             handle.remove()
 
