@@ -5,6 +5,7 @@ from streamlit.starlette import App
 
 from app.doors.callers import Callers
 from app.doors.told import Told
+from app.doors.uploads import Uploads
 from app.doors.visitor_cookie import VisitorCookie
 from app.exports import downloads
 from app.jobs.services import public
@@ -12,6 +13,7 @@ from app.shell import page_html
 
 pages = page_html.routes()
 doors = [Middleware(Told, document=page_html.document()), Middleware(Callers, public=public())]
+doors.append(Middleware(Uploads, public=public()))
 if public():
     doors.append(Middleware(VisitorCookie, pages=frozenset(route.path for route in pages)))
 app = App("main.py", routes=[*pages, *downloads.routes()], middleware=doors)

@@ -14,13 +14,17 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from analysis.errors import BadFile, BadRequest
 from editors.edit.edit import Edit
-from editors.recipes.recipe import LARGEST_JSON, edit_of
+from editors.recipes.recipe import edit_of
 
 LARGEST_WEIGHTS = 256 << 20
 """Bytes of factors that are read from a browser; larger recipes go through the command line."""
+LARGEST_RECIPE = 8 << 20
+"""Bytes of JSON that are: a thousand facts with their prompts have some three million."""
 MOST_MEMBERS = 16
+MOST_TIMES, WHATEVER = 100, 1 << 20
+"""How often its own size a member may open to; it may where it has no more than so many bytes then."""
 RECIPE, WEIGHTS = ".json", ".safetensors"
-KINDS = {RECIPE: LARGEST_JSON, WEIGHTS: LARGEST_WEIGHTS}
+KINDS = {RECIPE: LARGEST_RECIPE, WEIGHTS: LARGEST_WEIGHTS}
 
 
 def brought(files: Sequence[tuple[str, bytes]]) -> Edit:
@@ -80,6 +84,11 @@ def _members(name: str, data: bytes) -> dict[str, bytes]:
 def _read(archive: ZipFile, member: ZipInfo, kind: str) -> bytes:
     """A member's bytes; never more than its kind may have, whatever its header says."""
     _refuse_large(kind, member.file_size)
+    if member.file_size > max(WHATEVER, MOST_TIMES * member.compress_size):
+        raise BadFile(
+            f"The {kind} file of the archive opens to {member.file_size / 1e6:,.0f} MB, more than {MOST_TIMES} times "
+            "its size in there; no recipe does. Give its two files as they are."
+        )
     with archive.open(member) as file:
         data = file.read(KINDS[kind] + 1)
     _refuse_large(kind, len(data))

@@ -4,6 +4,7 @@ import streamlit as st
 
 from analysis.errors import WorkbenchError
 from app.exports.recipe_archive import KINDS, brought, refuse_other_weights
+from app.jobs.apart import SMALL, apart
 from app.jobs.run_entry import run_of
 from app.jobs.services import public, rail_owner, services
 from app.registry.studies import STUDIES
@@ -50,7 +51,8 @@ def _take(number: int) -> None:
     files = [(file.name, file.getvalue()) for file in st.session_state[f"edit-files-{number}"]]
     st.session_state.pop(f"{PAGE}.refusal", None)
     try:
-        edit = brought(files)
+        zipped = any(name.lower().endswith(".zip") for name, _ in files)  # what is small may open to what is not
+        edit = apart(brought, files, size=SMALL + 1 if zipped else sum(len(data) for _, data in files))
         refuse_other_weights(edit, services().card(spec()))
         edit_stack.write_over(edit)
     except WorkbenchError as error:

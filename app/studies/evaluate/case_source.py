@@ -8,6 +8,7 @@ import streamlit as st
 from analysis import KnownRequest, read_facts
 from analysis.errors import BadRequest
 from app.charts.prompt_kinds import TITLES
+from app.jobs.apart import apart
 from app.jobs.services import public, services
 from app.registry.studies import STUDIES
 from app.session import chat_form
@@ -57,7 +58,7 @@ def _read(page: str, name: str, data: bytes, mapping: dict[str, str], answer: st
     key = (name, hash(data), tuple(mapping.items()), answer)
     kept: dict[Any, CaseFile] = st.session_state.get(f"{page}.read", {})
     if key not in kept:
-        kept = {**dict(list(kept.items())[-1:]), key: case_file(name, data, mapping, answer)}
+        kept = {**dict(list(kept.items())[-1:]), key: apart(case_file, name, data, mapping, answer, size=len(data))}
         st.session_state[f"{page}.read"] = kept
     return kept[key]
 
