@@ -14,7 +14,8 @@ import pytest
 from analysis import ModelSpec, TraceRequest, trace
 from analysis.errors import ModelTooLarge
 from app.cli import bench as bench_command
-from app.cli import main, study_command
+from app.cli import main
+from app.jobs import compute as computing
 from app.jobs.store import ResultStore
 from app.registry.studies import STUDIES, commands
 from app.session.permalinks import link
@@ -57,7 +58,7 @@ def test_every_form_of_file(specs, tmp_path):
 def test_the_second_time_nothing_is_computed(specs, tmp_path, monkeypatch, capsys):
     assert main(TRACE) == 0
     first = capsys.readouterr().out
-    monkeypatch.setattr(study_command, "compute", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(computing, "compute", lambda *_: pytest.fail("computed again"))
     assert main(TRACE) == 0
     assert capsys.readouterr().out == first
     monkeypatch.undo()
@@ -65,8 +66,8 @@ def test_the_second_time_nothing_is_computed(specs, tmp_path, monkeypatch, capsy
 
 def test_fresh_computes_anew(specs, monkeypatch):
     ran: list[Any] = []
-    compute = study_command.compute
-    monkeypatch.setattr(study_command, "compute", lambda *args, **more: ran.append(args[1]) or compute(*args, **more))
+    compute = computing.compute
+    monkeypatch.setattr(computing, "compute", lambda *args, **more: ran.append(args[1]) or compute(*args, **more))
     for extra in ([], [], ["--fresh"]):
         assert main([*TRACE, *extra]) == 0
     assert len(ran) == 2
@@ -207,23 +208,23 @@ def test_a_link_to_a_file_stays_a_link(specs, tmp_path):
 
 
 def test_ctrl_c_keeps_what_was_computed(specs, tiny, monkeypatch, capsys):
-    run = study_command.compute
+    run = computing.compute
 
-    def interrupted(what: Any, request: Any, lm: Any, store: Any, report: Any, **more: Any) -> Any:
+    def interrupted(what: Any, request: Any, lm: Any, store: Any, report: Any, *edits: Any, **more: Any) -> Any:
         def once(done: int, *rest: Any, **named: Any) -> None:
             report(done, *rest, **named)
             if done >= 9:
                 raise KeyboardInterrupt
 
-        return run(what, request, lm, store, once, **more)
+        return run(what, request, lm, store, once, *edits, **more)
 
-    monkeypatch.setattr(study_command, "compute", interrupted)
+    monkeypatch.setattr(computing, "compute", interrupted)
     assert main(TRACE) == 130
     assert "goes on from here" in capsys.readouterr().err
     key = TraceRequest(prompt=PROMPT, subject=SUBJECT, samples=2, sigma=0.5).key(tiny.weights_hash)
     kept = ResultStore().load(STUDIES["trace"], key, stopped=True)
     assert 0 < kept.cells[0] < kept.cells[1]
-    monkeypatch.setattr(study_command, "compute", run)
+    monkeypatch.setattr(computing, "compute", run)
     assert main(TRACE) == 0
     assert ResultStore().load(STUDIES["trace"], key).complete
 

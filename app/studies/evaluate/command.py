@@ -3,17 +3,16 @@
 from argparse import ArgumentParser, Namespace
 from functools import partial
 
+from app.cli.study_command import FORMS, add_rest, answer
 from app.exports.json_csv import to_csv, to_json
-from app.jobs.compute import stored
 from app.registry.studies import STUDIES
 from app.studies.evaluate.gate_flag import DatedStore, add_gate, gate_block, gate_fixed, print_gate
 from app.studies.evaluate.report_html import html_report
 from app.studies.evaluate.report_markdown import markdown_report
 from app.terminal.case_flags import add_cases, cases_said, some_of
-from app.terminal.files import add_outputs, check_outputs, write_outputs
-from app.terminal.request_flags import add_fields, add_model_flags, fields_of, loaded
+from app.terminal.files import write_outputs
+from app.terminal.request_flags import add_fields, fields_of
 from app.terminal.summary import summary
-from app.terminal.text import Bar
 from editors.evaluation.result import EvaluateRequest
 
 
@@ -21,22 +20,20 @@ def configure(parser: ArgumentParser, _: str) -> None:
     """Give the command its flags."""
     add_cases(parser)
     add_fields(parser, EvaluateRequest, leave_out={"cases"})
-    parser.add_argument("--fresh", action="store_true", default=False, help="compute anew what is stored")
     add_gate(parser)
-    add_outputs(parser, "json", "csv", "html", "markdown")
-    add_model_flags(parser)
+    add_rest(parser, (*FORMS, "markdown"))
     parser.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
     """Write, score, show; with a gate the status is its verdict."""
-    check_outputs(args)
-    fixed = gate_fixed(args)
-    cases, study = cases_said(args), STUDIES["evaluate"]
-    with Bar() as bar:
-        lm, store = loaded(args, bar), DatedStore()
-        request = fields_of(args, EvaluateRequest, cases=some_of(args, cases, lm))
-        result = stored(study, request, lm, store, bar, fresh=args.fresh)
+    fixed, cases, store = gate_fixed(args), cases_said(args), DatedStore()
+    result = answer(
+        STUDIES["evaluate"],
+        args,
+        lambda lm: fields_of(args, EvaluateRequest, cases=some_of(args, cases, lm)),
+        store,
+    )
     block = gate_block(result, fixed, store.oldest)
     write_outputs(
         args,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from analysis.errors import BadRequest
 from app.terminal.files import add_outputs, check_outputs, write_outputs
-from app.terminal.recipe_stack import stacked
+from app.terminal.recipe_stack import add_recipe, stacked
 from app.terminal.request_flags import add_model_flags, follow, loaded
 from app.terminal.text import Bar, columns
 from editors.cases.case import counted
@@ -19,9 +19,7 @@ def configure(parser: ArgumentParser, _: str) -> None:
     """Give the command its flags."""
     parser.epilog = f"Needs an extra: {EXTRA}"
     parser.add_argument("--tasks", required=True, metavar="TASK,…", help="tasks of lm-eval, such as piqa,arc_easy")
-    parser.add_argument(
-        "--recipe", type=Path, action="append", default=[], metavar="FILE", help="edits that are on, lowest first"
-    )
+    add_recipe(parser)
     parser.add_argument("--limit", type=int, default=None, metavar="N", help="questions of each task (default: all)")
     parser.add_argument("--folder", type=Path, default=None, metavar="DIR", help="task files of your own")
     add_outputs(parser, "json")

@@ -2,9 +2,9 @@
 
 from argparse import ArgumentParser, Namespace
 
-from app.cli.study_on_edits import add_rest, ask
+from app.cli.study_command import add_rest, run
 from app.registry.studies import STUDIES
-from app.terminal.request_flags import add_fields, fields_of
+from app.terminal.request_flags import add_fields
 from editors.generation.result import GenerateRequest
 
 
@@ -13,7 +13,7 @@ def configure(parser: ArgumentParser, _: str) -> None:
     asked = GenerateRequest.model_fields["prompt"].description
     parser.add_argument("--prompt", required=True, action="append", metavar="TEXT", help=asked)
     add_fields(parser, GenerateRequest, leave_out={"prompt"})
-    add_rest(parser)
+    add_rest(parser, edits=True)
     parser.set_defaults(run=generate)
 
 
@@ -21,4 +21,4 @@ def generate(args: Namespace) -> int:
     """Let the model go on."""
     prompts = tuple(args.prompt)
     del args.prompt
-    return ask(STUDIES["generate"], fields_of(args, GenerateRequest, prompt=prompts), args)
+    return run(STUDIES["generate"], args, prompt=prompts)

@@ -7,15 +7,10 @@ from typing import get_args
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.multihop.result import HopsRequest
 from analysis.multihop.run import chosen
-from app.jobs.compute import stored
-from app.jobs.store import ResultStore
+from app.cli.study_command import add_rest, run
 from app.registry.studies import STUDIES
 from app.terminal.case_flags import tell
-from app.terminal.files import add_outputs, check_outputs, forms_of, write_outputs
-from app.terminal.recipe_stack import stacked
-from app.terminal.request_flags import add_fields, add_model_flags, fields_of, loaded
-from app.terminal.summary import summary
-from app.terminal.text import Bar
+from app.terminal.request_flags import add_fields, fields_of
 from editors.cases.chain_case import ChainCase
 from editors.cases.chain_files import Which, case_of_chain, chains_of
 from editors.cases.files import read_case_file
@@ -30,26 +25,13 @@ def configure(parser: ArgumentParser, _: str) -> None:
     asked.add_argument("--target", default=None, help="with one own chain: the hop's new object; chosen when left out")
     add_fields(asked, HopsRequest, leave_out=set(HopsRequest.model_fields) - {"chains", "first", "second", "limit"})
     add_fields(parser, ReachRequest, leave_out={"cases"})
-    parser.add_argument(
-        "--recipe", type=Path, action="append", default=[], metavar="FILE", help="edits that are on, lowest first"
-    )
-    parser.add_argument("--fresh", action="store_true", default=False, help="compute anew what is stored")
-    add_outputs(parser, "json", "csv", "html")
-    add_model_flags(parser)
-    parser.set_defaults(run=run, limit=None)
+    add_rest(parser, edits=True)
+    parser.set_defaults(run=reach, limit=None)
 
 
-def run(args: Namespace) -> int:
+def reach(args: Namespace) -> int:
     """Write the chains' facts with each method, and show what each hop and the whole are answered with."""
-    study, request = STUDIES["reach"], fields_of(args, ReachRequest, cases=_cases(args))
-    check_outputs(args)
-    edits = stacked(args.recipe)
-    with Bar() as bar:
-        lm, store = loaded(args, bar), ResultStore()
-        result = stored(study, request, lm, store, bar, edits, fresh=args.fresh)
-    write_outputs(args, forms_of(result))
-    print(summary(result))
-    return 0
+    return run(STUDIES["reach"], args, cases=_cases(args))
 
 
 def _cases(args: Namespace) -> tuple[ChainCase, ...]:
