@@ -13,6 +13,7 @@ from app.bench.families import families
 from app.bench.form import Bench
 from app.bench.loading import loading
 from app.bench.neurons import neurons_bench
+from app.bench.server import server
 from app.bench.tracing import tracing
 from app.bench.ui import ui
 
@@ -28,5 +29,6 @@ BENCHES: dict[str, Callable[..., Bench]] = {
     "loading": loading,
     "device": device,
     "examples": examples,
+    "server": server,
     "ui": ui,
 }

@@ -29,6 +29,7 @@ from app.bench.models.random_model import SHAPES, random_model, twin_of
 from app.bench.models.tiny_families import FAMILIES
 from app.bench.neurons import NeuronOptions
 from app.bench.registry import BENCHES
+from app.bench.server import ServerOptions
 from app.bench.tracing import FILLER, PROMPT, Options
 from app.bench.ui import UiOptions
 from app.terminal.case_flags import told
@@ -46,7 +47,7 @@ ALL_PARTS = {
     "loading": loading.MEASURED,
     "examples": examples.PARTS,
 }
-ALONE = ("families", "loading", "ui")
+ALONE = ("families", "loading", "server", "ui")
 """Benchmarks that make models of their own, or processes that load them."""
 SHAPE_CELLS = 24
 """Cells of the plain reference that a random model is compared on."""
@@ -171,6 +172,8 @@ def _options(args: Namespace) -> Any:
         return LoadingOptions(quick=args.quick, parts=parts)
     if args.name == "device":
         return DeviceOptions(quick=args.quick, tokens=args.tokens, repeats=args.repeats)
+    if args.name == "server":
+        return ServerOptions(quick=args.quick, spec=fields_of(args, ModelSpec))
     if args.name == "ui":
         return UiOptions(quick=args.quick, spec=fields_of(args, ModelSpec))
     if args.name == "examples":

@@ -42,6 +42,10 @@ class Visit:
             raise WorkbenchError(f"The page {self._page} has no button {key}.")
         return self._ask(found)
 
+    def has(self, key: str) -> bool:
+        """Whether there is a button with this key."""
+        return any(one.button.id.endswith(f"-{key}") for one in self.elements.values() if one.HasField("button"))
+
     def text(self) -> str:
         """All words on the page."""
         parts = []

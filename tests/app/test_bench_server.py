@@ -1,0 +1,107 @@
+"""The benchmark of a server for many, without a server: what becomes of what was seen."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from analysis import LensRequest, read_facts
+from analysis.errors import WorkbenchError
+from app.bench import server as bench_server
+from app.bench.estimates import Timed, put
+from app.bench.form import Bench
+from app.bench.visits.protocol import Visit
+from app.registry.studies import STUDIES
+from editors.cases.case import own_cases
+
+CASES = own_cases(read_facts())[:2]
+
+
+def figures(bench: Bench) -> dict[str, float]:
+    return {one.name: one.value for one in bench.figures}
+
+
+def test_estimates_are_told_by_the_worst_and_by_their_order():
+    bench = Bench({}, {})
+    put(bench, [Timed("a", 2.0, 1.0), Timed("b", 5.0, 10.0), Timed("c", 6.0, 2.0), Timed("d", 1.0, 40.0)])
+    found = figures(bench)
+    assert found["estimate.factor_a"] == 2
+    assert found["estimate.factor_b"] == 0.5
+    assert found["estimate.worst_factor"] == 40
+    assert found["estimate.wrong_order"] == 4  # d was told shortest; c longer than b
+    assert bench.figures[-1].n == 5
+
+
+@pytest.mark.parametrize(("told", "others"), [([0.5, 0.7], 0), ([0.5, 0.5], 1), ([0.9, 0.7], 1)])
+def test_who_is_told_what_another_wrote_is_counted(monkeypatch, told, others):
+    def lens(number: int) -> SimpleNamespace:
+        request = LensRequest(prompt=CASES[number].rewrite.text)
+        return SimpleNamespace(
+            request=request, lens=SimpleNamespace(top_probabilities=np.full((2, 3, 5), told[number]))
+        )
+
+    monkeypatch.setattr(bench_server, "results", lambda home, study: [lens(0), lens(1)])
+    alone = {0: 0.5, 1: 0.7}
+    bench = Bench({}, {})
+    bench_server._cross_talk(
+        bench, None, CASES, lambda number, case: (np.full((2, 3, 5), alone[number]), np.zeros((2, 3, 5)))
+    )  # type: ignore[arg-type]
+    assert figures(bench)["visitors2.cross_talk"] == others
+    with pytest.raises(WorkbenchError, match="was told nothing"):
+        monkeypatch.setattr(bench_server, "results", lambda home, study: [lens(0)])
+        bench_server._cross_talk(bench, None, CASES, lambda *_: (np.zeros((2, 3, 5)),) * 2)  # type: ignore[arg-type]
+
+
+def test_everybody_in_a_room_has_another_edit():
+    from app.bench.room import Person
+    from app.studies.edit.form import EditForm
+
+    asked = [EditForm.model_validate(Person(number, None, case).edit).asked() for number, case in enumerate(CASES)]
+    assert [request.facts[0].target for request in asked] == [case.rewrite.target for case in CASES]
+    assert STUDIES["edit"].request is type(asked[0])
+
+
+@dataclass
+class Socket:
+    """A server's side of the line: what it says, and what was said to it."""
+
+    says: list[ForwardMsg]
+
+    def __post_init__(self) -> None:
+        self.heard: list[bytes] = []
+
+    def send(self, data: bytes) -> None:
+        self.heard.append(data)
+
+    def recv(self, timeout: float) -> bytes:
+        return self.says.pop(0).SerializeToString()
+
+
+def page(button: str, text: str) -> list[ForwardMsg]:
+    begun, press, words, end = (ForwardMsg() for _ in range(4))
+    begun.new_session.name = "main"
+    press.metadata.delta_path[:] = [0, 0]
+    press.delta.new_element.button.id = f"$$ID-abc-{button}"
+    words.metadata.delta_path[:] = [0, 1]
+    words.delta.new_element.markdown.body = text
+    early = ForwardMsg()
+    early.script_finished = ForwardMsg.FINISHED_EARLY_FOR_RERUN
+    end.script_finished = ForwardMsg.FINISHED_SUCCESSFULLY
+    return [begun, press, words, early, begun, press, words, end]
+
+
+def test_a_visit_reads_a_page_to_its_end_and_presses_what_is_on_it():
+    socket = Socket([*page("lens-go", "first"), *page("lens-cancel", "second")])
+    visit = Visit(socket)
+    visit.open("lens", {"prompt": "a b"})
+    assert visit.has("lens-go")
+    assert visit.text().strip() == "first"
+    visit.press("lens-go")
+    assert visit.text().strip() == "second"
+    assert not visit.has("lens-go")
+    assert b"prompt=a+b" in socket.heard[0]
+    assert b"$$ID-abc-lens-go" in socket.heard[1]
+    with pytest.raises(WorkbenchError, match="no button lens-go"):
+        visit.press("lens-go")
