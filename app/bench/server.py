@@ -29,7 +29,7 @@ from app.bench.visits.served import Server, start_server
 from editors.cases.case import Case, own_cases
 from editors.edit.apply import written_over
 
-LONG = {"prompt": f"{SUBJECT} {' '.join(FILLER.split()[:20])}", "subject": SUBJECT, "samples": "60"}
+LONG = {"prompt": f"{SUBJECT} {' '.join(FILLER.split()[:20])}", "subject": SUBJECT, "samples": "40"}
 """A run that goes on while pages are looked at."""
 SAME = 1e-3
 """Largest difference of a probability from the one found alone, up to rounding of other threads."""
@@ -115,6 +115,8 @@ def _seen(bench: Bench, people: Sequence[Person], options: ServerOptions) -> Non
     idle = np.concatenate(together(people, look))
     people[0].visit.open("trace", LONG)
     people[0].visit.press("trace-go")
+    if not people[0].visit.has("trace-cancel"):
+        raise WorkbenchError(f"The long run did not begin: {people[0].visit.text()[-500:]}")
     beside = np.concatenate(together(people, look))
     people[0].visit.open("trace", LONG)
     if not people[0].visit.has("trace-cancel"):

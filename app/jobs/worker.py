@@ -8,6 +8,7 @@ The worker knows nothing of Streamlit; pages look at jobs, jobs never touch page
 import atexit
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +34,8 @@ AWAY = 10.0
 """Seconds a session may be gone, a page being loaded anew, before its runs count as left."""
 LOOK = 1.0
 """Seconds between two looks for who is there."""
+OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory")
+"""How torch says so, of a GPU and of a processor."""
 CLOSING = 2.0
 """Seconds the end of the process waits for a run to come to a place where it can stop."""
 
@@ -98,6 +101,13 @@ def kept_of(job: Job) -> str:
     if job.result is None:
         return f"{asked}: was stopped before anything was computed."
     return f"{asked}: was stopped after {job.done} of {job.total} {job.note or 'steps'}; asked again, it goes on there."
+
+
+def _fault(error: Exception) -> str:
+    """What is said of a run that failed by no fault of its request: where memory went out, what to do about it."""
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and OUT_OF_MEMORY.search(str(error))):
+        return "The run needed more memory than there is, and was ended. Shorten its prompts, or lower its samples."
+    return "Something went wrong inside the workbench; the log says what. Nothing was changed."
 
 
 def _written_over(lm: Any, edits: tuple[Edit, ...]) -> AbstractContextManager:
@@ -303,10 +313,9 @@ class Worker:
                     log.exception("a stopped result could not be stored")
             except WorkbenchError as error:
                 outcome, job.error = "failed", str(error)
-            except Exception:
+            except Exception as error:
                 log.exception("a job failed")
-                outcome = "failed"
-                job.error = "Something went wrong inside the workbench; the log says what. Nothing was changed."
+                outcome, job.error = "failed", _fault(error)
             job.seconds = time.monotonic() - job.started
             try:
                 self._finished(job)

@@ -83,7 +83,9 @@ def about(job: Job) -> str:
 def _state(job: Job) -> str:
     if job.state == "waiting":
         ahead = len(services().worker.ahead(job))
-        return f"waits, {ahead} ahead" if ahead else "waits"
+        until = services().worker.seconds_until(job)
+        about = f", about {duration(until)}" if until else ""
+        return f"waits, {ahead} ahead{about}" if ahead else "waits"
     left = job.seconds_left
     return f"{job.share:.0%}" + (f", {duration(left)} left" if left is not None else "")
 

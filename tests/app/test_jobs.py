@@ -406,7 +406,16 @@ def test_one_who_asks_again_after_cancelling_gets_a_new_run(worker, steps):
 
 @pytest.mark.parametrize(
     ("fault", "sentence"),
-    [(WorkbenchError("The subject is gone."), "The subject is gone."), (ZeroDivisionError(), "Something went wrong")],
+    [
+        (WorkbenchError("The subject is gone."), "The subject is gone."),
+        (ZeroDivisionError(), "Something went wrong"),
+        (MemoryError(), "The run needed more memory than there is"),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+            "The run needed more",
+        ),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), "Something went wrong"),
+    ],
 )
 def test_the_worker_lives_on_after_a_fault(worker, steps, fault, sentence):
     def fail(*_: Any, **__: Any) -> None:
