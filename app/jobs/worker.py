@@ -103,7 +103,7 @@ def kept_of(job: Job) -> str:
     return f"{asked}: was stopped after {job.done} of {job.total} {job.note or 'steps'}; asked again, it goes on there."
 
 
-def _fault(error: Exception) -> str:
+def _fault(error: BaseException) -> str:
     """What is said of a run that failed by no fault of its request: where memory went out, what to do about it."""
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and OUT_OF_MEMORY.search(str(error))):
         return "The run needed more memory than there is, and was ended. Shorten its prompts, or lower its samples."
@@ -313,7 +313,7 @@ class Worker:
                     log.exception("a stopped result could not be stored")
             except WorkbenchError as error:
                 outcome, job.error = "failed", str(error)
-            except Exception as error:
+            except BaseException as error:  # somebody's study may call sys.exit; the next run needs this thread
                 log.exception("a job failed")
                 outcome, job.error = "failed", _fault(error)
             job.seconds = time.monotonic() - job.started

@@ -409,6 +409,7 @@ def test_one_who_asks_again_after_cancelling_gets_a_new_run(worker, steps):
     [
         (WorkbenchError("The subject is gone."), "The subject is gone."),
         (ZeroDivisionError(), "Something went wrong"),
+        (SystemExit(3), "Something went wrong"),
         (MemoryError(), "The run needed more memory than there is"),
         (
             RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
