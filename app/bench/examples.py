@@ -12,7 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from analysis import AverageResult, HeadsResult, HopsResult, KnockoutResult, LanguageModel, LensResult, TraceResult
+from analysis import (
+    AverageResult,
+    ConflictResult,
+    HeadsResult,
+    HopsResult,
+    KnockoutResult,
+    LanguageModel,
+    LensResult,
+    TraceResult,
+)
 from analysis.facts.run import KnownResult
 from analysis.internals.head_names import parse_head
 from analysis.multihop.result import ASKED
@@ -23,11 +32,14 @@ from app.cli import parser_for
 from app.jobs.compute import stored
 from app.jobs.store import ResultStore
 from app.registry.studies import STUDIES
+from app.studies.conflict.table import outcome_row
 from app.studies.edit.command import facts_of
+from app.studies.reach.command import chain_cases
 from app.terminal.case_flags import cases_said, some_of
 from app.terminal.request_flags import fields_of
 from editors.ability_tests.result import AbilitiesResult
 from editors.attention_drift.result import DriftResult
+from editors.chain_reach.result import ReachResult
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest
 from editors.evaluation.result import Mean
@@ -54,7 +66,9 @@ COMMANDS = {
     "drift": f'drift --recipe rome.json --grids heads {BEHIND} --subject "The Eiffel Tower"',
     "layers": f"layers {ROME}",
     "lifelong": "lifelong --known --n 20 --method memit",
-    "quiz": "quiz --n 10 --methods rome,memit",
+    "conflict": "conflict --find 6 --validation 3 --test 6 --ks 1,3 --draws 5",
+    "reach": "reach --limit 3 --methods rome,memit",
+    "quiz": "quiz --n 3 --methods rome",
     "average": "average --facts 50 --samples 3",
 }
 """What is run, a part each; a recipe is the edit of the part edit."""
@@ -94,7 +108,8 @@ class Run:
         study = STUDIES[args.command]
         more: dict[str, Any] = {}
         if "cases" in study.request.model_fields:
-            more["cases"] = some_of(args, cases_said(args), self.lm)
+            of_chains = args.command == "reach"
+            more["cases"] = chain_cases(args) if of_chains else some_of(args, cases_said(args), self.lm)
         if hasattr(args, "target"):
             more["facts"] = facts_of(args)
         edits = (self.edit("edit"),) if getattr(args, "recipe", None) else ()
@@ -222,6 +237,19 @@ def _lifelong(add: Add, found: LifelongResult) -> None:
         add(f"{count}.abilities", 100 * np.nanmean(found.abilities[row]), "% right", len(found.groups))
 
 
+def _conflict(add: Add, found: ConflictResult) -> None:
+    for one in found.outcomes:
+        row = outcome_row(one)
+        for name in ("RM", "RC", "clean_accuracy"):
+            add(f"{one.treatment}.{one.side or 'none'}.{one.k}.{name}", row[name], "share", one.n)
+
+
+def _reach(add: Add, found: ReachResult) -> None:
+    for metric, values in found.scores().items():
+        for version, (mean, half, n) in zip(found.versions, found.mean(values), strict=True):
+            add(f"{version}.{metric}", 100 * mean, "%", n, 100 * half)
+
+
 def _quiz(add: Add, found: QuizResult) -> None:
     for at, version in enumerate(found.versions):
         for name in DIMENSIONS:
@@ -250,6 +278,8 @@ TOLD: dict[str, Callable[[Add, Any], None]] = {
     "drift": _drift,
     "layers": _layers,
     "lifelong": _lifelong,
+    "conflict": _conflict,
+    "reach": _reach,
     "quiz": _quiz,
     "average": _average,
 }

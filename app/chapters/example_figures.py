@@ -140,6 +140,31 @@ def _quiz() -> Rows:
         yield version, *shares, n_of(BENCH, f"quiz.{version}.efficacy")
 
 
+TREATED = {
+    "none": "nothing silenced",
+    "ranked": "{k} strongest for {side} silent",
+    "random": "{k} random of their layers silent",
+}
+
+
+def _conflict() -> Rows:
+    for name in names_below(BENCH, "conflict"):
+        if name.endswith(".RM"):
+            treatment, side, count, _ = name.rsplit(".", 3)
+            words = TREATED.get(treatment, "{treatment}").format(
+                k=count, side="the page" if side == "context" else side, treatment=treatment
+            )
+            cells = [_value("conflict", name.removesuffix("RM") + what, 2) for what in ("RM", "RC", "clean_accuracy")]
+            yield words, *cells, n_of(BENCH, f"conflict.{name}")
+
+
+def _reach() -> Rows:
+    versions = dict.fromkeys(name.rpartition(".")[0] for name in names_below(BENCH, "reach"))
+    for version in versions:
+        shares = [_value("reach", f"{version}.{name}") for name in ("edit_wise", "instance_wise", "multi_hop")]
+        yield version, *shares, n_of(BENCH, f"reach.{version}.edit_wise")
+
+
 REPAIRED = {"state": "hidden state", "mlp": "MLP outputs", "attn": "attention outputs"}
 
 
@@ -167,6 +192,8 @@ SHOWN: dict[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
         ("edits", "facts, %", "said otherwise, %", "neighbours, %", "abilities, %", "perplexity"),
         _lifelong,
     ),
+    "conflict": (("treatment", "memory wins, RM", "the page wins, RC", "known still", "prompts"), _conflict),
+    "reach": (("method", "edit-wise, %", "instance-wise, %", "multi-hop, %", "chains"), _reach),
     "quiz": (("method", *(f"{name}, %" for name in DIMENSIONS), "cases"), _quiz),
     "average": (("repaired", "token", "layer", "points of probability brought back", "facts"), _average),
 }

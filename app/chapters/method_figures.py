@@ -110,44 +110,6 @@ def drifted(_: str) -> str:
     return told("drift", head, rows())
 
 
-TREATED = {
-    "base": "nothing silenced",
-    "instruction_against_memory": "an instruction against memory",
-    "instruction_against_context": "an instruction against the page",
-    "context_aware_decoding": "context-aware decoding",
-}
-
-
-def silenced(_: str) -> str:
-    """Who wins, memory or page, and what silencing costs."""
-    found = by_name("conflict")
-    heads = [name.removesuffix(".RM") for name in found if name.startswith("prune_") and name.endswith(".RM")]
-    names = ["base", *heads, *(name for name in TREATED if name != "base")]
-
-    def rows() -> Rows:
-        for name in names:
-            if f"{name}.RM" in found:
-                cells = [here("conflict", f"{name}.{what}", 2) for what in ("RM", "RC", "clean_accuracy")]
-                drawn = here("conflict", f"{name}.random95_RC", 2)
-                yield TREATED.get(name) or _heads(name), *cells, drawn, n_of("conflict", f"{name}.RM")
-
-    head = (
-        "treatment",
-        "memory wins, RM",
-        "the page wins, RC",
-        "clean question right",
-        "RC, 95th of random",
-        "prompts",
-    )
-    return told("conflict", head, rows())
-
-
-def _heads(name: str) -> str:
-    side, _, count = name.removeprefix("prune_").partition("_k")
-    heads = "head" if count == "1" else "heads"
-    return f"{count} {heads} for {'memory' if side == 'memory' else 'the page'} silent"
-
-
 def switched_off(_: str) -> str:
     """The strongest value neurons off, and as many random ones."""
 
@@ -160,20 +122,3 @@ def switched_off(_: str) -> str:
 
     head = ("value neurons switched off", "answer stays, share", "of its probability, mean share", "facts")
     return told("neurons", head, rows())
-
-
-METRICS = {"edit_wise": "the edit", "instance_wise": "every hop", "": "the whole"}
-
-
-def reached(_: str) -> str:
-    """One hop of a chain written over: edit, hops and whole."""
-    found = by_name("neurons")
-    versions = dict.fromkeys(name.split(".")[1] for name in found if name.startswith("multihop."))
-
-    def rows() -> Rows:
-        for version in versions:
-            names = [".".join(part for part in ("multihop", version, metric) if part) for metric in METRICS]
-            shares = [here("neurons", name) for name in names]
-            yield version, *shares, n_of("neurons", names[-1])
-
-    return told("neurons", ("", *(f"{words}, %" for words in METRICS.values()), "chains"), rows())

@@ -31,10 +31,11 @@ def configure(parser: ArgumentParser, _: str) -> None:
 
 def reach(args: Namespace) -> int:
     """Write the chains' facts with each method, and show what each hop and the whole are answered with."""
-    return run(STUDIES["reach"], args, cases=_cases(args))
+    return run(STUDIES["reach"], args, cases=chain_cases(args))
 
 
-def _cases(args: Namespace) -> tuple[ChainCase, ...]:
+def chain_cases(args: Namespace) -> tuple[ChainCase, ...]:
+    """The cases the flags name: of a file, or own chains with one hop written over."""
     if args.data is not None:
         file = read_case_file(args.data)
         own = chains_of(file)[: args.limit]
