@@ -20,6 +20,8 @@ from typing import Any, ClassVar, Protocol, get_args, get_origin, get_type_hints
 import numpy as np
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
+from analysis.one_of import STORED
+
 
 class Request(BaseModel):
     """Base of all requests: frozen, hashable, JSON both ways; a mistyped field is an error."""
@@ -197,7 +199,7 @@ def unpack(kind: Any, data: Any, arrays: dict[str, np.ndarray]) -> Any:
     if origin is UnionType:
         return unpack(next(part for part in parts if part is not type(None)), data, arrays)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return kind.model_validate(data)
+        return kind.model_validate(data, context=STORED)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
         return kind(**{name: unpack(hints[name], item, arrays) for name, item in _kept(kind, data).items()})

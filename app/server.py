@@ -31,7 +31,7 @@ def warm() -> None:
                         import_module(f"{node.module}.{name.name}")
     for entry in ENTRIES.values():
         for field in entry.named():
-            if field != "run":
+            if field not in ("run", "bench"):
                 with suppress(WorkbenchError):  # of another package; whoever asks for it is told
                     entry.read(field)
 

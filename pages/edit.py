@@ -58,7 +58,7 @@ def shown_edit() -> Edit | None:
 
 def _on_the_stack() -> Edit | None:
     """The visitor's edit of the form's fact, after a reload; else the uppermost one."""
-    edits = [layer.edit for layer in reversed(edit_stack.stack().layers) if layer.edit.request.method != "prune"]
+    edits = [layer.edit for layer in reversed(edit_stack.stack().layers) if not layer.edit.request.silences]
     own = request.facts[0] if request is not None else None
     return next((edit for edit in edits if edit.request.facts[0] == own), edits[0] if edits else None)
 

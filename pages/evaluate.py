@@ -17,10 +17,10 @@ from app.shell.gallery import examples
 from app.shell.open_example import open_example
 from app.studies.evaluate import case_source
 from app.studies.evaluate import view as evaluate_view
-from app.studies.evaluate.words import METHODS
 from app.studies.lifelong import view as lifelong_view
 from app.studies.quiz import view as quiz_view
 from editors.cases.case import Case
+from editors.registry.methods import compared, label_of, writing
 
 PAGE = "evaluate"
 KINDS = {"evaluate": "Methods side by side", "lifelong": "One edit upon the other", "quiz": "A quiz in many forms"}
@@ -38,7 +38,6 @@ WAITS = {
     "lifelong": "Nothing is written yet. Press **Evaluate**; a fact takes an edit, and all are asked again at times.",
     "quiz": "Nothing is asked yet. Press **Evaluate**; a case takes an edit and some fifteen answers, for each method.",
 }
-IN_A_ROW = tuple(method for method in METHODS if "+" not in method)
 MOST = 100_000
 MODES = {"single": "One at a time", "batch": "All in one edit"}
 FORM: dict[str, dict[str, Any]] = {
@@ -67,15 +66,14 @@ def seed() -> None:
 
 def settings(kind: str, cases: tuple[Case, ...], number: int, place: Any) -> Request | None:
     """The request that the form says, None without cases; the methods stand in `place`, the rest under it."""
-    name = evaluate_view.NAMES.__getitem__
     if kind == "lifelong":
         method = place.pills(
-            "Method", IN_A_ROW, format_func=name, **field("lifelong", "method"), required=True, wrap=True
+            "Method", writing(), format_func=label_of, **field("lifelong", "method"), required=True, wrap=True
         )
         asked = {"cases": cases[:number], "method": method, "chat": chat_form.value(PAGE)}
         return validated(STUDIES[kind].request, asked) if cases else None
     chosen = place.pills(
-        "Methods", METHODS, format_func=name, selection_mode="multi", **field(kind, "methods"), wrap=True
+        "Methods", compared(), format_func=label_of, selection_mode="multi", **field(kind, "methods"), wrap=True
     )
     values: dict[str, Any] = {"cases": cases[:number], "methods": tuple(chosen), "chat": chat_form.value(PAGE)}
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any, get_args
+from typing import Any
 
 from app.chapters.tables import table
 from app.registry.studies import ENTRIES, STUDIES
 from editors.cases.files import FORMS
-from editors.edit.request import EditRequest, MethodName, Rewrite
+from editors.edit.request import EditRequest, Rewrite
 from editors.evaluation.gates import DEFAULT
 from editors.evaluation.result import PROTOCOLS, SHORT
+from editors.registry.methods import METHODS, writing
 
 FRAMING = ("boundary", "chat")
 """Fields that every study has; the chapter about prompts tells of them."""
@@ -43,17 +44,14 @@ def filled(_: str) -> str:
     fact = Rewrite(prompt="{} is", subject="a", target="b", two_hop="c")
 
     def rows() -> Iterator[tuple[str, ...]]:
-        for method in get_args(MethodName):
-            if method == "prune":
-                continue
-            given: dict[str, Any] = {"layers": (20,), "shallow": (0,)} if method == "ace" else {}
+        for method in writing():
+            chosen = bool(METHODS[method].chosen_with)
+            given: dict[str, Any] = {"layers": (20,), "shallow": (0,)} if chosen else {}
             full = settled(model, EditRequest(facts=(fact,), method=method, **given))  # type: ignore[arg-type]
-            layers = ", ".join(map(str, full.layers or ()))
-            if method == "ifmet":
-                layers = f"{', '.join(map(str, full.shallow or ()))}, then {layers}"
+            groups = [", ".join(map(str, group)) for group in (full.shallow, full.layers) if group]
             yield (
                 f"`{method}`",
-                "by their scores" if method == "ace" else layers,
+                "by their scores" if chosen else ", then ".join(groups),
                 str(full.steps),
                 f"{full.rate:g}",
                 f"{full.norm:g} a weight" if full.norm else f"{full.clamp:g}",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from app.chapters.stored_figures import by_name, here, n_of, names_below, number, told
+from editors.registry.methods import label_of
 
 Rows = Iterator[tuple[str, ...]]
 SHARES = {
@@ -12,26 +13,16 @@ SHARES = {
     "DNS": "behind the new fact (DNS)",
     "RS": "the subject's others (RS)",
 }
-EDITORS = {
-    "none": "no edit",
-    "rome": "ROME",
-    "memit": "MEMIT",
-    "emmet": "EMMET",
-    "pmet": "PMET",
-    "alphaedit": "AlphaEdit",
-    "rome_sadr": "ROME + SADR",
-    "ace": "ACE",
-    "ft": "FT-L, at its published bound",
-}
+EDITORS = ("none", "rome", "memit", "emmet", "pmet", "alphaedit", "rome_sadr", "ace", "ft")
 
 
 def evaluated(_: str) -> str:
     """Editors on our own facts, by likelihood."""
 
     def rows() -> Rows:
-        for method, name in EDITORS.items():
+        for method in EDITORS:
             shares = [number("evaluate", f"own.{method}.{short}") for short in SHARES]
-            yield name, *shares, number("evaluate", f"own.{method}.S", 1)
+            yield label_of(method.replace("_", "+")), *shares, number("evaluate", f"own.{method}.S", 1)
 
     asked = [f"{name}, {n_of('evaluate', f'own.rome.{short}')} facts" for short, name in SHARES.items()]
     return told("evaluate", ("", *asked, "S"), rows())

@@ -4,9 +4,11 @@ import json
 
 from analysis import ModelSpec
 from app.exports.notebook import cells_file, notebook
+from app.registry.studies import entry_of
 from editors.edit.base_model import base_of
 from editors.edit.edit import Edit
 from editors.recipes.recipe import short_id
+from editors.registry.methods import label_of
 
 CHECK = """if lm.own_hash != {wanted}:
     raise SystemExit("These are other weights than those that were edited. " + {how})
@@ -41,12 +43,12 @@ def edit_notebook(edit: Edit) -> str:
     spec = ModelSpec(source=model["source"], revision=model.get("commit") or model["revision"], dtype=model["dtype"])
     by = f" by {_plain(edit.author)}" if edit.author else ""
     title = (
-        f"# {_plain(edit.title)}\n\n{edit.request.method.upper()}, recipe `{short_id(edit)}`{by}, found on "
+        f"# {_plain(edit.title)}\n\n{_plain(label_of(edit.request.method))}, recipe `{short_id(edit)}`{by}, found on "
         f"{_plain(model['name'])} with weights `{model['weights_hash'][:24]}`. Run with `pip install palimpsest` in "
         "the environment of the kernel. The model's own weights are as they were at the end."
     )
     prompt = GOES_ON.replace("PROMPT", json.dumps(edit.request.facts[0].text, ensure_ascii=False))
-    loads, _, finds = notebook("edit", edit.request, spec).partition("request = ")
+    loads, _, finds = notebook(entry_of(edit).name, edit.request, spec).partition("request = ")
     check = CHECK.format(
         wanted=json.dumps(model["weights_hash"]), how=json.dumps(base_of(model).how, ensure_ascii=False)
     )

@@ -66,7 +66,7 @@ def _save(edit: Edit, form: str, folder: Path, lm: "LanguageModel | None", rank:
 def zipped(edit: Edit, form: str, lm: "LanguageModel | None" = None, rank: int | None = None) -> bytes:
     """The same folder as one zip file, in memory: not for a whole model."""
     with tempfile.TemporaryDirectory() as around:
-        folder, archive = Path(around) / "edit", Path(around) / "edit.zip"
+        folder, archive = Path(around) / "files", Path(around) / "files.zip"
         _save(edit, form, folder, lm, rank)
         with ZipFile(archive, "w", ZIP_DEFLATED) as file:
             for path in sorted(folder.rglob("*")):

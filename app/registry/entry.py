@@ -7,17 +7,12 @@ no import of torch, pandas, Plotly or Streamlit.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from analysis.errors import BadRequest
+from analysis.declared import Declared, Named
 
 if TYPE_CHECKING:
     from analysis.study import Study
-
-
-Named = Annotated[str, "module:attribute"]
-"""The name of a function or a type that is read later."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +33,10 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Declared):
     """One study. Fields without a default are what every study has; all others it may do without."""
 
-    name: str
-    """What the command, the cache's folders and files taken away call it."""
+    kind: ClassVar[str] = "study"
     question: str
     """What it asks of a model, as a heading."""
     does: str
@@ -100,6 +94,8 @@ class Entry:
     """Function of a request: those it is made of, each stored by itself in a sweep."""
     join: Named = ""
     """Function of the results of such: the whole they make, which has `report` and `plain_html`."""
+    bench: Named = ""
+    """A `Benchmark` of `app.bench.entry`: its speed and exactness on a machine."""
     plain_html: Named = ""
     """Function of a whole: its HTML file, without verdicts."""
 
@@ -111,6 +107,10 @@ class Entry:
     """How the page stands in the top bar: said by the first study of a page."""
     form: Named = ""
     """Function of a result: the request its page's form is filled with by a link, None where no form says it."""
+    elsewhere: Named = ""
+    """Function of a request: the study on whose page it was made, empty where that is this study's own."""
+    words: Named = ""
+    """Function of an earlier run: two words that are its picture, None where they are not."""
     fills: Named = ""
     """Function of a request: further forms of the page to fill, by the names of their studies."""
 
@@ -131,32 +131,16 @@ class Entry:
             kept=self.kept,
         )
 
-    def named(self) -> tuple[str, ...]:
-        """Those of its fields that name a function or a type."""
-        hints = get_type_hints(type(self), include_extras=True)
-        return tuple(name for name, kind in hints.items() if kind == Named and getattr(self, name))
-
-    def read(self, field: str) -> Any:
-        """What one of the fields names; `BadRequest` where it cannot be read."""
-        return self._read(field, getattr(self, field))
-
     def takers(self) -> dict[str, Callable[[Any], Any]]:
         """The functions of a case by the fields they fill."""
         return {name: self._read(name, of_case) for name, of_case in self.from_case.items()}
-
-    def _read(self, field: str, name: str) -> Any:
-        try:
-            return resolved(name)
-        except Exception as error:  # the study's author may be somebody else
-            raise BadRequest(f"{field} of the study “{self.name}” cannot be read from {name}: {error}.") from error
 
     def commands(self) -> tuple[Command, ...]:
         """Its own command, and those that belong to it."""
         return Command(self.name, self.command, self.does), *self.more_commands
 
-    def is_of(self, result: Any) -> bool:
-        """Whether a result is this study's."""
-        kind = type(result)
+    def gives(self, kind: type) -> bool:
+        """Whether results of this type are this study's."""
         return self.result.endswith(f":{kind.__name__}") and self.read("result") is kind
 
     def _run(self) -> Callable[..., Any]:
@@ -165,9 +149,3 @@ class Entry:
 
         run.__module__, _, run.__name__ = self.run.partition(":")
         return run
-
-
-def resolved(name: str) -> Any:
-    """What “module:attribute” names."""
-    module, _, attribute = name.partition(":")
-    return getattr(import_module(module), attribute)

@@ -7,9 +7,10 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from analysis.declared import resolved
 from app.registry.commands import FIRST, LAST
-from app.registry.entry import Command, Entry, resolved
-from app.registry.outside import outside
+from app.registry.entry import Command, Entry
+from app.registry.outside import studies_outside
 
 if TYPE_CHECKING:
     from analysis.study import Study
@@ -46,9 +47,9 @@ def read_entries() -> None:
     """Read our studies, and after them those of other packages; what is at fault with one of these is said."""
     ENTRIES.clear()
     ENTRIES.update({entry.name: entry for entry in map(resolved, OURS)})
-    found, faults = outside({command.name for command in commands()})
-    ENTRIES.update({entry.name: entry for entry in found})
-    for fault in faults:
+    found = studies_outside({command.name for command in commands()})
+    ENTRIES.update(found.entries)
+    for fault in found.faults:
         log.warning(fault)
 
 
@@ -75,10 +76,15 @@ STUDIES: Mapping[str, "Study"] = _Studies()
 
 def entry_of(result: Any) -> Entry:
     """The entry of the study a result is of; `TypeError` for what is no result."""
+    return giving(type(result))
+
+
+def giving(result: type) -> Entry:
+    """The entry of the study whose results are of this type; `TypeError` for a type that is no result."""
     for entry in ENTRIES.values():
-        if entry.is_of(result):
+        if entry.gives(result):
             return entry
-    raise TypeError(f"{type(result).__name__} is no result of a study.")
+    raise TypeError(f"{result.__name__} is no result of a study.")
 
 
 read_entries()

@@ -19,26 +19,16 @@ from analysis.cache_home import cache_home
 from analysis.errors import BadRequest
 from app.doors.visitor_cookie import DAYS
 from app.jobs.services import public, services
-from app.registry.studies import STUDIES
+from app.registry.studies import giving
 from app.session.fields import session_id, spec
 from app.session.visitor import visitor
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest
 from editors.edit.stack import EditStack, Layer
+from editors.registry.methods import method_of
 
 PLACE, VISITORS = "stack.json", "visitors"
-
-METHOD_WORDS: dict[str, str] = {
-    "rome": "ROME",
-    "memit": "MEMIT",
-    "emmet": "EMMET",
-    "alphaedit": "AlphaEdit",
-    "pmet": "PMET",
-    "ace": "ACE",
-    "ifmet": "IFMET",
-    "ft": "FT-L",
-}
-"""Methods as people call them; an edit of another was pruned."""
+STUDY = giving(Edit).study
 
 
 def stack() -> EditStack:
@@ -73,7 +63,7 @@ def put(new: EditStack) -> None:
 def write_over(edit: Edit) -> None:
     """Put an edit on top; `BadRequest` where it does not fit."""
     new = stack().add(edit)
-    services().store.save(STUDIES["edit"], edit.id, edit)
+    services().store.save(STUDY, edit.id, edit)
     put(new)
 
 
@@ -81,14 +71,14 @@ def replace_top(edit: Edit) -> None:
     """Put an edit in the place of the uppermost one that is on."""
     kept = stack()
     new = kept.remove(kept.on[-1].id).add(edit)
-    services().store.save(STUDIES["edit"], edit.id, edit)
+    services().store.save(STUDY, edit.id, edit)
     put(new)
 
 
 def below(request: EditRequest) -> tuple[Edit, ...]:
-    """What a new edit is found on top of: AlphaEdit, which spares what was written before, on the edits that are on;
-    all others on the model as it was trained, so that each can be switched by itself."""
-    return on() if request.method == "alphaedit" else ()
+    """What a new edit is found on top of: by a method that spares what was written before, the edits that are on; by
+    all others the model as it was trained, so that each can be switched by itself."""
+    return on() if method_of(request.method).spares else ()
 
 
 def found_on(edit: Edit) -> tuple[Edit, ...]:
@@ -178,7 +168,7 @@ def _recovered() -> EditStack:
         place = _place()
         os.utime(place)  # kept as long as the cookie, which has just been renewed
         for entry in json.loads(place.read_text(encoding="utf-8")):
-            edit = services().store.load(STUDIES["edit"], entry["edit"])
+            edit = services().store.load(STUDY, entry["edit"])
             if edit is not None:
                 found = replace(found, layers=(*found.layers, Layer(edit, bool(entry["on"]))))
     return found

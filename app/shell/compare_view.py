@@ -67,7 +67,7 @@ def show(left: Any, right: Any) -> None:
             st.markdown(f"### {escape(over.question)}")
             st.markdown(f"{escape(over.asked)}  \n:gray[:small[{escape(over.model)}]]")
     entry = entry_of(left)
-    if entry.compare and entry.is_of(right):
+    if entry.compare and entry.gives(type(right)):
         entry.read("compare")([left, right])
     else:
         _panels(left, right)

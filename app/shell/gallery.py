@@ -18,7 +18,7 @@ from analysis.study import Request
 from app.jobs.compute import stored
 from app.jobs.run_entry import run_of
 from app.jobs.store import SHIPPED, ResultStore, shipped_index
-from app.registry.studies import ENTRIES, STUDIES
+from app.registry.studies import ENTRIES, STUDIES, giving
 
 if TYPE_CHECKING:
     from analysis import LanguageModel
@@ -49,7 +49,7 @@ def known_facts_here() -> KnownResult | None:
     """Which facts the embedded model knows, once that is stored beside the app."""
     model = shipped_index()["model"]
     key = KnownRequest().key(model["weights_hash"]) if model else ""
-    return ResultStore(SHIPPED, SHIPPED).load(STUDIES["facts"], key)
+    return ResultStore(SHIPPED, SHIPPED).load(giving(KnownResult).study, key)
 
 
 def example(name: str) -> Example:
@@ -60,7 +60,8 @@ def example(name: str) -> Example:
 def build(names: list[str]) -> None:
     """Compute the stored results that are missing, or the named ones anew, and write the index."""
     lm = analysis.load()
-    kept = {_ship(lm, "facts", KnownRequest(), fresh="facts" in names)}
+    facts = giving(KnownResult).name
+    kept = {_ship(lm, facts, KnownRequest(), fresh=facts in names)}
     _write(lm, shipped_index()["gallery"])
     known_facts_here.cache_clear()
     examples.cache_clear()

@@ -6,15 +6,17 @@ from typing import Any
 
 import streamlit as st
 
+from analysis.one_of import STORED
 from app.components import rail
 from app.jobs.history import Run
 from app.jobs.services import rail_owner, services
-from app.registry.studies import STUDIES
+from app.registry.studies import ENTRIES
 from app.session import address, edit_stack
 from app.session.fields import session_id, spec
 from app.session.run_flow import escape
 from app.shell.going_on import going_on
 from editors.edit.stack import Layer
+from editors.registry.methods import label_of
 
 PAGES = {study: f"../pages/{page}.py" for study, page in address.PAGES.items()}
 
@@ -74,7 +76,7 @@ def _written_row(layer: Layer, place: int, count: int) -> None:
     st.session_state[key] = layer.on
     on, text, off = st.columns([1.1, 4.4, 0.8], gap="xsmall")
     on.toggle(f"{edit.title}: on", key=key, label_visibility="collapsed", on_change=_switched, args=(edit.id,))
-    method = edit_stack.METHOD_WORDS.get(edit.request.method, "pruned")
+    method = escape(label_of(edit.request.method))
     if layer.on:
         text.markdown(f"**{what}** :blue[{was}] → :orange[{now}]{more}  \n:gray[:small[{method} · {where}]]")
     else:
@@ -176,18 +178,18 @@ def earlier_runs() -> None:
 
 
 def _words(run: Run) -> tuple[str, str] | None:
-    """Old and new answer of an edit, for its picture."""
-    if run.study != "edit" or run.request.get("method") == "prune" or " → " not in run.title:
-        return None
-    return run.title.rsplit(": ", 1)[-1].split(" → ")[0], run.request["facts"][0]["target"]
+    """Two words that are a run's picture, where its study has such."""
+    entry = ENTRIES.get(run.study)
+    return entry.read("words")(run) if entry is not None and entry.words else None
 
 
 def open_run(run: Run) -> None:
     """Show an earlier run: its form filled in, its result drawn from the store."""
-    if run.request.get("method") == "prune":
-        st.switch_page(PAGES["heads"])
-    study = STUDIES[run.study]
-    address.arrive(study, study.request.model_validate(run.request), run.key)
+    entry = ENTRIES[run.study]
+    request = entry.study.request.model_validate(run.request, context=STORED)
+    if entry.elsewhere and (other := entry.read("elsewhere")(request)):
+        st.switch_page(PAGES[other])
+    address.arrive(entry.study, request, run.key)
     st.switch_page(PAGES[run.study])
 
 

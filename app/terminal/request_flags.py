@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from transformers.utils import logging
 
 from analysis import LanguageModel, ModelSpec, load
+from analysis.one_of import OneOf
 from analysis.study import Report
 from app.session.permalinks import nested_of, validated
 
@@ -42,7 +43,7 @@ def add_fields(
         several = any(get_origin(part) is tuple for part in parts)
         flags = [f"--{flag}", f"--{flag[:-1]}"] if several and flag.endswith("s") else [f"--{flag}"]
         parser.add_argument(
-            *flags, action="append" if several else "store", metavar=_metavar(field_name, parts), **options
+            *flags, action="append" if several else "store", metavar=_metavar(field_name, field, parts), **options
         )
 
 
@@ -110,7 +111,9 @@ def _parts(annotation: Any) -> tuple[Any, ...]:
     return tuple(part for part in alternatives if part is not type(None))
 
 
-def _metavar(name: str, parts: tuple[Any, ...]) -> str:
+def _metavar(name: str, field: FieldInfo, parts: tuple[Any, ...]) -> str:
+    if known := [one for one in field.metadata if isinstance(one, OneOf)]:
+        return "{" + ",".join(known[0].words()) + "}"
     if get_origin(parts[0]) is Literal:
         return "{" + ",".join(map(str, get_args(parts[0]))) + "}"
     if get_origin(parts[0]) is tuple:

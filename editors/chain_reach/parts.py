@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.study import provenance
 from editors.chain_reach.result import ReachRequest, ReachResult
-from editors.edit.request import NO_EDIT, MethodName
+from editors.registry.methods import NO_EDIT, MethodName
 
 ROWS = ("hops", "whole", "old", "thoughts")
 SAID = ("hops_said", "whole_said", "thoughts_said")

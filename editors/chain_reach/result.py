@@ -8,7 +8,8 @@ from pydantic import Field
 
 from analysis.text.framing import Prompted
 from editors.cases.chain_case import ChainCase
-from editors.edit.request import MethodName, in_parts, needs_of
+from editors.edit.request import editions, needs_of
+from editors.registry.methods import WritingName
 
 HELD, HOPS, DIRECT, THOUGHTS = "edit_wise", "instance_wise", "multi_hop", "multi_hop_thoughts"
 
@@ -18,14 +19,14 @@ class ReachRequest(Prompted):
 
     edition: ClassVar[int] = 2  # the layers of ACE and of methods that write to one
     cases: tuple[ChainCase, ...] = Field(min_length=1, description="chains with the facts to write")
-    methods: tuple[MethodName, ...] = Field(
+    methods: tuple[WritingName, ...] = Field(
         ("rome", "memit", "pmet", "ace", "ifmet"), description="editors to compare, each with its own defaults"
     )
     thoughts: bool = Field(False, description="also ask the whole with chain of thought")
     words: int = Field(10, ge=1, le=50, description="tokens an answer may take")
 
     def own_edition(self) -> int:
-        return 3 if any(map(in_parts, self.methods)) else self.edition
+        return self.edition + editions(self.methods)
 
     def needs(self) -> tuple[str, ...]:
         """See `Request.needs`."""

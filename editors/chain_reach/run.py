@@ -20,8 +20,9 @@ from editors.chain_reach.parts import joined, parts_of
 from editors.chain_reach.result import ReachRequest, ReachResult
 from editors.edit.apply import card_over, written_over
 from editors.edit.edit import Edit
-from editors.edit.request import NO_EDIT, EditRequest, MethodName
+from editors.edit.request import EditRequest
 from editors.methods.run import write_each
+from editors.registry.methods import NO_EDIT, MethodName
 from editors.scoring.free_answers import right, said_to, thought_to
 from editors.scoring.unedited_answers import said_last
 

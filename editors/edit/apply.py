@@ -32,14 +32,14 @@ def apply(lm: "LanguageModel", edit: Edit, overlay: Overlay) -> None:
             f"“{edit.title}” was written on other weights ({edit.model['name']}, "
             f"{edit.model['weights_hash'][:12]}) than {lm.name}'s ({lm.own_hash[:12]}). Nothing was changed."
         )
-    find = attention_matrix if edit.request.method == "prune" else output_matrix
+    find = attention_matrix if edit.request.silences else output_matrix
     for change in edit.changes:
         matrix = find(lm, change.layer) if change.layer < lm.n_layers else None
         shape = (len(change.left), change.right.shape[1])
         if matrix is None or matrix.name != change.name or matrix.weight.shape != shape:
             raise BadRequest(f"“{edit.title}” changes {change.name}, which {lm.name} does not have in this shape.")
     for change in edit.changes:
-        if edit.request.method == "prune":
+        if edit.request.silences:
             columns = torch.from_numpy(np.flatnonzero(change.right.any(0)))
             overlay.scale(find(lm, change.layer), columns, edit.request.scale)
         else:
@@ -55,7 +55,7 @@ def card_over(lm: "LanguageModel", edits: Sequence[Edit]) -> dict[str, Any]:
 @contextmanager
 def adding(lm: "LanguageModel", edit: Edit, changes: Sequence[LayerChange]) -> Iterator[None]:
     """Other changes of the matrices an edit changes, over the model for the length of a context."""
-    find = attention_matrix if edit.request.method == "prune" else output_matrix
+    find = attention_matrix if edit.request.silences else output_matrix
     with Overlay(lm) as overlay:
         for change in changes:
             overlay.put(find(lm, change.layer), torch.from_numpy(change.left), torch.from_numpy(change.right))

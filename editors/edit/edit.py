@@ -101,7 +101,7 @@ class Edit:
     @property
     def sides(self) -> tuple[str, str, str]:
         """What is written over, how it was (… where nothing was asked), how it is now."""
-        if self.request.method == "prune":
+        if self.request.silences:
             named = f"Head {self.request.heads[0].replace('.', '·')}"
             rest = len(self.request.heads) - 1
             now = f"× {self.request.scale:g}" if self.request.scale else "silent"
@@ -113,5 +113,5 @@ class Edit:
     def title(self) -> str:
         """Subject, old and new answer in one line."""
         what, was, now = self.sides
-        rest = len(self.request.facts) - 1 if self.request.method != "prune" else 0
+        rest = len(self.request.facts) - 1 if not self.request.silences else 0
         return f"{what}: {was} → {now}{f' and {rest} more' if rest else ''}"

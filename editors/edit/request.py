@@ -13,26 +13,12 @@ from analysis.facts.facts import Fact
 from analysis.moments.request import OWN
 from analysis.text.boundary import answer_as_kept, ended
 from analysis.text.framing import Prompted
+from editors.registry.methods import METHODS, MethodName, method_of
 
-NO_EDIT = "none"
-"""The version of a model that nothing is written in."""
-MethodName = Literal["rome", "memit", "emmet", "alphaedit", "pmet", "ace", "ifmet", "ft", "prune"]
-ONE_FACT: tuple[MethodName, ...] = ("rome",)
-"""Methods that write one fact an edit."""
 KeyMode = Literal["rome", "r_rome", "p_rome"]
 Order = Literal["query_first", "value_first"]
 Aim = Literal["block", "mlp"]
 Spreading = Literal["linear", "sqrt"]
-AIMS: dict[str, Aim] = {"ace": "block", "ifmet": "mlp"}
-"""Aims of ACE and IFMET when none is named."""
-
-
-def in_parts(method: str, aim: Aim | None = None) -> bool:
-    """Whether a method's targets stand where a block's parts write, not in the stream: PMET's way of searching.
-
-    Such a search noted its old value with its own change in it, before editions above 2.
-    """
-    return method == "pmet" or (method in ("ace", "ifmet") and (aim or AIMS[method]) == "mlp")
 
 
 class Rewrite(BaseModel):
@@ -80,7 +66,7 @@ class EditRequest(Prompted):
     edition: ClassVar[int] = 2  # the layers of ACE and of methods that write to one
     later: ClassVar[tuple[str, ...]] = (*Prompted.later, "said_weight")
     facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
-    method: MethodName = Field("rome", description="editor: rome, memit, …; ft tunes, prune silences heads")
+    method: MethodName = Field("rome", description="method of editing")
     layers: tuple[int, ...] | None = Field(None, description="layers to write to; the method's own when left out")
     shallow: tuple[int, ...] | None = Field(
         None, description="ACE: query layers, IFMET: layers of the first stage; the method's own when left out"
@@ -133,7 +119,17 @@ class EditRequest(Prompted):
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the texts the model writes")
 
     def own_edition(self) -> int:
-        return 3 if in_parts(self.method, self.aim) else self.edition
+        return self.edition + editions((self.method,), self.aim)
+
+    @property
+    def where(self) -> str:
+        """Where its targets stand: `Method.aim`, or what was asked for in its place."""
+        return METHODS[self.method].where(self.aim) if self.method in METHODS else ""
+
+    @property
+    def silences(self) -> bool:
+        """Whether heads are multiplied; else something is added to what MLPs write."""
+        return self.method in METHODS and METHODS[self.method].silences
 
     @field_validator("layers")
     @classmethod
@@ -147,24 +143,32 @@ class EditRequest(Prompted):
 
     def needs(self) -> tuple[str, ...]:
         """See `Request.needs`."""
-        if self.method == "prune":
-            return ("heads",)
-        found = ["memory", "gradient"]
-        if self.method != "ft" and (self.contexts or self.source == OWN):
+        own = method_of(self.method)
+        found = [*own.needs]
+        if ("contexts" in own.uses and self.contexts) or ("source" in own.uses and self.source == OWN):
             found.append("generation")  # the model writes its contexts and its own text
-        aim = self.aim or ("mlp" if self.method == "ifmet" else "block")
-        if self.method in ("memit", "emmet", "alphaedit") or (self.method in ("ace", "ifmet") and aim == "block"):
+        if self.where == "block":
             found.append("stream")
-        if self.method == "ace" and (self.layers is None or self.shallow is None):
-            found.append("neurons")
-        return (*found, "looks") if self.sadr else tuple(found)
+        found += [need for need, fields in own.chosen_with.items() if any(getattr(self, one) is None for one in fields)]
+        return (*found, "looks") if "sadr" in own.uses and self.sadr else tuple(found)
+
+
+def editions(methods: Sequence[str], aim: Aim | None = None) -> int:
+    """What is added to a request's edition for the methods it names, with SADR as in rome+sadr.
+
+    One where targets stand where a block's parts write: PMET's search noted its old value with its own change in it,
+    before. A method that has come to write something else says so itself.
+    """
+    own = [METHODS[name] for name in dict.fromkeys(one.partition("+")[0] for one in methods) if name in METHODS]
+    in_parts = any(one.where(aim) == "mlp" for one in own)
+    return in_parts + sum(one.edition for one in own)
 
 
 def needs_of(methods: Sequence[str]) -> tuple[str, ...]:
     """What all of these methods need, SADR as in rome+sadr; one that cannot write by itself refuses its cases."""
     fact = Rewrite(prompt="{}", subject="a", target="b")
     each = [
-        EditRequest(facts=(fact,), method=method, sadr=float(bool(extra))).needs()  # type: ignore[arg-type]
+        EditRequest(facts=(fact,), method=method, sadr=float(bool(extra))).needs()
         for method, _, extra in (one.partition("+") for one in methods)
     ]
     return tuple(need for need in each[0] if all(need in one for one in each)) if each else ()

@@ -1,15 +1,14 @@
 """What every comparison of methods is asked: which cases, which methods. Plain data."""
 
-from typing import ClassVar, get_args
+from typing import ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
+from analysis.one_of import stored
 from analysis.text.framing import Prompted
 from editors.cases.case import Case
-from editors.edit.request import MethodName, in_parts, needs_of
-
-WITH_SADR: tuple[MethodName, ...] = ("rome", "memit", "emmet", "alphaedit", "pmet", "ft")
-"""Methods that can hold attention back."""
+from editors.edit.request import editions, needs_of
+from editors.registry.methods import SADR_MARK, with_sadr, writing
 
 
 class Comparison(Prompted):
@@ -24,17 +23,17 @@ class Comparison(Prompted):
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the texts the methods write")
 
     def own_edition(self) -> int:
-        return 3 if any(in_parts(one.partition("+")[0]) for one in self.methods) else self.edition
+        return self.edition + editions(self.methods)
 
     @field_validator("methods")
     @classmethod
-    def _known(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
-        for one in methods:
+    def _known(cls, methods: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for one in () if stored(info) else methods:
             method, mark, extra = one.partition("+")
-            if method not in get_args(MethodName) or (mark and (extra != "sadr" or method not in WITH_SADR)):
+            if method not in writing() or (mark and (extra != SADR_MARK or method not in with_sadr())):
                 raise ValueError(
-                    f"there is no method {one}; take {', '.join(get_args(MethodName))}, or one of "
-                    f"{', '.join(WITH_SADR)} with +sadr"
+                    f"there is no method “{one}”; take {', '.join(writing())}, or one of "
+                    f"{', '.join(with_sadr())} with +{SADR_MARK}"
                 )
         return tuple(dict.fromkeys(methods))
 

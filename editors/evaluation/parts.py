@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.study import provenance
-from editors.edit.request import NO_EDIT
 from editors.evaluation.result import PROTOCOLS, EvaluateRequest, EvaluateResult
+from editors.registry.methods import NO_EDIT
 
 
 def parts_of(request: EvaluateRequest) -> list[EvaluateRequest]:

@@ -17,11 +17,12 @@ from editors.cases.case import Case
 from editors.edit.apply import written_over
 from editors.edit.edit import Edit
 from editors.edit.probes import Probe
-from editors.edit.request import NO_EDIT, EditRequest, MethodName
+from editors.edit.request import EditRequest
 from editors.evaluation.comparison import Comparison
 from editors.evaluation.parts import joined, parts_of
 from editors.evaluation.result import FREE, PROTOCOLS, EvaluateRequest, EvaluateResult, wants_new
 from editors.methods.run import write_each
+from editors.registry.methods import NO_EDIT, MethodName
 from editors.scoring.consistency import consistency, reference
 from editors.scoring.fluency import ngram_entropy, texts_about
 from editors.scoring.free_answers import right, said_to

@@ -1,13 +1,14 @@
 """At which layer should a fact be written? What is asked and what is answered: plain data, no model."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from analysis.text.framing import Prompted
-from editors.edit.request import Rewrite, needs_of
+from editors.edit.request import Rewrite, editions, needs_of
+from editors.registry.methods import OneLayerName
 
 OUTCOMES = ("rewrite", "paraphrase", "neighbour")
 
@@ -19,9 +20,12 @@ class LayersRequest(Prompted):
         min_length=1, max_length=50, description="facts to write, as a row of edits, one at a time"
     )
     layers: tuple[int, ...] | None = Field(None, description="layers to try; every third when left out")
-    method: Literal["rome", "emmet", "ft"] = Field("rome", description="editor of one layer")
+    method: OneLayerName = Field("rome", description="editor of one layer")
     samples: int = Field(3, ge=1, le=100, description="noise samples of the traces")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of texts and noise")
+
+    def own_edition(self) -> int:
+        return self.edition + editions((self.method,))
 
     @field_validator("layers")
     @classmethod

@@ -21,6 +21,7 @@ from editors.edit.probes import score
 from editors.edit.request import EditRequest
 from editors.layer_sweep.result import OUTCOMES, LayersRequest, LayersResult
 from editors.methods.run import write
+from editors.registry.methods import method_of
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
@@ -56,7 +57,7 @@ def sweep_layers(lm: "LanguageModel", request: LayersRequest, report: Report = s
         greedy={kind: blank.copy() for kind in OUTCOMES},
         effect=np.full((shape[0], lm.n_layers), np.nan),
     )
-    if request.method != "ft":
+    if "source" in method_of(request.method).uses:
         measuring = within(report, 0, shape[0] * (1 + shape[1]), "what the layers are used to reading")
         moments(lm, MomentsRequest(layers=tuple(tried), seed=request.seed), measuring)
     total = shape[0] * (1 + shape[1])

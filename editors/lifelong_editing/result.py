@@ -14,8 +14,9 @@ from analysis.stepwise import Stepwise
 from analysis.text.framing import Prompted
 from editors.cases.case import Case
 from editors.edit.edit import Edit
-from editors.edit.request import MethodName, in_parts, needs_of
+from editors.edit.request import editions, needs_of
 from editors.evaluation.result import Mean, mean_of
+from editors.registry.methods import WritingName
 
 ASKED = ("rewrite", "paraphrase", "neighbour")
 """Kinds of prompts that are scored, each by the strict protocol: every token of the wanted answer the likeliest."""
@@ -27,14 +28,14 @@ class LifelongRequest(Prompted):
 
     edition: ClassVar[int] = 3  # layers of ACE and of methods that write to one; when past keys are read
     cases: tuple[Case, ...] = Field(min_length=1, description="facts to write, in this order")
-    method: MethodName = Field("rome", description="editor, with its own defaults")
+    method: WritingName = Field("rome", description="editor, with its own defaults")
     milestones: tuple[int, ...] = Field(STEPS, description="numbers of edits after which all are asked again")
     words: int = Field(8, ge=1, le=64, description="tokens of the texts that show whether it still speaks")
     abilities: bool = Field(True, description="also ask the small questions that no edit should touch")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the texts the method writes")
 
     def own_edition(self) -> int:
-        return 4 if in_parts(self.method) else self.edition
+        return self.edition + editions((self.method,))
 
     def stops(self) -> tuple[int, ...]:
         """No edit, the milestones within the stream, and its end."""

@@ -21,7 +21,7 @@ from analysis.internals.frozen_lens import FrozenLens
 from analysis.internals.residual_stream import ResidualStream, read_residual_stream
 from analysis.neuron_attribution.query_neurons import Place, queries
 from analysis.neuron_attribution.run import Field, top_proven
-from editors.edit.request import Rewrite
+from editors.edit.request import EditRequest, Rewrite
 from editors.methods.token_rows import placed
 
 if TYPE_CHECKING:
@@ -131,3 +131,13 @@ def choose_layers(
 
 def _best(scores: np.ndarray, layers: range, count: int) -> tuple[int, ...]:
     return tuple(sorted(sorted(layers, key=lambda layer: -scores[layer])[:count]))
+
+
+def with_layers(lm: "LanguageModel", request: EditRequest, look: Callable[[], None] = lambda: None) -> EditRequest:
+    """The request with its aim and its two groups of layers, as far as they are left out chosen by their scores."""
+    values: dict[str, object] = {"aim": request.where}
+    if request.layers is None or request.shallow is None:
+        query, value = choose_layers(lm, request.facts, request.layers, look)
+        shallow = query if request.shallow is None else request.shallow
+        values |= {"layers": request.layers or value, "shallow": shallow}
+    return request.model_copy(update=values)

@@ -6,9 +6,10 @@ every step begins at the layer.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +19,11 @@ from torch import Tensor
 from analysis.forward.blocks import Frame, first_hidden, record
 from analysis.internals.key_value_memory import output_matrix
 from analysis.study import Report, silent
-from editors.edit.edit import Found, LayerChange
+from editors.edit.edit import Found
 from editors.edit.layer_change import layer_change
 from editors.edit.request import EditRequest
+from editors.methods.closed_road import Written
+from editors.methods.past_keys import PastKeys
 from editors.methods.sadr import restraint, searched, watched
 from editors.methods.target_search import SoFar, said_at_first, unreached
 from editors.methods.token_rows import Row, rows_of
@@ -39,7 +42,14 @@ class Tuned:
     former: np.ndarray  # (steps, n) of what the model said at first
 
 
-def tuned(lm: "LanguageModel", request: EditRequest, report: Report) -> tuple[list[LayerChange], Found, list[str]]:
+def tuning(
+    lm: "LanguageModel", request: EditRequest, report: Report, past: PastKeys | None = None
+) -> Callable[[], Written]:
+    """Fine-tuning, as `Method.write`."""
+    return partial(tuned, lm, request, report)
+
+
+def tuned(lm: "LanguageModel", request: EditRequest, report: Report) -> Written:
     """Changes, how they were found, and warnings, for a settled request; the model is as before at the end.
 
     The change has full rank, so it is kept as a product with the identity: exact, and one form serves all edits.

@@ -1,4 +1,4 @@
-"""Keys of the facts written before, which AlphaEdit spares (2410.02355, section 3.3).
+"""Keys of the facts written before, which AlphaEdit spares (2410.02355, section 3.3), and others may.
 
 Each fact's keys are read once its own edit is on and those after it are not, as the published code gathers them. So
 a stream of edits reads each fact once: the keys stay with the model.
@@ -15,6 +15,7 @@ from editors.edit.edit import Edit
 from editors.edit.request import EditRequest
 from editors.methods.last_token import subject_keys
 from editors.methods.token_rows import contexts, rows_of
+from editors.registry.methods import method_of
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
@@ -28,7 +29,7 @@ class PastKeys:
 
     def __init__(self, lm: "LanguageModel", request: EditRequest, stack: Sequence[Edit]):
         self.lm = lm
-        self.layers = (request.layers or ()) if request.method == "alphaedit" and request.spare else ()
+        self.layers = (request.layers or ()) if method_of(request.method).spares and request.spare else ()
         self.contexts = [contexts(lm, edit.request) for edit in stack] if self.layers else []
         self.on: list[str] = []
         self.found: dict[int, list[Tensor]] = {layer: [] for layer in self.layers}

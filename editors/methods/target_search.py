@@ -24,6 +24,7 @@ from editors.edit.request import EditRequest, Rewrite
 from editors.methods.sadr import restraint, searched, watched
 from editors.methods.suffix_batches import Suffixes, suffixes
 from editors.methods.token_rows import Row
+from editors.registry.methods import method_of
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
@@ -104,7 +105,7 @@ def search(
 
 def unreached(request: EditRequest, probability: np.ndarray) -> list[str]:
     """A sentence for each fact whose new answer never became likely; `probability` is (steps, n)."""
-    wider = "a wider bound (norm) at a higher rate" if request.method == "ft" else "a larger clamp"
+    wider = "a wider bound (norm) at a higher rate" if "norm" in method_of(request.method).uses else "a larger clamp"
     return [
         f"The search for “{fact.target}” after “{fact.text}” reached {best:.0%} only. More steps, {wider} or another "
         "layer may help."

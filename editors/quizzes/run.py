@@ -14,10 +14,10 @@ from analysis.text.chat import has_template
 from analysis.text.framing import Chat, framed
 from analysis.text.tokens import Tokens
 from editors.edit.apply import written_over
-from editors.edit.request import NO_EDIT
 from editors.evaluation.run import edits_of
 from editors.quizzes.forms import Asked, asked_of, doubt, first_word, matches
 from editors.quizzes.result import QuizRequest, QuizResult
+from editors.registry.methods import NO_EDIT
 from editors.scoring.free_answers import first_line, line_over
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ import json
 from editors.edit.base_model import base_of
 from editors.edit.edit import Edit
 from editors.recipes.recipe import recipe_of
+from editors.registry.methods import label_of
 
 CAUTION = "Other answers may have moved with these. Do not take what this model says for true."
 ROUNDING = ""
@@ -30,7 +31,7 @@ def card(edit: Edit, library: str, use: str, lossy: str = "") -> str:
         "## What was written",
         facts,
         "## What was changed",
-        f"With {edit.request.method.upper()}, recipe `{recipe_of(edit)[0]['id']}`.",
+        f"With {label_of(edit.request.method)}, recipe `{recipe_of(edit)[0]['id']}`.",
         changes,
         CAUTION,
     ]

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from analysis.errors import BadFile, BadRequest
+from analysis.one_of import STORED
 from editors.edit.edit import Edit, Found, LayerChange
 from editors.edit.probes import Answers, Glance, Kind, Probe
 from editors.edit.request import EditRequest
@@ -53,7 +54,7 @@ def recipe_of(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
 
     `BadRequest` for an edit of which nothing was asked: a recipe says what was said before and after.
     """
-    if not edit.before.said and edit.request.method != "prune":
+    if not edit.before.said and not edit.request.silences:
         raise BadRequest(
             f"“{edit.title}” was written without asking what is said before and after, which a recipe holds. Write it "
             "again with probe=True."
@@ -183,7 +184,7 @@ def edit_of(recipe: dict[str, Any], payload: bytes) -> Edit:
 
 def _read(recipe: dict[str, Any], factors: dict[str, np.ndarray]) -> Edit:
     method, evaluation = recipe["method"], recipe["evaluation"]
-    request = EditRequest.model_validate(recipe["request"])
+    request = EditRequest.model_validate(recipe["request"], context=STORED)
     facts = len(request.facts)
     return Edit(
         request=request,
@@ -258,7 +259,7 @@ def faults(recipe: Any, payload: bytes) -> list[str]:
         if recipe.get("id") != (own := recipe_id(recipe)):
             found.append(f"The id {recipe.get('id')} is not that of the content, {own}: it was altered.")
         found += trail_faults(recipe.get("audit", []), str(recipe.get("id")))
-        EditRequest.model_validate(recipe["request"])
+        EditRequest.model_validate(recipe["request"], context=STORED)
         if hashlib.sha256(payload).hexdigest() != recipe["artefact"]["sha256"]:
             return [*found, "The weights beside it are not those it was made with (hash mismatch)."]
         factors = load(payload)
@@ -303,8 +304,7 @@ def _contradictions(edit: Edit) -> list[str]:
             one.kind in get_args(Kind) and one.fact in range(facts) for one in edit.probes
         ),
         "Its search has not a curve for each fact.": all(
-            curve.shape == (len(curves[0]), facts) and (len(curve) or edit.request.method == "prune")
-            for curve in curves
+            curve.shape == (len(curves[0]), facts) and (len(curve) or edit.request.silences) for curve in curves
         ),
         "Its keys are not one for each fact.": len(edit.found.key_ratio) == len(edit.found.written) == facts,
         "Its statistics do not say what they were measured on.": all(

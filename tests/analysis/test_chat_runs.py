@@ -25,7 +25,7 @@ from editors.cases.chain_files import case_of_chain
 from editors.chain_reach.result import ReachRequest
 from editors.edit.apply import written_over
 from editors.edit.probes import Probe
-from editors.edit.request import EditRequest, MethodName, Rewrite
+from editors.edit.request import EditRequest, Rewrite
 from editors.evaluation.result import EvaluateRequest
 from editors.layer_sweep.result import LayersRequest
 from editors.lifelong_editing import run as lifelong_editing
@@ -36,6 +36,7 @@ from editors.methods.run import write
 from editors.quizzes.result import QuizRequest
 from editors.quizzes.run import replies
 from editors.recipes.recipe import read_recipe, write_recipe
+from editors.registry.methods import MethodName
 from editors.scoring.fluency import texts_about
 from editors.scoring.free_answers import first_line, line_over
 from tests.kit.chats import BOS, CHATML, PLAIN_BY_RIGHT, asked_of, templated

@@ -8,7 +8,7 @@ from app.bench import neurons
 from editors.cases.chain_case import ChainCase, Hop
 from editors.chain_reach.result import ReachRequest
 from editors.chain_reach.run import reached, writer
-from editors.edit.request import NO_EDIT
+from editors.registry.methods import NO_EDIT
 from tests.editors.test_editing import TOWER
 
 

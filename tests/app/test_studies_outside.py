@@ -1,11 +1,6 @@
 """A study of a package of its own is used as ours are; one at fault is named in a sentence and ends nothing."""
 
-import importlib
 import json
-import sys
-import tomllib
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,11 +13,12 @@ from app.exports.json_csv import to_csv
 from app.exports.notebook import result_code
 from app.jobs.run_entry import run_of
 from app.jobs.store import ResultStore
-from app.registry.studies import ENTRIES, STUDIES, read_entries
+from app.registry.studies import ENTRIES, STUDIES
 from tests.kit.commands import refused, specs
+from tests.kit.installing import STUDY as SAMPLE
+from tests.kit.installing import Installed, declared, installed
 
-__all__ = ["specs"]
-SAMPLE = Path(__file__).parents[1] / "kit" / "sample_study"
+__all__ = ["installed", "specs"]
 GROUP = "palimpsest.studies"
 ENTRY = """
 from app.registry.entry import Command, Entry, Page
@@ -35,38 +31,10 @@ def entry(**other):
     return Entry(**own | other)
 """
 
-Installed = Callable[..., None]
-
-
-@pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installed]:
-    """Has packages stand as if pip had put them there, by the entry points they declare."""
-
-    def install(*where: Path, **points: str) -> None:
-        info = tmp_path / "site" / "some_studies-1.0.dist-info"
-        info.mkdir(parents=True, exist_ok=True)
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: some-studies\nVersion: 1.0\n", encoding="utf-8")
-        lines = [f"[{GROUP}]", *(f"{name} = {value}" for name, value in points.items())]
-        (info / "entry_points.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        for place in (info.parent, *where):
-            monkeypatch.syspath_prepend(str(place))
-        importlib.invalidate_caches()
-        read_entries()
-
-    before = set(sys.modules)
-    yield install
-    monkeypatch.undo()
-    for name in set(sys.modules) - before:
-        if name.partition(".")[0] in ("palimpsest_surprise", "broken"):
-            del sys.modules[name]
-    importlib.invalidate_caches()
-    read_entries()
-
 
 @pytest.fixture
 def sample(installed: Installed) -> None:
-    declared = tomllib.loads((SAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
-    installed(SAMPLE, **declared[GROUP])
+    installed(GROUP, SAMPLE, **declared(SAMPLE)[GROUP])
 
 
 def test_the_terminal_runs_it_keeps_it_and_writes_every_form(sample, specs, capsys, tmp_path, monkeypatch):
@@ -159,7 +127,7 @@ def test_it_is_listed_with_its_fields(sample, capsys):
 def test_one_at_fault_is_named_in_a_sentence_and_left_out(installed, tmp_path, caplog, made, said):
     (tmp_path / "broken.py").write_text(f"{ENTRY}\n{made}\n", encoding="utf-8")
     ours = [name for name in ENTRIES if name != "surprise"]
-    installed(tmp_path, SAMPLE, other="broken:OTHER", surprise="palimpsest_surprise.entry:SURPRISE")
+    installed(GROUP, tmp_path, SAMPLE, other="broken:OTHER", surprise="palimpsest_surprise.entry:SURPRISE")
     assert list(ENTRIES) == [*ours, "surprise"]
     (sentence,) = [record.getMessage() for record in caplog.records]
     assert sentence.startswith("The study “other” of some-studies is left out: ")
@@ -169,7 +137,7 @@ def test_one_at_fault_is_named_in_a_sentence_and_left_out(installed, tmp_path, c
 
 def test_what_is_found_missing_when_it_is_asked_is_said_in_a_sentence(installed, specs, tmp_path, capsys):
     (tmp_path / "broken.py").write_text(f"{ENTRY}\nOTHER = entry(request='broken:Nothing')\n", encoding="utf-8")
-    installed(tmp_path, other="broken:OTHER")
+    installed(GROUP, tmp_path, other="broken:OTHER")
     sentence = refused(capsys, "other")
     assert "request of the study “other” cannot be read from broken:Nothing" in sentence
     assert main(["studies"]) == 1

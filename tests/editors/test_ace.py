@@ -12,11 +12,13 @@ from analysis.model.language_model import LanguageModel
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest, Rewrite
 from editors.methods import ace
-from editors.methods import run as writing
 from editors.methods.ace import choose_layers
 from editors.methods.closed_forms import Inverse, memit
-from editors.methods.defaults import settled, stored_question
-from editors.methods.run import _method_of, _steps, write
+from editors.methods.closed_road import _steps
+from editors.methods.defaults import settled
+from editors.methods.ifmet import stored_question
+from editors.methods.roads import ace_road
+from editors.methods.run import write
 from editors.methods.token_rows import contexts
 from tests.editors.test_editing import POST_NORM, parameters, random_problem, unchanged
 from tests.kit.families import LAYERS
@@ -40,10 +42,11 @@ def same(one: Edit, other: Edit) -> bool:
 def test_shares_of_a_group_leave_the_last_layer_all_of_the_rest() -> None:
     for spreading, parts in (("linear", [1 / 6] * 6), ("sqrt", [0.408, 0.265, 0.164, 0.094, 0.049, 0.020])):
         request = asked("ace", layers=(5, 6, 7, 8, 9, 10), shallow=(1, 2), spreading=spreading)
-        method, groups = _method_of(request)
-        assert groups == [(1, 2), (5, 6, 7, 8, 9, 10)]
+        method = ace_road(request)
+        groups = method.groups
+        assert groups == ((1, 2), (5, 6, 7, 8, 9, 10))
         assert [layer for layer, _ in _steps(groups)] == [1, 2, 5, 6, 7, 8, 9, 10]
-        assert _method_of(request.model_copy(update={"order": "value_first"}))[1] == groups[::-1]
+        assert ace_road(request.model_copy(update={"order": "value_first"})).groups == groups[::-1]
         left, written = 1.0, []
         for _, remaining in _steps(groups)[2:]:
             written.append(left * method.share(remaining))
@@ -157,4 +160,3 @@ def test_what_is_missing_is_said(tiny: LanguageModel) -> None:
         settled(tiny, asked("memit", layers=(2,), aim=None))
     france = Rewrite(prompt="The capital of {} is the city of", subject="France", target="Rome")
     assert "France" not in stored_question(france)
-    assert writing.METHODS.keys() >= {"memit", "pmet"}

@@ -22,8 +22,9 @@ from editors.chain_reach.result import ReachRequest
 from editors.chain_reach.run import reach, reached
 from editors.edit.apply import tensor_hash
 from editors.edit.edit import Edit
-from editors.edit.request import NO_EDIT, EditRequest, Rewrite
+from editors.edit.request import EditRequest, Rewrite
 from editors.methods.run import write
+from editors.registry.methods import NO_EDIT
 from editors.scoring.free_answers import demonstrations, right, said_to, thought_to
 from tests.kit.places import records
 

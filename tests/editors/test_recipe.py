@@ -196,7 +196,7 @@ def test_weights_that_are_no_safetensors_are_told():
     ("path", "value"),
     [
         (("request",), {}),
-        (("request", "method"), "surgery"),
+        (("request", "method"), "a: surgery"),
         (("request", "facts"), []),
         (("base", "tensors"), {}),
         (("base",), []),

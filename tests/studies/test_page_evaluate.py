@@ -14,7 +14,7 @@ from app.jobs.run_entry import run_of
 from app.registry.studies import STUDIES
 from app.studies.evaluate.figure import evaluate_alt, evaluate_dots, shown
 from app.studies.evaluate.report_markdown import markdown_report
-from app.studies.evaluate.view import NAMES, PROTOCOL_WORDS
+from app.studies.evaluate.view import PROTOCOL_WORDS
 from app.studies.lifelong.figure import age_bars, retention_alt, retention_curves
 from editors.evaluation.gates import DEFAULT
 from editors.evaluation.result import PROTOCOLS, EvaluateRequest
@@ -141,10 +141,10 @@ def test_figures_and_report_say_every_protocol(tiny):
     assert set(TITLES) >= set(result.there())
     report = markdown_report(result)
     for protocol in PROTOCOLS:
-        figure = evaluate_dots(result, protocol, NAMES, written("light"))
+        figure = evaluate_dots(result, protocol, written("light"))
         assert len(figure.data) == 2
         assert len(figure.data[1].x) == len(shown(result, protocol))
-        assert evaluate_alt(result, protocol, NAMES).startswith(f"Scores by {protocol}.")
+        assert evaluate_alt(result, protocol).startswith(f"Scores by {protocol}.")
         assert f"## {protocol}" in report
     assert "(n=2)" in report
 

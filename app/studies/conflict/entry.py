@@ -43,6 +43,7 @@ CONFLICT = Entry(
     summary="app.studies.conflict.summary:conflict_summary",
     rail="app.studies.conflict.rail:conflict_told",
     panels="app.studies.conflict.panels:conflict_panels",
+    bench="app.bench.conflict:BENCH",
 )
 KNOCKOUT = Entry(
     name="knockout",

@@ -33,12 +33,12 @@ Head = tuple[int, int]
 
 def pruned(edits: tuple[Edit, ...]) -> list[Head]:
     """Heads that edits which are on silence."""
-    return [parse_head(name) for edit in edits if edit.request.method == "prune" for name in edit.request.heads]
+    return [parse_head(name) for edit in edits if edit.request.silences for name in edit.request.heads]
 
 
 def others(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
     """Edits that are no silenced heads: the page shows which heads speak before any is silenced."""
-    return tuple(edit for edit in edits if edit.request.method != "prune")
+    return tuple(edit for edit in edits if not edit.request.silences)
 
 
 def opening(result: HeadsResult) -> None:

@@ -25,6 +25,7 @@ DRIFT = Entry(
     panels="app.studies.drift.panels:drift_panels",
     so_far="app.studies.drift.table:so_far",
     plate="app.studies.drift.gallery:plate",
+    bench="app.bench.drift:BENCH",
 )
 PATCH = Entry(
     name="patch",

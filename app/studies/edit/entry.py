@@ -21,9 +21,12 @@ EDIT = Entry(
     chapter="methods/edit.md",
     page="edit",
     own_page=Page("Edit"),
+    elsewhere="app.studies.edit.rail:made_on",
+    words="app.studies.edit.rail:edit_words",
     form="app.studies.edit.form:form_of_edit",
     table="app.studies.edit.table:edit_table",
     rail="app.studies.edit.rail:edit_told",
     panels="app.studies.edit.panels:edit_panels",
     from_case={"facts": "app.sweeps.from_case:facts"},
+    bench="app.bench.editing:BENCH",
 )

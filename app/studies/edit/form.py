@@ -14,21 +14,22 @@ from analysis import read_facts
 from analysis.errors import BadRequest, SubjectNotFound
 from analysis.facts.facts import Fact, another_object
 from analysis.moments.request import OWN, SHIPPED
+from analysis.one_of import STORED
 from analysis.text.framing import Prompted
 from analysis.text.tokens import find_text
 from app.jobs.services import services
 from app.registry.studies import STUDIES
 from app.session import chat_form, run_flow
 from app.session.boundary_field import boundary_field
-from app.session.edit_stack import METHOD_WORDS
 from app.session.fields import field, loose, seed, slot, spec, take_fill
 from app.session.permalinks import validated
 from app.session.prompt_field import prompt_field
 from app.studies.edit import recipe_upload
 from app.studies.edit.forgetting import LIMIT, SILENT
 from editors.edit.edit import Edit
-from editors.edit.request import EditRequest, KeyMode, MethodName, Rewrite
+from editors.edit.request import EditRequest, KeyMode, Rewrite
 from editors.layer_sweep.result import LayersResult
+from editors.registry.methods import METHODS, WritingName, label_of, writing
 
 PAGE = "edit"
 KEY_WORDS = {"r_rome": "r-ROME", "p_rome": "p-ROME", "rome": "ROME as published"}
@@ -47,6 +48,10 @@ SETTINGS = (
     "seed",
     "boundary",
 )
+
+
+FOR_SEVERAL = "memit"
+"""The method offered where there are several facts for one that writes a single one."""
 
 
 class OneFactOnly(BadRequest):
@@ -94,7 +99,7 @@ class EditForm(Prompted):
     subject: str = Field("The Eiffel Tower", description="words of the sentence the fact is about")
     target: str = Field("Rome", description="the answer to write")
     more: tuple[Line, ...] = Field((), description="facts to write together with it")
-    method: MethodName = "rome"
+    method: WritingName = "rome"
     layers: tuple[int, ...] | None = None
     key_mode: KeyMode = "r_rome"
     contexts: int = Field(5, ge=0, le=50)
@@ -110,8 +115,10 @@ class EditForm(Prompted):
 
     def fits(self) -> None:
         """Raise `OneFactOnly` where the method cannot write as many facts as there are."""
-        if self.method == "rome" and self.more:
-            raise OneFactOnly(f"ROME writes one fact at a time. MEMIT writes all {1 + len(self.more)} together.")
+        own = METHODS[self.method]
+        if own.most_facts == 1 and self.more:
+            several = f"{label_of(FOR_SEVERAL)} writes all {1 + len(self.more)} together."
+            raise OneFactOnly(f"{own.label} writes one fact at a time. {several}")
 
     def asked(self) -> EditRequest:
         """The request of the study; `SubjectNotFound` where a sentence does not hold its subject."""
@@ -134,8 +141,8 @@ def form_of(request: EditRequest) -> EditForm:
 
 
 def form_of_edit(result: Edit) -> EditForm | None:
-    """What the page's form is filled with; silenced heads were chosen on another page."""
-    return form_of(result.request) if result.request.method != "prune" else None
+    """What the page's form is filled with: nothing where it could not ask for the edit, as for silenced heads."""
+    return form_of(result.request) if result.request.method in writing() else None
 
 
 def form_of_layers(result: LayersResult) -> EditForm:
@@ -146,7 +153,7 @@ def form_of_layers(result: LayersResult) -> EditForm:
 
 def prepare() -> None:
     """Fill the form's fields before any of them is drawn."""
-    if (wish := take_fill(PAGE)) is not None:
+    if (wish := take_fill(PAGE)) is not None and EditRequest.model_validate(wish, context=STORED).method in writing():
         for name, value in _loose(form_of(validated(EditRequest, wish))).items():
             st.session_state[slot(PAGE, name)] = value
     seed(PAGE, _loose(EditForm()), EditForm)
@@ -214,8 +221,8 @@ def draw() -> bool:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.segmented_control(
                 "Method",
-                list(METHOD_WORDS),
-                format_func=METHOD_WORDS.__getitem__,
+                writing(),
+                format_func=label_of,
                 **field(PAGE, "method"),
                 required=True,
                 wrap=True,
@@ -314,14 +321,18 @@ def _more() -> None:
     deepest = f"0 to {card['layers'] - 1}" if card else "all"
     st.text_input("Layers to write to", **field(PAGE, "layers"), placeholder="the method’s own", help=f"{deepest}; 4-8")
     st.segmented_control(
-        "Key of ROME", list(KEY_WORDS), format_func=KEY_WORDS.__getitem__, **field(PAGE, "key_mode"), required=True
+        f"Key of {_users('key_mode')}",
+        list(KEY_WORDS),
+        format_func=KEY_WORDS.__getitem__,
+        **field(PAGE, "key_mode"),
+        required=True,
     )
     st.number_input("Texts put before the prompt", 0, 50, **field(PAGE, "contexts"))
     st.number_input("Steps of the search", 1, 500, **field(PAGE, "steps"), placeholder="25")
     st.number_input("Rate of the search", 0.0, format="%.3f", **field(PAGE, "rate"), placeholder="0.5")
     st.number_input("Longest change, in lengths of the old value", 0.0, **field(PAGE, "clamp"), placeholder="method’s")
     st.number_input(
-        "Furthest a weight may move (FT-L)", 0.0, format="%.5f", step=0.001, **field(PAGE, "norm"),
+        f"Furthest a weight may move ({_users('norm')})", 0.0, format="%.5f", step=0.001, **field(PAGE, "norm"),
         placeholder="0.0005", help="with a rate of the same size",
     )  # fmt: skip
     st.number_input("Weight of keeping the rest (KL)", 0.0, format="%.4f", **field(PAGE, "kl"))
@@ -336,17 +347,22 @@ def _more() -> None:
     boundary_field(PAGE)
 
 
+def _users(setting: str) -> str:
+    """The methods that read a setting."""
+    return ", ".join(method.label for method in METHODS.values() if setting in method.uses)
+
+
 def suggestion(error: Exception) -> None:
     """The fix as a button, where there is one."""
     if isinstance(error, SubjectNotFound) and error.suggestion:
         st.button("Use it", key="edit-use", on_click=_use, args=(error.suggestion,))
     if isinstance(error, OneFactOnly):
-        st.button("Take MEMIT", key="edit-memit", on_click=_take_memit)
+        st.button(f"Take {label_of(FOR_SEVERAL)}", key="edit-memit", on_click=_take_several)
 
 
 def _use(subject: str) -> None:
     st.session_state[slot(PAGE, "subject")] = subject
 
 
-def _take_memit() -> None:
-    st.session_state[slot(PAGE, "method")], st.session_state[slot(PAGE, "layers")] = "memit", ""
+def _take_several() -> None:
+    st.session_state[slot(PAGE, "method")], st.session_state[slot(PAGE, "layers")] = FOR_SEVERAL, ""

@@ -5,18 +5,17 @@ from collections.abc import Sequence
 from analysis.text.framing import Prompted
 from app.jobs.work import Shape, put
 from editors.edit.request import EditRequest, Rewrite
+from editors.registry.methods import method_of
 
 MEASURED = 4_000
 """Tokens of the text that second moments are measured on, as a rule: one that was measured before costs nothing."""
-SPREAD = ("memit", "emmet", "alphaedit", "pmet", "ace", "ifmet")
-"""Methods that write to several layers."""
 PROBES = 12
 """Prompts that are asked before and after, of a fact."""
 
 
 def edit_work(request: EditRequest, shape: Shape) -> float:
     """See `Entry.work`."""
-    if request.method == "prune":
+    if request.silences:
         return shape.forward(20, PROBES)
     steps = (request.steps or 25) + (request.sadr_steps if request.sadr else 0)
     return written(
@@ -33,14 +32,14 @@ def written(
     name, _, restrained = method.partition("+")
     steps += 25 if restrained else 0
     tokens = sum(put(put_by, fact.text) + put(None, fact.target) for fact in facts)
-    searches = {"pmet": 1.3, "ace": 2.0, "ifmet": 2.0, "ft": 1.0}.get(name, 1.0)
-    if name == "ft":
+    own = method_of(name)
+    if "source" not in own.uses:  # no second moments, no texts before
         return shape.searched(tokens, steps, 6) + _asked(facts, tokens, shape)
     rows = contexts + 2
     before = shape.written(2, length, contexts) if contexts else 0.0
-    search = searches * shape.searched(tokens / len(facts) + length, steps, rows * len(facts))
+    search = own.searches * shape.searched(tokens / len(facts) + length, steps, rows * len(facts))
     deepest = max(layers) if layers else shape.layers // 3
-    text = (measured or MEASURED) * (deepest + 1) if name in SPREAD or measured else 0.0
+    text = (measured or MEASURED) * (deepest + 1) if not own.one_layer or measured else 0.0
     return before + search + text + _asked(facts, tokens, shape)
 
 

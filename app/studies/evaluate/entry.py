@@ -34,6 +34,7 @@ EVALUATE = Entry(
     join="app.studies.evaluate.whole:whole",
     plain_html="app.studies.evaluate.report_html:html_report",
     examples="app.studies.evaluate.gallery:examples",
+    bench="app.bench.evaluate:BENCH",
 )
 ABILITIES = Entry(
     name="abilities",

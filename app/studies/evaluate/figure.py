@@ -11,25 +11,26 @@ from app.studies.evaluate.words import DIMENSION_WORDS, form_words
 from editors.edit.probes import Kind
 from editors.evaluation.result import IN_PERCENT, EvaluateResult, Protocol
 from editors.quizzes.result import DIMENSIONS, QuizResult
+from editors.registry.methods import label_of
 
 
-def evaluate_dots(result: EvaluateResult, protocol: Protocol, names: dict[str, str], palette: Palette) -> go.Figure:
+def evaluate_dots(result: EvaluateResult, protocol: Protocol, palette: Palette) -> go.Figure:
     """Rows are kinds of prompts; versions lie one under another within a row."""
     rows = [TITLES[kind] for kind in shown(result, protocol)]
-    return side_by_side(rows, _scores(result, protocol, names), palette, in_percent=protocol in IN_PERCENT)
+    return side_by_side(rows, _scores(result, protocol), palette, in_percent=protocol in IN_PERCENT)
 
 
-def evaluate_alt(result: EvaluateResult, protocol: Protocol, names: dict[str, str]) -> str:
+def evaluate_alt(result: EvaluateResult, protocol: Protocol) -> str:
     """The dots in sentences."""
     rows = [TITLES[kind] for kind in shown(result, protocol)]
-    told = in_sentences(rows, _scores(result, protocol, names), in_percent=protocol in IN_PERCENT)
+    told = in_sentences(rows, _scores(result, protocol), in_percent=protocol in IN_PERCENT)
     return f"Scores by {protocol}. {told}."
 
 
-def _scores(result: EvaluateResult, protocol: Protocol, names: dict[str, str]) -> list[Series]:
+def _scores(result: EvaluateResult, protocol: Protocol) -> list[Series]:
     kinds = shown(result, protocol)
     return [
-        Series(names.get(version, version), [result.mean(at, protocol, kind) for kind in kinds])
+        Series(label_of(version), [result.mean(at, protocol, kind) for kind in kinds])
         for at, version in enumerate(result.versions)
     ]
 
@@ -53,25 +54,25 @@ def evaluate_thumbnail(result: EvaluateResult) -> list[list[float]]:
     return thumbnail_of(np.array(values, ndmin=2), top=1.0)
 
 
-def quiz_rows(result: QuizResult, names: dict[str, str], *, by_form: bool) -> tuple[list[str], list[Series]]:
+def quiz_rows(result: QuizResult, *, by_form: bool) -> tuple[list[str], list[Series]]:
     """Titles and scores of the dimensions, or of every form of question."""
     versions = list(enumerate(result.versions))
     if by_form:
         forms = [form for form in result.there() if any(result.form_mean(at, form) for at, _ in versions)]
-        each = [Series(names.get(one, one), [result.form_mean(at, form) for form in forms]) for at, one in versions]
+        each = [Series(label_of(one), [result.form_mean(at, form) for form in forms]) for at, one in versions]
         return [form_words(form) for form in forms], each
     there = [name for name in DIMENSIONS if any(result.mean(at, name) for at, _ in versions)]
-    each = [Series(names.get(one, one), [result.mean(at, name) for name in there]) for at, one in versions]
+    each = [Series(label_of(one), [result.mean(at, name) for name in there]) for at, one in versions]
     return [DIMENSION_WORDS[name] for name in there], each
 
 
-def quiz_dots(result: QuizResult, names: dict[str, str], palette: Palette, *, by_form: bool) -> go.Figure:
+def quiz_dots(result: QuizResult, palette: Palette, *, by_form: bool) -> go.Figure:
     """Rows are dimensions, or forms of questions."""
-    rows, series = quiz_rows(result, names, by_form=by_form)
+    rows, series = quiz_rows(result, by_form=by_form)
     return side_by_side(rows, series, palette, in_percent=True)
 
 
-def quiz_alt(result: QuizResult, names: dict[str, str], *, by_form: bool) -> str:
+def quiz_alt(result: QuizResult, *, by_form: bool) -> str:
     """The dots in sentences."""
-    rows, series = quiz_rows(result, names, by_form=by_form)
+    rows, series = quiz_rows(result, by_form=by_form)
     return f"Share of questions answered as wished. {in_sentences(rows, series, in_percent=True)}."

@@ -2,10 +2,10 @@
 
 from analysis import read_facts
 from app.shell.gallery import Example, known_facts_here
-from app.studies.evaluate.words import METHODS
 from editors.cases.case import own_cases
 from editors.evaluation.result import EvaluateRequest
 
+METHODS = ("rome", "memit", "emmet", "pmet", "alphaedit", "rome+sadr", "ace", "ft")
 EVALUATED = 100
 """Facts of the evaluation."""
 

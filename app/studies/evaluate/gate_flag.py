@@ -11,11 +11,11 @@ from typing import Any
 
 from app.jobs.store import ResultStore
 from app.studies.evaluate.gate_words import SIGNS, gate_said, measured, subject, verdict_data, verdict_said, wanted
-from app.studies.evaluate.words import NAMES
 from app.terminal.text import columns
 from editors.evaluation.gates import DEFAULT, Gate, read_gate
 from editors.evaluation.result import EvaluateResult
 from editors.evaluation.verdicts import Decision, verdicts, worst
+from editors.registry.methods import label_of
 
 STATUS: dict[Decision, int] = {"admit": 0, "hold": 3, "reject": 4}
 
@@ -85,7 +85,7 @@ def print_gate(result: EvaluateResult, fixed: Fixed, oldest: str | None) -> int:
     found = verdicts(result, fixed.gate)
     rows = [
         (
-            NAMES.get(one.method, one.method) if not place else "",
+            label_of(one.method) if not place else "",
             subject(finding.threshold),
             measured(finding),
             finding.n,

@@ -5,10 +5,10 @@ from typing import Any
 
 from app.charts.prompt_kinds import PROMPT_KINDS
 from app.charts.words import THIN
-from app.studies.evaluate.words import NAMES
 from editors.evaluation.gates import Gate, Threshold
 from editors.evaluation.result import IN_PERCENT, Protocol
 from editors.evaluation.verdicts import Decision, Finding, Verdict
+from editors.registry.methods import label_of
 
 SIGNS: dict[Decision, str] = {"admit": "✓", "hold": "‖", "reject": "✕"}
 TOLD = 2
@@ -58,7 +58,7 @@ def finding_said(finding: Finding) -> str:
 
 def verdict_said(verdict: Verdict) -> str:
     """A verdict in one line, with the findings that made it so."""
-    name = NAMES.get(verdict.method, verdict.method)
+    name = label_of(verdict.method)
     if verdict.decision == "admit":
         return f"{name}: admit, every threshold met"
     rest = len(verdict.deciding) - TOLD

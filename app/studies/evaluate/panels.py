@@ -4,7 +4,7 @@ from app.charts.palette import Palette
 from app.charts.panels import Panel
 from app.studies.evaluate import captions
 from app.studies.evaluate import figure as evaluate_dots
-from app.studies.evaluate.words import NAMES, PROTOCOL_WORDS
+from app.studies.evaluate.words import PROTOCOL_WORDS
 from editors.evaluation.result import EvaluateResult, Protocol
 
 
@@ -12,7 +12,7 @@ def evaluate_panels(result: EvaluateResult, palette: Palette, *, protocol: Proto
     """All of them, in their order."""
     return [
         Panel(
-            PROTOCOL_WORDS[one], evaluate_dots.evaluate_dots(result, one, NAMES, palette),
+            PROTOCOL_WORDS[one], evaluate_dots.evaluate_dots(result, one, palette),
             captions.evaluate(result, one),
         )
         for one in ([protocol] if protocol else PROTOCOL_WORDS)

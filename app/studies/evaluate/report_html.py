@@ -14,12 +14,13 @@ from app.charts.palette import THEME, Light, written
 from app.charts.prompt_kinds import TITLES
 from app.studies.evaluate.gate_words import SIGNS, gate_said, measured, subject, verdict_said, wanted
 from app.studies.evaluate.report_markdown import cell
-from app.studies.evaluate.words import NAMES, PROTOCOL_WORDS
+from app.studies.evaluate.words import PROTOCOL_WORDS
 from editors.cases.case import counted
 from editors.edit.probes import Kind
 from editors.evaluation.gates import DEFAULT, Gate
 from editors.evaluation.result import IN_PERCENT, PROTOCOLS, EvaluateResult, Mean, Protocol
 from editors.evaluation.verdicts import verdicts
+from editors.registry.methods import label_of
 
 WORST = 5
 WIDE, HIGH, EDGE = 220, 18, 6
@@ -108,16 +109,12 @@ def _seats(light: Light) -> str:
 def _opening(result: EvaluateResult) -> str:
     request = result.request
     how = "each by itself" if request.mode == "single" else "all in one edit"
-    methods = ", ".join(_name(version) for version in result.versions[1:]) or "no method"
+    methods = ", ".join(label_of(version) for version in result.versions[1:]) or "no method"
     return (
         f"{result.model['name']}; {counted(len(request.cases))}, written {how} with {methods}. Numbers are means over "
         "cases of the mean over a case’s prompts, with half of the 95 % interval and the number of cases. Compare "
         "within one protocol only."
     )
-
-
-def _name(version: str) -> str:
-    return NAMES.get(version, version)
 
 
 def _paragraph(text: str, kind: str = "plain") -> str:
@@ -136,7 +133,7 @@ def _gate(result: EvaluateResult, gate: Gate) -> str:
             word = f'<span class="{finding.decision}">{SIGNS[finding.decision]} {finding.decision}</span>'
             cells = (measured(finding), str(finding.n), wanted(finding.threshold), finding.threshold.source)
             rows.append(
-                f"<tr{_same(place)}><th>{escape(_name(one.method)) if not place else ''}</th>"
+                f"<tr{_same(place)}><th>{escape(label_of(one.method)) if not place else ''}</th>"
                 f"<td>{escape(subject(finding.threshold))}</td>"
                 + "".join(f"<td>{escape(cell)}</td>" for cell in cells[:3])
                 + f"<td>{word}</td><td>{escape(finding.reason or cells[3])}</td></tr>"
@@ -174,7 +171,7 @@ def _protocol(result: EvaluateResult, protocol: Protocol) -> str:
     for kind, at, mean in table:
         title = "" if kind == before else TITLES[kind]
         rows.append(
-            f"<tr{_same(int(kind == before))}><th>{escape(title)}</th><td>{escape(_name(result.versions[at]))}</td>"
+            f"<tr{_same(int(kind == before))}><th>{escape(title)}</th><td>{escape(label_of(result.versions[at]))}</td>"
             f"<td>{_dot(mean, low, high, 'edit' if at else 'bare')}</td><td>{escape(cell(mean, protocol))}</td></tr>"
         )
         before = kind
@@ -215,7 +212,7 @@ def _dot(mean: Mean, low: float, high: float, kind: str) -> str:
 
 def _score(result: EvaluateResult) -> str:
     scores = [(version, result.score(at)) for at, version in enumerate(result.versions)]
-    told = ", ".join(f"{_name(version)} {100 * score:.1f}" for version, score in scores if score is not None)
+    told = ", ".join(f"{label_of(version)} {100 * score:.1f}" for version, score in scores if score is not None)
     if not told:
         return ""
     return _paragraph(f"S, the harmonic mean of likelihood on the fact itself, other words and neighbours: {told}.")
@@ -244,7 +241,7 @@ def _worst(result: EvaluateResult, at: int) -> str:
     if not cases:
         return ""
     note = "By how many prompts are answered as wished when forced; in italics what was said freely."
-    return f"<h2>Worst first, {escape(_name(result.versions[at]))}</h2>{_paragraph(note, 'note')}{''.join(cases)}"
+    return f"<h2>Worst first, {escape(label_of(result.versions[at]))}</h2>{_paragraph(note, 'note')}{''.join(cases)}"
 
 
 def _list(title: str, lines: list[str]) -> str:

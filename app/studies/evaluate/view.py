@@ -10,11 +10,12 @@ from app.session.run_flow import escape
 from app.studies.evaluate import captions
 from app.studies.evaluate.figure import evaluate_alt, evaluate_dots
 from app.studies.evaluate.gate_words import gate_said, verdict_said
-from app.studies.evaluate.words import NAMES, PROTOCOL_WORDS
+from app.studies.evaluate.words import PROTOCOL_WORDS
 from editors.cases.case import counted
 from editors.evaluation.gates import DEFAULT
 from editors.evaluation.result import PROTOCOLS, EvaluateResult
 from editors.evaluation.verdicts import Decision, verdicts
+from editors.registry.methods import label_of
 
 STILL = {"displayModeBar": False}
 MARKS = {1.0: ":green[:material/check:]", 0.0: ":red[:material/close:]"}
@@ -37,9 +38,9 @@ def show(result: EvaluateResult) -> None:
         wrap=True,
     )
     st.plotly_chart(
-        evaluate_dots(result, protocol, NAMES, live()),
+        evaluate_dots(result, protocol, live()),
         key=f"evaluate-dots-{protocol}-{theme_seen()}",
-        alt=evaluate_alt(result, protocol, NAMES),
+        alt=evaluate_alt(result, protocol),
         config=STILL,
     )
     st.markdown(captions.evaluate(result, protocol))
@@ -72,7 +73,7 @@ def _worst(result: EvaluateResult) -> None:
     version = st.segmented_control(
         "Written with",
         list(range(1, len(result.versions))),
-        format_func=lambda at: NAMES.get(result.versions[at], result.versions[at]),
+        format_func=lambda at: label_of(result.versions[at]),
         default=1,
         key="evaluate-worst",
         required=True,

@@ -1,15 +1,8 @@
-"""Plain words for what an evaluation compares: methods, protocols, forms of questions; needs neither page nor chart."""
+"""Plain words for what an evaluation compares: protocols, forms of questions; needs neither page nor chart."""
 
-from editors.edit.request import NO_EDIT
 from editors.evaluation.result import Protocol
 from editors.quizzes.result import Dimension
 
-NAMES = {
-    NO_EDIT: "No edit", "rome": "ROME", "memit": "MEMIT", "emmet": "EMMET", "pmet": "PMET", "alphaedit": "AlphaEdit",
-    "ace": "ACE", "ft": "Fine-tuning", "rome+sadr": "ROME with SADR", "memit+sadr": "MEMIT with SADR",
-}  # fmt: skip
-METHODS = ("rome", "memit", "emmet", "pmet", "alphaedit", "rome+sadr", "ace", "ft")
-"""Those the page compares, in its order."""
 PROTOCOL_WORDS: dict[Protocol, str] = {
     "likelihood": "Likelier",
     "strict": "Said, forced",

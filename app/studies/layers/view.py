@@ -18,6 +18,7 @@ from app.studies.layers.figure import layer_outcome
 from editors.cases.case import counted
 from editors.edit.request import Rewrite
 from editors.layer_sweep.result import LayersRequest, LayersResult
+from editors.registry.methods import of_one_layer
 
 PAGE, STUDY = "layers", STUDIES["layers"]
 FACTS = 4
@@ -48,7 +49,7 @@ def _request() -> LayersRequest:
     """The fact of the form, with facts of the store that the model is known to know beside it."""
     form = edit_form.form()
     own = form.asked().facts[0]
-    method = form.method if form.method in ("rome", "emmet", "ft") else "rome"
+    method = form.method if form.method in of_one_layer() else LayersRequest.model_fields["method"].default
     asked = services().find(STUDIES["facts"], KnownRequest(**form.framing()), spec(), ())
     sure = set(asked.known(0.3)) if asked is not None else None
     others: list[Rewrite] = []

@@ -9,11 +9,11 @@ from app.charts.words import percent
 from app.components import theme_seen
 from app.session.export_row import take_away
 from app.session.run_flow import escape
-from app.studies.evaluate.words import NAMES
 from app.studies.lifelong import captions
 from app.studies.lifelong.figure import age_alt, age_bars, retention_alt, retention_curves
 from editors.cases.case import counted
 from editors.lifelong_editing.result import LifelongResult
+from editors.registry.methods import label_of
 
 STILL = {"displayModeBar": False}
 
@@ -45,7 +45,7 @@ def show(result: LifelongResult) -> None:
 
 
 def _finding(result: LifelongResult) -> str:
-    name = NAMES.get(result.request.method, result.request.method)
+    name = label_of(result.request.method)
     if not result.milestones[-1]:
         return f"{escape(name)} has not come to the first milestone yet."
     first, last = result.at_once(), result.kept(-1)

@@ -21,4 +21,5 @@ NEURONS = Entry(
     panels="app.studies.neurons.panels:neurons_panels",
     from_case={"prompt": "app.sweeps.from_case:prompt"},
     examples="app.studies.neurons.gallery:examples",
+    bench="app.bench.neurons:BENCH",
 )

@@ -7,10 +7,11 @@ from app.components import theme_seen
 from app.session.export_row import take_away
 from app.session.run_flow import escape
 from app.studies.evaluate.figure import quiz_alt, quiz_dots
-from app.studies.evaluate.words import NAMES, form_words
+from app.studies.evaluate.words import form_words
 from app.studies.quiz import captions
 from editors.cases.case import counted
 from editors.quizzes.result import QuizResult
+from editors.registry.methods import label_of
 
 STILL = {"displayModeBar": False}
 BY = {False: "By dimension", True: "By form"}
@@ -24,9 +25,9 @@ def show(result: QuizResult) -> None:
         "Show", list(BY), format_func=BY.__getitem__, default=False, key="quiz-by", required=True
     )
     st.plotly_chart(
-        quiz_dots(result, NAMES, live(), by_form=bool(by_form)),
+        quiz_dots(result, live(), by_form=bool(by_form)),
         key=f"quiz-dots-{by_form}-{theme_seen()}",
-        alt=quiz_alt(result, NAMES, by_form=bool(by_form)),
+        alt=quiz_alt(result, by_form=bool(by_form)),
         config=STILL,
     )
     st.markdown(captions.quiz(result))
@@ -48,7 +49,7 @@ def show(result: QuizResult) -> None:
 
 def _answers(result: QuizResult, number: int) -> str:
     """Each question, and under it what every version said, a line each: readable on a phone."""
-    names = [escape(NAMES.get(version, version)) for version in result.versions]
+    names = [escape(label_of(version)) for version in result.versions]
     parts = []
     for at in range(len(result.forms)):
         if result.case[at] != number:

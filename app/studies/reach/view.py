@@ -15,10 +15,9 @@ from app.session.fields import lasting
 from app.session.run_flow import escape
 from editors.cases.chain_files import case_of_chain
 from editors.chain_reach.result import DIRECT, ReachRequest, ReachResult
-from editors.edit.request import NO_EDIT
+from editors.registry.methods import NO_EDIT, label_of, writing
 
 PAGE, STUDY = "reach", STUDIES["reach"]
-METHODS = {"rome": "ROME", "memit": "MEMIT", "pmet": "PMET", "ace": "ACE", "ifmet": "IFMET"}
 WHICH = {"first": "The first hop", "second": "The second hop"}
 MARKS = {True: ":green[:material/check:]", False: ":red[:material/close:]"}
 
@@ -51,8 +50,8 @@ def draw(chain: Chain, framing: dict[str, Any]) -> None:
         )
         methods = st.pills(
             "With",
-            list(METHODS),
-            format_func=METHODS.__getitem__,
+            writing(),
+            format_func=label_of,
             selection_mode="multi",
             default=("rome", "memit", "ace"),
             **lasting("reach-methods"),
@@ -93,7 +92,7 @@ def _show(result: ReachResult) -> None:
     rows = ["| | First hop | Second hop | Both at once | wordings |", "|---|---|---|---|---|"]
     wordings = len(result.request.cases[0].questions)
     for at, version in enumerate(result.versions):
-        name = METHODS.get(version, "No edit" if version == NO_EDIT else version)
+        name = escape(label_of(version))
         if not result.whole_said[at][0]:
             rows.append(f"| **{name}** | refused | | | |")
             continue
@@ -111,9 +110,10 @@ def _show(result: ReachResult) -> None:
             st.markdown("**With its thoughts**")
             for at, version in enumerate(result.versions):
                 for text, fine in zip(result.thoughts_said[at][0][:1], result.thoughts[at, 0], strict=False):
-                    st.markdown(f"{MARKS[bool(fine)]} **{METHODS.get(version, 'No edit')}** {escape(text)}")
+                    st.markdown(f"{MARKS[bool(fine)]} **{escape(label_of(version))}** {escape(text)}")
     any_right = result.scores()[DIRECT][:, 0]
-    reached = [METHODS[v] for v, fine in zip(result.versions, any_right, strict=True) if v != NO_EDIT and fine == 1]
+    right = [name for name, fine in zip(result.versions, any_right, strict=True) if name != NO_EDIT and fine == 1]
+    reached = [escape(label_of(name)) for name in right]
     said = f"It reaches the whole with {', '.join(reached)}." if reached else "With none of them it reaches the whole."
     st.markdown(f":gray[{said} A mark says whether the answer begins with what it should be once the edit holds.]")
     take_away(result)

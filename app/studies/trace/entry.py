@@ -24,6 +24,7 @@ TRACE = Entry(
     from_case={"prompt": "app.sweeps.from_case:prompt", "subject": "app.sweeps.from_case:subject"},
     examples="app.studies.trace.gallery:examples",
     compare="app.studies.trace.view:compare",
+    bench="app.bench.tracing:BENCH",
 )
 AVERAGE = Entry(
     name="average",

@@ -1,0 +1,158 @@
+"""The road of the closed forms: keys, targets, second moments, then a change layer by layer.
+
+A method of this kind is a `Road`: where its targets stand, how the write is spread over the layers, and which closed
+form turns keys and residuals into a change.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from analysis.internals.key_value_memory import output_matrix
+from analysis.moments.request import MomentsRequest
+from analysis.moments.second_moments import Moments, moments
+from analysis.study import Report
+from editors.edit.edit import Found, LayerChange
+from editors.edit.layer_change import layer_change
+from editors.edit.request import EditRequest
+from editors.edit.weight_overlay import Overlay
+from editors.methods import closed_forms
+from editors.methods.closed_forms import Change
+from editors.methods.factored_moments import inverse_of
+from editors.methods.last_token import hidden_at_end, keys_at_end, subject_keys
+from editors.methods.past_keys import PastKeys
+from editors.methods.target_search import Site, search, unreached
+from editors.methods.token_rows import Row, contexts, rows_of
+
+if TYPE_CHECKING:
+    from analysis.model.language_model import LanguageModel
+
+ALIKE = 0.99
+"""Cosine of two facts' keys from which they cannot be told apart."""
+Written = tuple[list[LayerChange], Found, list[str]]
+"""Changes, how they were found, and warnings: what every method gives."""
+
+
+@dataclass(frozen=True)
+class Road:
+    """What sets one closed form apart; called as `Method.write` is."""
+
+    sites: tuple[Site, ...]
+    """Where its targets stand: value, what the MLP writes; attn, what attention writes; hidden, the stream behind."""
+    share: Callable[[int], float]
+    """Part of the residual written at a layer, by the number of layers left, itself included."""
+    form: Callable[["Writing", int, Tensor, Tensor], Change]
+    """The change of a layer, from the write under way, the layer, the facts' keys (d_k, n) and residuals (d, n)."""
+    groups: tuple[tuple[int, ...], ...] = ()
+    """Layers in the order they are written, shared out in each group anew; those of the request where there is none."""
+    halved: bool = True
+    """Whether the bare prompt's key counts as much as all others together (MEMIT's code); else each counts alike."""
+    whole: bool = False
+    """Whether the value found is written as it is (one layer, one site); else what is missing is measured at each."""
+
+    def __call__(
+        self, lm: "LanguageModel", request: EditRequest, report: Report, past: PastKeys | None = None
+    ) -> Callable[[], Written]:
+        return Writing(lm, request, report, past, self).run
+
+
+class Writing:
+    """One write under way: what a closed form may read. Made before the edits below are on, run on top of them."""
+
+    def __init__(self, lm: "LanguageModel", request: EditRequest, report: Report, past: PastKeys | None, road: Road):
+        self.lm, self.request, self.report, self.past, self.road = lm, request, report, past, road
+        self.groups = road.groups or (request.layers or (),)
+        self.layers = tuple(sorted(layer for group in self.groups for layer in group))
+        self.warnings: list[str] = []
+        self.ratios: list[float] = []
+        if "hidden" in self.road.sites:
+            lm.require(("stream",))
+        self.moments: dict[int, Moments] = moments(
+            lm,
+            MomentsRequest(layers=self.layers, source=request.source, tokens=request.tokens, seed=request.seed),
+            self._phase(0.0, 0.4, "what the layers are used to reading"),
+        )
+        self.warnings += _unsteady(self.moments.values())
+        self.inverses = {layer: inverse_of(lm, one) for layer, one in self.moments.items()}
+        self.contexts = contexts(lm, request)
+
+    def run(self) -> Written:
+        """Measure, search, write layer by layer; the model's weights are as before at the end."""
+        lm, request, road, last = self.lm, self.request, self.road, self.layers[-1]
+        rows = rows_of(lm, request.facts, self.contexts)
+        self.targets = search(lm, rows, last, road.sites, request, self._phase(0.4, 0.9, "the new value"))
+        changes: list[LayerChange] = []
+        condition = math.nan
+        with Overlay(lm) as overlay:
+            for layer, remaining in _steps(self.groups):
+                mean, self.bare = subject_keys(lm, rows, layer, halved=road.halved)
+                if not changes:
+                    self._warn_of_likes(mean)
+                    condition = closed_forms.condition(self.inverses[layer], mean)
+                residual = self._residual(rows, layer) * road.share(remaining)
+                change = road.form(self, layer, mean, residual)
+                changes.append(layer_change(lm, layer, change.left, change.right))
+                overlay.add(layer, torch.from_numpy(changes[-1].left), torch.from_numpy(changes[-1].right))
+            left = self._residual(rows, last, after=True)
+        self.report(1, 1, "asking what became of it", None, 0.95)
+        self.warnings += unreached(request, self.targets.probability)
+        whole = self.targets.change[road.sites[-1]].norm(dim=1).double()
+        if road.sites == ("hidden",):
+            whole = whole / lm.factors["mlp"]
+        found = Found(
+            loss=self.targets.loss,
+            probability=self.targets.probability,
+            former=self.targets.former,
+            key_ratio=self.ratios or [math.nan] * len(request.facts),
+            written=[1 - float(part / size) for part, size in zip(left.norm(dim=0), whole, strict=True)],
+            condition=condition,
+            statistics=[one.said() for one in self.moments.values()],
+        )
+        return changes, found, self.warnings
+
+    def _phase(self, begin: float, end: float, title: str) -> Report:
+        def report(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
+            part = share if share is not None else done / max(total, 1)
+            self.report(done, total, note or title, partial, begin + (end - begin) * part)
+
+        return report
+
+    def _residual(self, rows: Sequence[Row], layer: int, *, after: bool = False) -> Tensor:
+        """Wanted minus present value of every fact, (d, n), at the site the method aims at, in units of the matrix."""
+        bare = [row.to_subject for row in rows if row.bare]
+        last = self.layers[-1]
+        if self.road.sites == ("hidden",):
+            missing = self.targets.target("hidden").double() - hidden_at_end(self.lm, bare, last)
+            return missing.T / self.lm.factors["mlp"]
+        if self.road.whole and not after and self.request.key_mode != "rome":
+            return self.targets.change["value"].double().T
+        matrix = output_matrix(self.lm, last)
+        present = matrix.value(keys_at_end(self.lm, bare, last).float()).cpu().double()
+        return (self.targets.target("value").double() - present).T
+
+    def _warn_of_likes(self, keys: Tensor) -> None:
+        unit = keys / keys.norm(dim=0)
+        close = ((unit.T @ unit) > ALIKE).triu(1).nonzero().tolist()
+        for a, b in close[:3]:
+            one, other = self.request.facts[a], self.request.facts[b]
+            self.warnings.append(
+                f"“{one.text}” and “{other.text}” ask for the same key; what is written is between the two."
+            )
+
+
+def _unsteady(moments: Iterable[Moments]) -> list[str]:
+    few = [one for one in moments if one.grown and not one.grown["steady"]]
+    return [
+        f"The second moments of layer {one.layer} are of {one.tokens:,} tokens, all there are of that text, and not "
+        "steady yet: other text may move more than it must. Take a longer file as source."
+        for one in few[:1]
+    ]
+
+
+def _steps(groups: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """The layers in the order they are written, each with the number left in its group, itself included."""
+    return [(layer, len(group) - number) for group in groups for number, layer in enumerate(group)]
