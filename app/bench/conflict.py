@@ -26,6 +26,7 @@ from analysis.patching.head_ablation import Choice, said_without
 from analysis.patching.path_patching import patched_heads
 from analysis.study import Report, silent
 from analysis.text.tokens import answer_token
+from app.bench.entry import Benchmark, number_flag, word_flag
 from app.bench.form import Bench
 from app.bench.machine import describe, forget_peak_memory, peak_memory_mb, wait
 from app.bench.plain.path_patching import PlainPaths
@@ -43,9 +44,9 @@ class ConflictOptions:
     """How much to measure."""
 
     quick: bool = False
-    prompts: int | None = None  # conflicts patched both ways; 20, 1 when quick
-    heads: int | None = None  # of each prompt that the plain way is run on; all, 12 when quick
-    parts: tuple[str, ...] = ()  # of PARTS; all when empty, transfer left out when quick
+    prompts: int | None = number_flag("prompts", "prompts patched both ways (default: 20; 1 when quick)")
+    heads: int | None = number_flag("cells", "heads of a prompt patched the plain way (default: all; 12 when quick)")
+    parts: tuple[str, ...] = word_flag("parts", f"{', '.join(PARTS)} (default: all; no transfer when quick)", PARTS)
 
 
 def bench_conflict(lm: LanguageModel, options: ConflictOptions, report: Report = silent) -> Bench:
@@ -202,3 +203,6 @@ def _timed(lm: LanguageModel, work: Callable[[], Any]) -> tuple[float, Any]:
     done = work()
     wait(lm.device)
     return time.perf_counter() - began, done
+
+
+BENCH = Benchmark("conflict", bench_conflict, ConflictOptions)

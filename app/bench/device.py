@@ -21,15 +21,17 @@ from analysis.lens.run import logit_lens
 from analysis.neuron_attribution.run import neurons
 from analysis.study import Report, silent
 from analysis.tracing.result import Kind
+from app.bench.entry import Benchmark, flag, number_flag
 from app.bench.form import Bench
 from app.bench.machine import counting, describe, forget_peak_memory, matmul_rates, peak_memory_mb, wait
 from app.bench.plain.tracing import PlainTrace
 from editors.edit.apply import apply, tensor_hash
 from editors.edit.edit import Edit
-from editors.edit.request import EditRequest, MethodName, Rewrite
+from editors.edit.request import EditRequest, Rewrite
 from editors.edit.weight_overlay import Overlay
 from editors.methods.defaults import default_layers
 from editors.methods.run import write
+from editors.registry.methods import MethodName
 
 PROMPT, SUBJECT = "The Eiffel Tower is located in the city of", "The Eiffel Tower"
 CONFLICT = "The capital of France is Rome . The capital of France is"
@@ -45,10 +47,16 @@ class DeviceOptions:
     """How much to measure."""
 
     quick: bool = False
-    twin: Callable[[], LanguageModel] | None = None  # the same weights in float32 on the processor
-    tokens: int | None = None  # of the text second moments are of; ten for each dimension, 600 when quick
+    twin: Callable[[], LanguageModel] | None = flag(  # noqa: RUF009 - a field
+        "against",
+        "hold every number against the same weights in float32 on the CPU",
+        metavar=None,
+        choices=("cpu",),
+        read=lambda *_: None,  # the command makes it, once it has the model
+    )
+    tokens: int | None = number_flag("tokens", "text of second moments (default: ten a dimension; 600 when quick)")
     methods: tuple[MethodName, ...] = METHODS
-    repeats: int | None = None  # runs of each study; 3, 1 when quick
+    repeats: int | None = number_flag("repeats", "runs of each study (default: 3; 1 when quick)")
 
 
 def device(lm: LanguageModel, options: DeviceOptions, report: Report = silent) -> Bench:
@@ -184,3 +192,6 @@ def timed(lm: LanguageModel, work: Callable[[], Any]) -> tuple[float, Any]:
     done = work()
     wait(lm.device)
     return time.perf_counter() - began, done
+
+
+BENCH = Benchmark("device", device, DeviceOptions)

@@ -17,6 +17,7 @@ from analysis import KnownRequest, LanguageModel, known_facts, read_facts
 from analysis.facts.facts import another_object, in_turn
 from analysis.forward.packed_weights import packed
 from analysis.study import Report, silent
+from app.bench.entry import Benchmark, number_flag, word_flag
 from app.bench.form import Bench
 from app.bench.machine import describe, wait
 from app.bench.plain.drift import plain_cell
@@ -28,8 +29,9 @@ from editors.cases.case import Case, case_of
 from editors.edit.apply import written_over
 from editors.edit.edit import Edit
 from editors.edit.probes import Answers, Probe
-from editors.edit.request import EditRequest, MethodName
+from editors.edit.request import EditRequest
 from editors.methods.run import write
+from editors.registry.methods import MethodName
 from editors.scoring.fluency import ngram_entropy, texts_about
 from editors.scoring.probe_answers import answerable, ask
 
@@ -47,12 +49,12 @@ class DriftOptions:
     """How much to measure."""
 
     quick: bool = False
-    single: int | None = None  # facts reported; 100, 2 when quick
-    tune: int | None = None  # other facts the weight is chosen on; 20, 1 when quick
-    drifts: int | None = None  # facts whose attention is read; 20, 1 when quick
-    texts: int | None = None  # texts a method for fluency; 10, 1 when quick
+    single: int | None = number_flag("single", "facts reported (default: 100; 2 when quick)")
+    tune: int | None = number_flag("tune", "other facts the weight is chosen on (default: 20; 1 when quick)")
+    drifts: int | None = number_flag("drifts", "facts whose attention is read (default: 20; 1 when quick)")
+    texts: int | None = number_flag("texts", "texts a method for fluency (default: 10; 1 when quick)", least=0)
     steps: int | None = None  # most steps of a restrained search; 50, 4 when quick
-    parts: tuple[str, ...] = ()  # of PARTS; all when empty
+    parts: tuple[str, ...] = word_flag("parts", f"{', '.join(PARTS)} (default: all)", PARTS)
 
 
 @dataclass(frozen=True)
@@ -258,3 +260,6 @@ def _grids(bench: Bench, lm: LanguageModel, edit: Edit, cells: int) -> None:
     bench.add("grids.difference", far, "largest, of probability", len(seconds))
     bench.mean("grids.plain_seconds_per_cell", seconds, "s")
     bench.add("grids.ratio", float(np.mean(seconds)) / fast, "×", len(seconds))
+
+
+BENCH = Benchmark("drift", attention, DriftOptions)

@@ -18,18 +18,20 @@ from analysis.cache_home import cache_home
 from analysis.facts.facts import Fact, another_object, in_turn
 from analysis.moments.corpus import Corpus, written
 from analysis.study import Report, silent
+from app.bench.entry import Benchmark, flag, number_flag
 from app.bench.form import Bench
 from app.bench.machine import describe, forget_peak_memory, peak_memory_mb, wait
 from app.bench.plain.target import plain_search
 from editors.edit.apply import apply, written_over
 from editors.edit.edit import Edit
 from editors.edit.probes import Answers, Probe, probes_of, score
-from editors.edit.request import EditRequest, MethodName, Rewrite
+from editors.edit.request import EditRequest, Rewrite
 from editors.edit.weight_overlay import Overlay
 from editors.methods.defaults import settled
 from editors.methods.run import write
 from editors.methods.target_search import search
 from editors.methods.token_rows import contexts, rows_of
+from editors.registry.methods import MethodName
 from editors.scoring.perplexity import perplexity
 from editors.scoring.probe_answers import answerable, ask
 
@@ -42,10 +44,10 @@ class EditOptions:
     """How much to measure."""
 
     quick: bool = False
-    single: int | None = None  # facts written one by one with ROME; 50, 4 when quick
-    batch: int | None = None  # facts written together with MEMIT and EMMET; 50, 6 when quick
-    sequential: int | None = None  # facts written one after another; 100, 0 when quick
-    layer: int | None = None  # that ROME writes the single facts to; its own when left out
+    single: int | None = number_flag("single", "facts written one by one with ROME (default: 50; 4 when quick)")
+    batch: int | None = number_flag("batch", "facts written together with MEMIT and EMMET (default: 50; 6 when quick)")
+    sequential: int | None = number_flag("sequential", "facts in a row (default: 100; 0 when quick)", least=0)
+    layer: int | None = flag("layer", "layer ROME writes the single facts to (default: its own)", parse=int)
     ratios: int | None = None  # facts whose search is also done the plain way; 5, 1 when quick
 
 
@@ -226,3 +228,6 @@ def _timed(lm: LanguageModel, work: Any) -> tuple[float, Any]:
     done = work()
     wait(lm.device)
     return time.perf_counter() - began, done
+
+
+BENCH = Benchmark("editing", editing, EditOptions)

@@ -17,6 +17,7 @@ from analysis.facts.facts import another_object
 from analysis.forward.generation import continued, texts_after
 from analysis.study import Report, silent
 from app.bench.editing import known
+from app.bench.entry import Benchmark, flag, number_flag, word_flag
 from app.bench.form import Bench
 from app.bench.machine import describe, wait
 from app.jobs.compute import stored
@@ -25,7 +26,9 @@ from app.registry.studies import STUDIES
 from app.sweeps.plan import planned
 from app.sweeps.ray_engine import RayEngine
 from app.sweeps.sweep import Engine, InProcess, sweep
+from app.terminal.case_flags import told
 from editors.cases.case import Case, case_of
+from editors.cases.files import read_case_file
 from editors.evaluation.result import IN_PERCENT, SHORT, EvaluateRequest, EvaluateResult, Protocol
 from editors.scoring.probe_answers import answerable
 from editors.scoring.teacher_forced import measured
@@ -39,17 +42,23 @@ WORDS = 10
 """Tokens a free answer may take."""
 
 
+def _cases(_: str, file: str) -> tuple[Case, ...]:
+    return told(read_case_file(Path(file))).cases
+
+
 @dataclass(frozen=True)
 class EvaluateOptions:
     """How much to measure."""
 
     quick: bool = False
-    facts: int | None = None  # own facts; 100, 2 when quick
-    cases: tuple[Case, ...] = ()  # of a file
-    ray: bool = False  # also the same requests on two workers
-    texts: int | None = None  # cases about which texts are written, for fluency and consistency; 10, 1 when quick
+    facts: int | None = number_flag("single", "own facts (default: 100; 2 when quick)")
+    cases: tuple[Case, ...] = flag("data", "a file of cases, too", (), metavar="FILE", read=_cases)
+    ray: bool = flag("ray", "also the same requests on two workers of a Ray cluster", False, switch=True)
+    texts: int | None = number_flag(
+        "texts", "cases texts are written about, for fluency and consistency (default: 10; 1 when quick)", least=0
+    )
     methods: tuple[str, ...] = METHODS
-    parts: tuple[str, ...] = ()  # of PARTS; all when empty
+    parts: tuple[str, ...] = word_flag("parts", f"{', '.join(PARTS)} (default: all)", PARTS)
 
 
 def evaluate_bench(lm: LanguageModel, options: EvaluateOptions, report: Report = silent) -> Bench:
@@ -171,3 +180,6 @@ def _cluster(bench: Bench, lm: LanguageModel, cases: tuple[Case, ...], report: R
     bench.add("ray.seconds", seconds["ray"], "s, two workers", len(units))
     bench.add("ray.here_seconds", seconds["here"], "s, this process", len(units))
     bench.add("ray.max_abs_difference", far, "of any score", len(units))
+
+
+BENCH = Benchmark("evaluate", evaluate_bench, EvaluateOptions)

@@ -26,6 +26,7 @@ from analysis.facts.run import KnownResult
 from analysis.internals.head_names import parse_head
 from analysis.multihop.result import ASKED
 from analysis.study import Report, silent
+from app.bench.entry import Benchmark, word_flag
 from app.bench.form import Bench
 from app.bench.machine import describe
 from app.cli import parser_for
@@ -81,7 +82,9 @@ class ExampleOptions:
     """Which of the examples are run."""
 
     quick: bool = False
-    parts: tuple[str, ...] = ()  # of PARTS; all when empty, two when quick
+    parts: tuple[str, ...] = word_flag(
+        "parts", f"{', '.join(PARTS)} (default: all; {', '.join(QUICK)} when quick)", PARTS
+    )
 
 
 @dataclass
@@ -283,3 +286,6 @@ TOLD: dict[str, Callable[[Add, Any], None]] = {
     "quiz": _quiz,
     "average": _average,
 }
+
+
+BENCH = Benchmark("examples", examples, ExampleOptions)

@@ -26,6 +26,7 @@ from analysis.model.spec import EMBEDDED, ModelSpec
 from analysis.study import Report, silent
 from app.bench.alone import LOADS, PLAIN_PEFT, Failed, hub_at, logits_alone, mirror, same_base
 from app.bench.editing import known
+from app.bench.entry import Benchmark, number_flag, word_flag
 from app.bench.form import Bench
 from app.bench.machine import describe
 from app.exports.recipe_files import save_as
@@ -49,9 +50,9 @@ class ExportOptions:
     """How much to measure."""
 
     quick: bool = False
-    facts: int | None = None  # edits put on drawn bases; 20, 2 when quick
-    draws: int | None = None  # bases drawn; 5, 1 when quick
-    parts: tuple[str, ...] = ()
+    facts: int | None = number_flag("single", "edits put on drawn bases (default: 20; 2 when quick)")
+    draws: int | None = number_flag("repeats", "bases drawn (default: 5; 1 when quick)")
+    parts: tuple[str, ...] = word_flag("parts", f"{', '.join(PARTS)} (default: all)", PARTS)
 
 
 def exports(lm: LanguageModel, options: ExportOptions, report: Report = silent) -> Bench:
@@ -206,3 +207,6 @@ def _scores(bench: Bench, name: str, bases: list[list[tuple[str, float, bool]]])
 def _plain(lm: LanguageModel, edits: list[Edit]) -> Tensor:
     """Logits of the last token of each edit's prompt, (edits, vocabulary), without the edit."""
     return torch.stack([lm.logits(lm.encode(edit.request.facts[0].text).tensor(), 1)[0, -1] for edit in edits])
+
+
+BENCH = Benchmark("exports", exports, ExportOptions)

@@ -30,6 +30,7 @@ from analysis.patching.path_patching import patched_heads
 from analysis.study import Report, silent
 from analysis.text.tokens import answer_token
 from analysis.tracing.result import KINDS
+from app.bench.entry import Benchmark, word_flag
 from app.bench.form import Bench
 from app.bench.machine import describe
 from app.bench.models.tiny_families import FAMILIES, HEADS, LAYERS, tiny_model, tokenizer
@@ -41,13 +42,14 @@ from editors.attention_drift.result import DriftRequest
 from editors.attention_drift.run import drift
 from editors.edit.apply import written_over
 from editors.edit.edit import Edit
-from editors.edit.request import EditRequest, MethodName, Rewrite
+from editors.edit.request import EditRequest, Rewrite
 from editors.edit.weight_overlay import Overlay
 from editors.methods.defaults import settled
 from editors.methods.run import write
 from editors.methods.target_search import Site, search
 from editors.methods.token_rows import contexts, rows_of
 from editors.recipes.checkpoint import save_checkpoint
+from editors.registry.methods import MethodName
 
 VOCABULARY = 64
 PROMPT, SUBJECT = "near the tower of Aldra mother stands in", "tower of Aldra"
@@ -66,7 +68,9 @@ class Options:
     """Which families, all when empty; `quick`: one in eight."""
 
     quick: bool = False
-    families: tuple[str, ...] = ()
+    families: tuple[str, ...] = word_flag(
+        "families", "those to try, by ; (default: all; one in eight when quick)", FAMILIES, apart=";"
+    )
 
 
 @dataclass
@@ -320,3 +324,6 @@ def try_family(family: str, model: Any, studies: dict[str, Callable[[LanguageMod
         for name, run in (STUDIES if studies is None else studies).items():
             outcome(name, lambda run=run, lm=lm: run(lm))  # type: ignore[misc]
     return found
+
+
+BENCH = Benchmark("families", families, Options, alone=True)

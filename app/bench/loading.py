@@ -17,6 +17,7 @@ import torch
 
 from analysis.errors import BadRequest
 from analysis.study import Report, silent
+from app.bench.entry import Benchmark, word_flag
 from app.bench.form import Bench
 from app.bench.machine import describe
 from app.bench.models.loading_models import FORMS, make
@@ -31,8 +32,7 @@ class LoadingOptions:
 
     quick: bool = False
     """A small model only, loaded and not edited."""
-    parts: tuple[str, ...] = ()
-    """Shapes; all when empty."""
+    parts: tuple[str, ...] = word_flag("parts", f"shapes: {', '.join(MEASURED)} (default: all)", MEASURED)
 
 
 def loading(_: Any, options: LoadingOptions, report: Report = silent) -> Bench:
@@ -81,3 +81,6 @@ def _put(bench: Bench, case: str, found: dict[str, Any]) -> None:
             bench.add(f"{case}.edit.tokens", one["tokens"], f"tokens ({one['corpus']})")
             if one.get("grown") and one["grown"]["excess"] is not None:
                 bench.add(f"{case}.edit.excess", one["grown"]["excess"], f"× (steady at {one['grown']['tolerance']:g})")
+
+
+BENCH = Benchmark("loading", loading, LoadingOptions, alone=True)

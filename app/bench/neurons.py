@@ -27,6 +27,7 @@ from analysis.neuron_attribution.ablation import Scaled, outcomes
 from analysis.neuron_attribution.run import Field, top_proven
 from analysis.study import Report, silent
 from app.bench.editing import known
+from app.bench.entry import Benchmark, number_flag, word_flag
 from app.bench.form import Bench
 from app.bench.machine import describe, matmul_rates, wait
 from app.jobs.compute import stored
@@ -47,19 +48,7 @@ PROMPT = "The Eiffel Tower is located in the city of"
 OFF = 100
 
 
-@dataclass(frozen=True)
-class NeuronOptions:
-    """How much to measure."""
-
-    quick: bool = False
-    plain: int | None = None  # neurons of the plain loop; 96, 16 when quick
-    facts: int | None = None  # facts whose neurons are switched off; 40, 3 when quick
-    chains: int | None = None  # chains written over; 50, 0 when quick
-    thinking: int = 10  # of them, also asked with chain of thought
-    parts: tuple[str, ...] = ()  # neurons, or editors of VARIANTS; all when empty
-
-
-def neurons_bench(lm: LanguageModel, options: NeuronOptions, report: Report = silent) -> Bench:
+def neurons_bench(lm: LanguageModel, options: "NeuronOptions", report: Report = silent) -> Bench:
     """Measure mlp.*, screened.*, ablate.*, hops.* and multihop.*."""
     bench = Bench(describe(lm.device), lm.card())
     parts = options.parts or PARTS
@@ -274,3 +263,18 @@ VARIANTS: dict[str, Make] = {
 }
 PARTS = ("neurons", *VARIANTS)
 """What may be measured alone: neurons and their switching off, one editor's chains."""
+
+
+@dataclass(frozen=True)
+class NeuronOptions:
+    """How much to measure."""
+
+    quick: bool = False
+    plain: int | None = None  # neurons of the plain loop; 96, 16 when quick
+    facts: int | None = None  # facts whose neurons are switched off; 40, 3 when quick
+    chains: int | None = number_flag("chains", "chains written over (default: 50; 0 when quick)", least=0)
+    thinking: int = 10  # of them, also asked with chain of thought
+    parts: tuple[str, ...] = word_flag("parts", f"{', '.join(PARTS)} (default: all)", PARTS)
+
+
+BENCH = Benchmark("neurons", neurons_bench, NeuronOptions)

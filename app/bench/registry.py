@@ -1,34 +1,21 @@
-"""The benchmarks by name. A new one is one line here."""
+"""The benchmarks by name: those that studies name in their entries, then those of no one study."""
 
-from collections.abc import Callable
+from analysis.declared import resolved
+from app.bench.entry import Benchmark
+from app.registry.studies import ENTRIES
 
-from app.bench.conflict import bench_conflict
-from app.bench.device import device
-from app.bench.drift import attention
-from app.bench.editing import editing
-from app.bench.evaluate import evaluate_bench
-from app.bench.examples import examples
-from app.bench.exports import exports
-from app.bench.families import families
-from app.bench.form import Bench
-from app.bench.loading import loading
-from app.bench.neurons import neurons_bench
-from app.bench.server import server
-from app.bench.tracing import tracing
-from app.bench.ui import ui
+OF_NO_STUDY = (
+    "app.bench.exports:BENCH",
+    "app.bench.families:BENCH",
+    "app.bench.loading:BENCH",
+    "app.bench.device:BENCH",
+    "app.bench.examples:BENCH",
+    "app.bench.server:BENCH",
+    "app.bench.ui:BENCH",
+)
 
-BENCHES: dict[str, Callable[..., Bench]] = {
-    "tracing": tracing,
-    "editing": editing,
-    "drift": attention,
-    "conflict": bench_conflict,
-    "neurons": neurons_bench,
-    "evaluate": evaluate_bench,
-    "exports": exports,
-    "families": families,
-    "loading": loading,
-    "device": device,
-    "examples": examples,
-    "server": server,
-    "ui": ui,
-}
+
+def benches() -> dict[str, Benchmark]:
+    """All of them; a benchmark of several studies stands once."""
+    of_studies = [entry.read("bench") for entry in ENTRIES.values() if entry.bench]
+    return {one.name: one for one in (*of_studies, *map(resolved, OF_NO_STUDY))}

@@ -19,6 +19,7 @@ import analysis
 from analysis import LensRequest, ModelSpec, logit_lens, read_facts
 from analysis.errors import WorkbenchError
 from analysis.study import Report, silent
+from app.bench.entry import Benchmark
 from app.bench.estimates import QUICK, put, requests, timed
 from app.bench.form import Bench
 from app.bench.machine import describe
@@ -186,3 +187,6 @@ def _memory(bench: Bench, served: Server, cases: Sequence[Case], options: Server
         after = memory(served.process.pid)
     bench.add("memory.server", after / 1e6, "MB", options.runs)
     bench.add("memory.after_500", (after - before) / 1e6, "MB more", options.runs)
+
+
+BENCH = Benchmark("server", server, ServerOptions, alone=True)

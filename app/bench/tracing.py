@@ -5,6 +5,7 @@ that slows down slows both.
 """
 
 import time
+from argparse import Namespace
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ import numpy as np
 import torch
 
 from analysis import Cancelled, LanguageModel, TraceRequest, TraceResult, trace
+from analysis.errors import BadRequest
 from analysis.study import Report, silent
 from analysis.tracing.result import Kind
+from app.bench.entry import Benchmark, flag, number_flag, word_flag
 from app.bench.form import Bench, Figure
 from app.bench.machine import counting, describe, forget_peak_memory, matmul_rates, peak_memory_mb, wait
 from app.bench.plain.tracing import PlainTrace
@@ -32,6 +35,20 @@ FILLER = (
 """Neutral sentences between subject and question; as many of their first words as a length needs."""
 LENGTHS = (10, 20, 40, 80)
 QUICK_CELLS = 12
+SHAPE_CELLS = 24
+"""Cells of the plain reference that a random model is compared on."""
+KINDS: tuple[Kind, ...] = ("state", "mlp", "attn")
+
+
+def _cells(args: Namespace) -> int | None:
+    return SHAPE_CELLS if args.shape and not args.quick else None
+
+
+def _numbers(name: str, text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdigit() for part in parts):
+        raise BadRequest(f"--{name} is “{text}”; it is a list of numbers, such as 10,20.")
+    return tuple(map(int, parts))
 
 
 @dataclass(frozen=True)
@@ -39,11 +56,21 @@ class Options:
     """How much to measure."""
 
     quick: bool = False
-    kinds: tuple[Kind, ...] = ("state", "mlp", "attn")
+    kinds: tuple[Kind, ...] = word_flag("kinds", f"kinds of repair (default: {','.join(KINDS)})", KINDS, KINDS)
     samples: int = 10
-    cells: int | None = None  # cells of the plain reference, all when None; 12 when quick
-    repeats: int | None = None  # fast runs, 3 when None; 1 when quick
-    lengths: tuple[int, ...] = LENGTHS
+    cells: int | None = number_flag(
+        "cells",
+        f"cells of the plain reference (default: all, with --shape {SHAPE_CELLS}; {QUICK_CELLS} when quick)",
+        otherwise=_cells,
+    )
+    repeats: int | None = number_flag("repeats", "fast runs (default: 3; 1 when quick)")
+    lengths: tuple[int, ...] = flag(
+        "lengths",
+        "prompt lengths in tokens (default: 10,20,40,80; none when quick)",
+        LENGTHS,
+        metavar="N,…",
+        read=_numbers,
+    )
 
 
 def tracing(lm: LanguageModel, options: Options, report: Report = silent) -> Bench:
@@ -182,3 +209,6 @@ def _titled(report: Report, title: str) -> Report:
         report(done, total, title, None, share)
 
     return titled
+
+
+BENCH = Benchmark("tracing", tracing, Options)

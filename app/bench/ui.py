@@ -16,6 +16,7 @@ import torch
 from analysis import ModelSpec
 from analysis.errors import WorkbenchError
 from analysis.study import Report, silent
+from app.bench.entry import Benchmark
 from app.bench.form import Bench
 from app.bench.machine import describe
 from app.bench.tracing import FILLER, PROMPT, SUBJECT
@@ -133,3 +134,6 @@ def put(bench: Bench, count: int, seen: Seen) -> None:
     for name, switches in (("switch", seen.switches), ("idle_switch", seen.idle_switches)):
         for share in (50, 95):
             add(f"{name}_p{share}", np.percentile(switches, share), "s", len(switches))
+
+
+BENCH = Benchmark("ui", ui, UiOptions, alone=True)

@@ -43,8 +43,7 @@ class Method(Declared):
     defaults: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Values of fields that are left out, where they are not those of `editors.methods.defaults`."""
     settle: Named = ""
-    """Function of model, request and a function to call meanwhile: the request with more of its fields filled in, before
-    all others are."""
+    """Function of model, request and a function to call meanwhile: the request with more of its fields filled in."""
     aim: Literal["", "block", "mlp"] = ""
     """Where its targets stand unless the request says so: in the stream behind a block, so that something must read
     it there, or where the block's parts write (PMET's way); empty where neither is so, as for ROME and fine-tuning."""
