@@ -1,12 +1,14 @@
 """A result that grows step by step: a run that is stopped leaves it, and goes on from it to the very same end."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stepwise:
     """Base of results that say how far they came."""
 
+    units: ClassVar[dict[str, str]] = {"steps": "steps"}
     steps: tuple[int, int] = (1, 1)  # computed, of all
 
     @property

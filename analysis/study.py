@@ -31,6 +31,8 @@ class Request(BaseModel):
     """Raised when the same request has come to mean other numbers: what was stored before is then computed anew."""
     later: ClassVar[tuple[str, ...]] = ()
     """Fields that came after results had been stored: not said at their defaults, so that keys and ids stay."""
+    units: ClassVar[dict[str, str]] = {}
+    """Of its numbers, by field, as of a result's: of what a count is, or the unit; share, weight, seed for the rest."""
 
     @model_serializer(mode="wrap")
     def _without_later(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:

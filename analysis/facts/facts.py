@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -160,6 +160,7 @@ class KnownResult:
     Objects of several tokens are judged by their first token.
     """
 
+    units: ClassVar[dict[str, str]] = {"probability": "probability", "correct": "yes or no"}
     request: KnownRequest
     model: dict[str, Any]
     ids: list[str]

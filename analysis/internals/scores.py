@@ -5,7 +5,7 @@ them without running again (metrics after Zhang & Nanda, 2309.16042).
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -17,6 +17,10 @@ TOP = 5
 class Scores:
     """Scores of runs; leading axes as the runs were given, S noise samples last."""
 
+    units: ClassVar[dict[str, str]] = {
+        "probability": "probability", "logit_difference": "logits", "kl": "nats", "top_ids": "token id",
+        "top_probabilities": "probability",
+    }  # fmt: skip
     probability: np.ndarray  # (..., S) of the answer
     logit_difference: np.ndarray  # (..., S) answer minus foil
     kl: np.ndarray  # (..., S) D(clean ‖ run), nats

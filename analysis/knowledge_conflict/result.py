@@ -6,7 +6,7 @@ read, so what is written here is our reading of it, every choice a parameter: se
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -24,6 +24,7 @@ READING = "PH3 (our reading)"
 
 
 class _Reading(Prompted):
+    units: ClassVar[dict[str, str]] = {"seed": "seed"}
     corruption: Corruption = Field(
         "both", description="what patched heads are given: another subject and a third answer, one of them, or a mean"
     )
@@ -38,6 +39,7 @@ class _Reading(Prompted):
 class HeadsRequest(_Reading):
     """Which heads speak for memory, and which for the page, on one prompt?"""
 
+    units: ClassVar[dict[str, str]] = {"most": "heads"}
     prompt: str = Field(description="a sentence that contradicts what is known, then the beginning to be completed")
     subject: str = Field(description="words of the prompt both answers are about")
     context: str = Field(description="the page's answer, as it stands in the prompt")
@@ -71,6 +73,10 @@ class HeadsRequest(_Reading):
 class ConflictRequest(_Reading):
     """Heads found on some conflicts, tested on others: who wins with k of a kind silenced?"""
 
+    units: ClassVar[dict[str, str]] = {
+        "wording": "number, from 0", "find": "conflicts", "validation": "conflicts", "test": "conflicts",
+        "at_least": "probability", "ks": "heads", "draws": "draws", "contrast": "weight",
+    }  # fmt: skip
     relations: tuple[str, ...] = Field(
         ("capital",), description="relations to take facts from, in turn; all when empty"
     )
@@ -103,6 +109,10 @@ class ConflictRequest(_Reading):
 class Scores:
     """Path patching of every head; L layers, H heads. Below zero: the head supports the answer."""
 
+    units: ClassVar[dict[str, str]] = {
+        "memory": "ratio", "context": "ratio", "logit_difference": "logits", "memory_half": "ratio",
+        "context_half": "ratio", "logit_half": "logits", "attribution": "logits", "direct": "logits",
+    }  # fmt: skip
     memory: np.ndarray  # (L, H) S_m, mean relative change of P(remembered answer) without the head's own signal
     context: np.ndarray  # (L, H) S_c, of P(page's answer)
     logit_difference: np.ndarray  # (L, H) mean change of logit(page) − logit(memory)
@@ -149,6 +159,9 @@ class Scores:
 class Writes:
     """What every head writes at the last token, read off the direct path; N tokens at each end."""
 
+    units: ClassVar[dict[str, str]] = {
+        "top_ids": "token id", "top": "logits", "bottom_ids": "token id", "bottom": "logits",
+    }  # fmt: skip
     top_ids: np.ndarray  # (L, H, N)
     top: np.ndarray  # (L, H, N) added to these tokens' logits
     bottom_ids: np.ndarray  # (L, H, N)
@@ -160,6 +173,10 @@ class Writes:
 class HeadsResult:
     """One prompt, all its heads."""
 
+    units: ClassVar[dict[str, str]] = {
+        "clean_probability": "probability", "probability": "probability", "looks": "share of attention",
+        "grid_top_ids": "token id", "grid_top": "probability", "grid_probability": "probability",
+    }  # fmt: skip
     request: HeadsRequest
     model: dict[str, Any]
     tokens: list[str]
@@ -191,6 +208,10 @@ class HeadsResult:
 class Outcome:
     """Who won on n test prompts under one treatment; several draws where heads were drawn."""
 
+    units: ClassVar[dict[str, str]] = {
+        "k": "heads", "memory": "share", "context": "share", "p_memory": "probability", "p_context": "probability",
+        "clean": "share", "n": "prompts",
+    }  # fmt: skip
     treatment: str
     side: str  # which heads: memory, context, or empty
     k: int
@@ -234,6 +255,7 @@ class ConflictResult(Stepwise):
     Stopped: blank scores until heads were found, the outcomes that were counted, and what the run goes on from.
     """
 
+    units: ClassVar[dict[str, str]] = {"chosen": "heads", "paths": "ratio"}
     request: ConflictRequest
     model: dict[str, Any]
     examples: list[Example]
@@ -261,6 +283,7 @@ class ConflictResult(Stepwise):
 class TransferResult:
     """Heads found in one place, silenced in another; S sources, T targets."""
 
+    units: ClassVar[dict[str, str]] = {"base": "share", "silenced": "share", "count": "prompts"}
     request: "TransferRequest"
     model: dict[str, Any]
     sources: list[str]
@@ -276,6 +299,9 @@ class TransferResult:
 class TransferRequest(_Reading):
     """Do heads found on one relation, or in one form, work on another?"""
 
+    units: ClassVar[dict[str, str]] = {
+        "wording": "number, from 0", "find": "conflicts", "test": "conflicts", "k": "heads", "at_least": "probability",
+    }  # fmt: skip
     relations: tuple[str, ...] = Field(
         ("capital", "language", "continent", "city_country"),
         min_length=1,
@@ -294,6 +320,9 @@ class TransferRequest(_Reading):
 class KnockoutRequest(Prompted):
     """By which road do memory and page reach the answer? Attention edges and modules cut, layer by layer."""
 
+    units: ClassVar[dict[str, str]] = {
+        "wording": "number, from 0", "n": "conflicts", "window": "layers", "at_least": "probability", "seed": "seed",
+    }  # fmt: skip
     relations: tuple[str, ...] = Field(
         ("capital",), description="relations to take facts from, in turn; all when empty"
     )
@@ -314,6 +343,7 @@ class KnockoutRequest(Prompted):
 class KnockoutResult:
     """Relative change of both answers' probabilities, by what is cut and where the window of layers is centred."""
 
+    units: ClassVar[dict[str, str]] = {"window": "layers", "change": "ratio", "half_width": "ratio"}
     request: KnockoutRequest
     model: dict[str, Any]
     window: int

@@ -1,7 +1,7 @@
 """What the logit lens asks and what it answers: plain data and arrays, no model."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -13,6 +13,10 @@ from analysis.text.framing import OnePrompt
 class Lens:
     """What every state of a prompt would say; L layers, T tokens. State l is block l's output."""
 
+    units: ClassVar[dict[str, str]] = {
+        "top_ids": "token id", "top_probabilities": "probability", "answer_probability": "probability",
+        "answer_rank": "rank, from 0",
+    }  # fmt: skip
     top_ids: np.ndarray  # (L, T, TOP)
     top_probabilities: np.ndarray  # (L, T, TOP)
     answer_probability: np.ndarray  # (L, T)

@@ -1,7 +1,7 @@
 """What the study of two-hop recall asks and what it answers: plain data and arrays, no model."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -18,6 +18,7 @@ PLACES = ("bridge at the description", "bridge at the end", "answer at the end")
 class HopsRequest(Prompted):
     """Does the model know each hop, and the whole?"""
 
+    units: ClassVar[dict[str, str]] = {"limit": "chains", "stride": "layers", "window": "layers"}
     chains: tuple[str, ...] = Field((), description="ids of chains; all when empty")
     first: tuple[str, ...] = Field((), description="relations of the first hop; all when empty")
     second: tuple[str, ...] = Field((), description="relations of the second hop; all when empty")
@@ -38,6 +39,10 @@ class HopsRequest(Prompted):
 class HopsResult(Stepwise):
     """n chains, each asked five ways; Q wordings of the second hop; L layers. NaN where nothing was cut or put yet."""
 
+    units: ClassVar[dict[str, str]] = {
+        "probability": "probability", "correct": "yes or no", "whole_correct": "yes or no", "recall": "nats",
+        "cut": "probability", "cut_layers": "layer number", "patched": "probability", "patched_layers": "layer number",
+    }  # fmt: skip
     request: HopsRequest
     model: dict[str, Any]
     chains: list[Chain]

@@ -1,7 +1,7 @@
 """What the attribution to neurons asks and what it answers: plain data and arrays, no model."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -19,6 +19,7 @@ WORDS = 5
 class NeuronsRequest(OnePrompt):
     """Which neurons raise the answer, and which neurons below switch those on?"""
 
+    units: ClassVar[dict[str, str]] = {"top": "neurons", "counts": "neurons", "draws": "draws", "seed": "seed"}
     prompt: str = Field(description="sentence that ends just before its answer")
     answer: str | None = Field(None, description="word whose probability is explained; the model's own when left out")
     mode: Mode = Field(
@@ -56,6 +57,10 @@ class Neuron:
     `score`: what it adds to the log-probability of the answer (value), or its query score (query).
     """
 
+    units: ClassVar[dict[str, str]] = {
+        "layer": "layer number", "index": "neuron number", "head": "head number", "token": "token position",
+        "coefficient": "activation", "score": "nats", "zeroed": "probability", "doubled": "probability",
+    }  # fmt: skip
     role: Role
     part: Annotated[str, StoredAs("part", {"mlp": "ffn", "attn": "attn"})]  # mlp or attn
     layer: int
@@ -81,6 +86,10 @@ class Neuron:
 class Ablation:
     """The answer with more and more neurons switched off; C counts, D random draws."""
 
+    units: ClassVar[dict[str, str]] = {
+        "counts": "neurons", "probability": "probability", "kept": "yes or no", "random": "probability",
+        "random_kept": "yes or no",
+    }  # fmt: skip
     role: str  # value or query
     counts: list[int]
     probability: np.ndarray  # (C,) strongest first
@@ -93,6 +102,13 @@ class Ablation:
 class NeuronsResult:
     """The attribution of one prompt's answer; L layers, H heads, N neurons of an MLP, M of an attention."""
 
+    units: ClassVar[dict[str, str]] = {
+        "answer_id": "token id", "probability": "probability", "start": "nats", "end": "nats", "attn_layer": "nats",
+        "mlp_layer": "nats", "heads": "nats", "mlp": "nats", "attn": "nats", "coefficient": "activation",
+        "query_dot": "dot product", "query_share": "share", "links": "share", "links_dot": "dot product",
+        "unsure": "neuron number", "integrated": "probability", "largest_unscored": "nats", "tokens_ablated": "nats",
+        "tokens_integrated": "nats", "tokens_gain": "nats",
+    }  # fmt: skip
     request: NeuronsRequest
     model: dict[str, Any]
     tokens: list[str]

@@ -1,7 +1,7 @@
 """What an average over facts asks and what it answers: plain data and arrays, no model."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -23,6 +23,10 @@ ROWS = (
 class AverageRequest(Prompted):
     """Where are facts kept, on average?"""
 
+    units: ClassVar[dict[str, str]] = {
+        "facts": "facts", "at_least": "probability", "window": "layers", "noise": "sigmas", "samples": "samples",
+        "seed": "seed",
+    }  # fmt: skip
     facts: int = Field(50, ge=2, le=1000, description="how many known facts to trace")
     relations: tuple[str, ...] = Field((), description="relations to take them from, in turn; all when empty")
     at_least: float = Field(
@@ -63,6 +67,10 @@ class AverageRequest(Prompted):
 class AverageResult:
     """Mean indirect effects over facts; R = 6 rows, L layers."""
 
+    units: ClassVar[dict[str, str]] = {
+        "high": "probability", "low": "probability", "window": "layers", "mean": "probability",
+        "half_width": "probability", "count": "tokens",
+    }  # fmt: skip
     request: AverageRequest
     model: dict[str, Any]
     ids: list[str]  # facts traced

@@ -5,7 +5,7 @@ A page, an export or a notebook can read a result without torch having anything 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -26,6 +26,10 @@ KINDS: tuple[Kind, ...] = ("state", "mlp", "attn", "severed_mlp", "severed_attn"
 class TraceRequest(OnePrompt):
     """Where does a state bring the answer back?"""
 
+    units: ClassVar[dict[str, str]] = {
+        "occurrence": "number, from 0", "window": "layers", "noise": "sigmas",
+        "sigma": "length of an embedding's entry", "samples": "samples", "seed": "seed",
+    }  # fmt: skip
     prompt: str = Field(description="sentence that ends just before its answer")
     subject: str = Field(description="words of the prompt to corrupt")
     occurrence: int | None = Field(
@@ -100,6 +104,10 @@ class TraceRequest(OnePrompt):
 class Grid:
     """Scores of one kind of repair; S samples, L layers, T tokens. Cells not computed are NaN."""
 
+    units: ClassVar[dict[str, str]] = {
+        "window": "layers", "probability": "probability", "logit_difference": "logits", "kl": "nats",
+        "top_ids": "token id", "top_probabilities": "probability",
+    }  # fmt: skip
     kind: Kind
     window: int  # layers repaired together; 1 for states
     probability: np.ndarray  # (S, L, T)
@@ -136,6 +144,10 @@ class TraceResult:
     `clean` and `corrupted` hold the runs without any repair: scores of shape (1,) and (S,).
     """
 
+    units: ClassVar[dict[str, str]] = {
+        "subject": "token position", "answer_id": "token id", "foil_id": "token id",
+        "sigma": "length of an embedding's entry", "previews": "nats",
+    }  # fmt: skip
     request: TraceRequest
     model: dict[str, Any]
     tokens: list[str]

@@ -9,6 +9,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from analysis.errors import BadRequest, WorkbenchError
+from analysis.study import Request
+from analysis.units import numbers_of, units_of
 from app.registry.entry import Entry
 from app.registry.studies import ENTRIES
 from app.terminal.files import add_outputs, check_outputs, printed, write_outputs
@@ -33,7 +35,7 @@ def run(args: Namespace) -> int:
     for entry in asked:
         try:
             texts.append(_text(entry))
-            schemas[entry.name] = {"question": entry.question, "does": entry.does, "request": _schema(entry)}
+            schemas[entry.name] = {"question": entry.question, "does": entry.does, **_schemas(entry)}
         except WorkbenchError as error:
             faults.append(str(error))
     write_outputs(args, {"json": lambda: json.dumps(schemas, ensure_ascii=False, indent=1) + "\n"})
@@ -44,21 +46,36 @@ def run(args: Namespace) -> int:
     return int(bool(faults))
 
 
-def _schema(entry: Entry) -> dict[str, Any]:
-    """JSON Schema of the request, by which a program can check one before it asks."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **entry.study.request.model_json_schema()}
+def _schemas(entry: Entry) -> dict[str, Any]:
+    """JSON Schema of the request, by which a program can check one before it asks; units of all numbers."""
+    kind = entry.study.request
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **kind.model_json_schema()}
+    for name, unit in units_of(kind).items():
+        schema["properties"][name]["unit"] = unit
+    return {"request": schema, "result": {"numbers": dict(numbers_of(entry.study.result))}}
 
 
 def _text(entry: Entry) -> str:
-    fields = entry.study.request.model_fields
-    return "\n".join([f"{entry.name}: {entry.question}", f"  palimpsest {entry.name}: {entry.does}.", *_lines(fields)])
+    head = [f"{entry.name}: {entry.question}", f"  palimpsest {entry.name}: {entry.does}."]
+    return "\n".join([*head, *_asked(entry.study.request), *_given(entry.study.result)])
 
 
-def _lines(fields: dict[str, FieldInfo]) -> Iterable[str]:
-    for name, field in fields.items():
-        said = field.description or "–"
+def _asked(kind: type[Request]) -> Iterable[str]:
+    units = units_of(kind)
+    for name, field in kind.model_fields.items():
+        unit = f"; {units[name]}" if name in units else ""
         default = "needed" if field.is_required() else f"default {_default(field)}"
-        yield fill(f"{name}: {said} ({default})", WIDTH, initial_indent="    ", subsequent_indent="      ")
+        yield _filled(f"{name}: {field.description or '–'} ({default}{unit})")
+
+
+def _given(result: type) -> Iterable[str]:
+    said = [f"{name} ({unit or 'number'})" for name, unit in numbers_of(result)]
+    if said:
+        yield _filled(f"gives {', '.join(said)}")
+
+
+def _filled(text: str) -> str:
+    return fill(text, WIDTH, initial_indent="    ", subsequent_indent="      ")
 
 
 def _default(field: FieldInfo) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -39,6 +39,7 @@ class AbilitiesRequest(Prompted):
 class AbilitiesResult:
     """N questions this tokenizer can read."""
 
+    units: ClassVar[dict[str, str]] = {"right": "yes or no", "margin": "nats a token"}
     request: AbilitiesRequest
     model: dict[str, Any]
     groups: list[str]  # (N,)

@@ -8,7 +8,7 @@ threshold uses).
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -26,6 +26,7 @@ TASKS: tuple[Task, ...] = ("relation", "distracting")
 class DriftPrompt(OnePrompt):
     """A prompt that names the edited subject, and the two answers it is about."""
 
+    units: ClassVar[dict[str, str]] = {"occurrence": "number, from 0"}
     prompt: str = Field(description="sentence that names the edited subject and ends just before its answer")
     subject: str = Field(description="words of the prompt that were written over")
     occurrence: int | None = Field(None, ge=0, description="which occurrence of the subject, counted from 0")
@@ -42,6 +43,7 @@ class DriftPrompt(OnePrompt):
 class DriftRequest(DriftPrompt):
     """What do the edits do to attention, and what does that do to the answer?"""
 
+    units: ClassVar[dict[str, str]] = {"window": "layers", "patch_window": "layers"}
     grids: tuple[GridKind, ...] = Field(
         GRIDS,
         description="experiments: heads and layers give edited runs the attention of before, mlp and attn give the "
@@ -106,6 +108,7 @@ def _head(name: str) -> tuple[range, int | None]:
 class Said:
     """What is said after a prompt in several runs: R runs, W words."""
 
+    units: ClassVar[dict[str, str]] = {"probability": "probability", "answer": "probability", "edited": "probability"}
     words: list[str]
     probability: np.ndarray  # (R, W)
     answer: np.ndarray  # (R,) of the first token of the answer that should stand
@@ -116,6 +119,10 @@ class Said:
 class DriftResult:
     """Attention of a prompt without edits and with them; L layers, H heads, T tokens."""
 
+    units: ClassVar[dict[str, str]] = {
+        "subject": "token position", "before": "share of attention", "after": "share of attention",
+        "grids": "probability", "window": "layers",
+    }  # fmt: skip
     request: DriftRequest
     model: dict[str, Any]
     tokens: list[str]
@@ -187,6 +194,7 @@ class PatchResult:
 class DriftsRequest(Prompted):
     """Over all test prompts of the edits: how far does attention drift, and does it go with what breaks?"""
 
+    units: ClassVar[dict[str, str]] = {"heads": "heads", "seed": "seed"}
     tasks: tuple[Task, ...] = Field(
         TASKS,
         min_length=1,
@@ -207,6 +215,10 @@ PATCHED = ("without the edits", "with them", "drifted heads set back", "random h
 class DriftsResult:
     """One row a prompt; n prompts, L layers, H heads."""
 
+    units: ClassVar[dict[str, str]] = {
+        "fact": "fact number", "right_probability": "probability", "wrong_probability": "probability",
+        "before": "share of attention", "after": "share of attention", "first": "probability",
+    }  # fmt: skip
     request: DriftsRequest
     model: dict[str, Any]
     task: list[str]

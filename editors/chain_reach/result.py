@@ -17,6 +17,7 @@ HELD, HOPS, DIRECT, THOUGHTS = "edit_wise", "instance_wise", "multi_hop", "multi
 class ReachRequest(Prompted):
     """Write facts with several methods, and ask hop by hop and whole."""
 
+    units: ClassVar[dict[str, str]] = {"words": "tokens"}
     edition: ClassVar[int] = 2  # the layers of ACE and of methods that write to one
     cases: tuple[ChainCase, ...] = Field(min_length=1, description="chains with the facts to write")
     methods: tuple[WritingName, ...] = Field(
@@ -40,6 +41,9 @@ class ReachResult:
     An answer is right when what is said begins with it or one of its aliases, whatever the case of letters.
     """
 
+    units: ClassVar[dict[str, str]] = {
+        "held": "share", "hops": "yes or no", "whole": "yes or no", "thoughts": "yes or no", "old": "yes or no",
+    }  # fmt: skip
     request: ReachRequest
     model: dict[str, Any]
     versions: list[str]

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from editors.edit.request import EditRequest
 class LayerChange:
     """Change of one output matrix, W (d, d_k) + left @ right."""
 
+    units: ClassVar[dict[str, str]] = {
+        "layer": "layer number", "left": "factor of a weight", "right": "factor of a weight",
+        "weight_norm": "Frobenius norm",
+    }  # fmt: skip
     layer: int
     name: str  # parameter in the Hugging Face model
     transposed: bool  # whether the parameter is kept as (d_k, d)
@@ -43,6 +47,10 @@ class LayerChange:
 class Found:
     """How the new values were found; n facts."""
 
+    units: ClassVar[dict[str, str]] = {
+        "loss": "nats", "probability": "probability", "former": "probability", "key_ratio": "ratio", "written": "share",
+        "condition": "ratio",
+    }  # fmt: skip
     loss: np.ndarray  # (steps, n)
     probability: np.ndarray  # (steps, n) of the new answer
     former: np.ndarray  # (steps, n) of the former one

@@ -6,7 +6,7 @@ damage (2502.11177, and CounterFact's own scores).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -22,6 +22,7 @@ WANT_NEW: tuple[Kind, ...] = ("rewrite", "paraphrase", "portability")
 class Probe:
     """One prompt, the answer an edit would write there and the answer that stood there."""
 
+    units: ClassVar[dict[str, str]] = {"fact": "fact number"}
     fact: int
     kind: Kind
     prompt: str
@@ -33,6 +34,10 @@ class Probe:
 class Answers:
     """What a model says to p probes."""
 
+    units: ClassVar[dict[str, str]] = {
+        "new": "probability", "old": "probability", "new_greedy": "yes or no", "old_greedy": "yes or no",
+        "said_probability": "probability",
+    }  # fmt: skip
     new: np.ndarray  # (p,) geometric mean probability of the new answer's tokens
     old: np.ndarray  # (p,) of the old answer's
     new_greedy: np.ndarray  # (p,) bool: every token of the new answer is the likeliest where it stands
@@ -76,6 +81,7 @@ def probes_of(index: int, rewrite: Rewrite, old: str, fact: Fact | None) -> list
 class Glance:
     """The first fact of an edit, before and after, as a person sees it."""
 
+    units: ClassVar[dict[str, str]] = {"before": "probability", "after": "probability"}
     prompt: str
     words: list[str]  # what was said at first, what was to be said, and what else was likely
     before: np.ndarray  # (words,) next-token probabilities

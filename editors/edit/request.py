@@ -63,6 +63,14 @@ class Rewrite(BaseModel):
 class EditRequest(Prompted):
     """Write these facts over what the model says now."""
 
+    units: ClassVar[dict[str, str]] = {
+        "layers": "layer number", "shallow": "layer number", "contexts": "texts", "context_tokens": "tokens",
+        "steps": "steps", "rate": "a step", "clamp": "lengths of the old value", "kl": "weight", "decay": "weight",
+        "said_weight": "weight", "enough": "nats", "sadr": "weight", "sadr_steps": "steps",
+        "sadr_epsilon": "share of attention", "moments_weight": "dimensions of a key",
+        "slack": "mean diagonals of KᵀC⁻¹K", "norm": "a weight's own", "protect": "share",
+        "ridge": "energies of a typical key", "scale": "factor", "tokens": "tokens", "seed": "seed",
+    }  # fmt: skip
     edition: ClassVar[int] = 2  # the layers of ACE and of methods that write to one
     later: ClassVar[tuple[str, ...]] = (*Prompted.later, "said_weight")
     facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")

@@ -14,6 +14,7 @@ from editors.registry.methods import SADR_MARK, with_sadr, writing
 class Comparison(Prompted):
     """The same cases, written with several methods."""
 
+    units: ClassVar[dict[str, str]] = {"sadr": "weight", "seed": "seed"}
     edition: ClassVar[int] = 2  # the layers of ACE and of methods that write to one
     cases: tuple[Case, ...] = Field(min_length=1, description="facts to write and the prompts that test them")
     methods: tuple[str, ...] = Field(

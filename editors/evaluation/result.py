@@ -5,7 +5,7 @@ model go on freely give very different numbers for one edit (2502.11177).
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from pydantic import Field
@@ -55,6 +55,7 @@ SHORT = {"rewrite": "ES", "paraphrase": "PS", "neighbour": "NS", "other": "RS", 
 class EvaluateRequest(Comparison):
     """Write the same cases with several methods, and score them by every protocol."""
 
+    units: ClassVar[dict[str, str]] = {"words": "tokens"}
     mode: Mode = Field("single", description="single: each case by itself; batch: all cases in one edit")
     free: bool = Field(True, description="also let the model go on freely from prompts that want the new answer")
     words: int = Field(16, ge=1, le=64, description="tokens it may take for that")
@@ -85,6 +86,10 @@ class Mean:
 class EvaluateResult:
     """V versions (no edit, then each method) × protocols × all P prompts; NaN where a protocol says nothing."""
 
+    units: ClassVar[dict[str, str]] = {
+        "case": "case number", "values": "by protocol", "fluency": "bits", "consistency": "cosine",
+        "seconds": "seconds",
+    }  # fmt: skip
     request: EvaluateRequest
     model: dict[str, Any]
     versions: list[str]

@@ -1,7 +1,7 @@
 """How a model goes on from prompts, without edits and with them: plain data, no model."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -12,6 +12,7 @@ from analysis.text.framing import Prompted
 class GenerateRequest(Prompted):
     """How does the model go on from these prompts?"""
 
+    units: ClassVar[dict[str, str]] = {"tokens": "tokens", "seed": "seed"}
     prompt: tuple[str, ...] = Field(min_length=1, max_length=8, description="text to go on from; may be repeated")
     tokens: int = Field(20, ge=1, le=200, description="longest continuation")
     seed: int | None = Field(None, ge=0, lt=2**32, description="sample with this seed; greedy when left out")

@@ -1,7 +1,7 @@
 """At which layer should a fact be written? What is asked and what is answered: plain data, no model."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -16,6 +16,7 @@ OUTCOMES = ("rewrite", "paraphrase", "neighbour")
 class LayersRequest(Prompted):
     """Write a few facts at one layer after another, and trace them."""
 
+    units: ClassVar[dict[str, str]] = {"layers": "layer number", "samples": "samples", "seed": "seed"}
     facts: tuple[Rewrite, ...] = Field(
         min_length=1, max_length=50, description="facts to write, as a row of edits, one at a time"
     )
@@ -41,6 +42,9 @@ class LayersRequest(Prompted):
 class LayersResult:
     """What became of F facts written at each of K layers, beside their traces over all L layers."""
 
+    units: ClassVar[dict[str, str]] = {
+        "layers": "layer number", "score": "ratio", "likelier": "share", "greedy": "share", "effect": "probability",
+    }  # fmt: skip
     request: LayersRequest
     model: dict[str, Any]
     layers: list[int]

@@ -26,6 +26,7 @@ STEPS = (1, 5, 10, 20, 50, 100, 200, 500, 1000)
 class LifelongRequest(Prompted):
     """Write cases one after another with one method, and look back at milestones."""
 
+    units: ClassVar[dict[str, str]] = {"milestones": "edits", "words": "tokens", "seed": "seed"}
     edition: ClassVar[int] = 3  # layers of ACE and of methods that write to one; when past keys are read
     cases: tuple[Case, ...] = Field(min_length=1, description="facts to write, in this order")
     method: WritingName = Field("rome", description="editor, with its own defaults")
@@ -54,6 +55,10 @@ class LifelongResult(Stepwise):
     Stopped: the milestones that were reached, and the edits to go on from.
     """
 
+    units: ClassVar[dict[str, str]] = {
+        "milestones": "edits", "immediate": "share", "later": "share", "perplexity": "perplexity", "kl": "nats",
+        "mute": "share", "abilities": "share", "change": "ratio", "seconds": "seconds",
+    }  # fmt: skip
     request: LifelongRequest
     model: dict[str, Any]
     milestones: list[int]

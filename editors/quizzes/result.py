@@ -5,7 +5,7 @@ answer is matched word for word, with no second model to judge it.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -29,6 +29,7 @@ PROTOCOL = "generated"
 class QuizRequest(Comparison):
     """Write each case by itself with several methods, and ask about it in every form."""
 
+    units: ClassVar[dict[str, str]] = {"turns": "turns", "words": "tokens"}
     turns: int = Field(3, ge=0, le=10, description="times it is told that its answer is wrong")
     words: int = Field(16, ge=1, le=64, description="tokens an answer may take")
 
@@ -53,6 +54,7 @@ class QuizResult(Stepwise):
     Stopped: the questions of the cases that were come to, NaN where a method's turn had not come.
     """
 
+    units: ClassVar[dict[str, str]] = {"case": "case number", "right": "yes or no", "seconds": "seconds"}
     request: QuizRequest
     model: dict[str, Any]
     versions: list[str]

@@ -6,6 +6,7 @@ from importlib import import_module
 
 import pytest
 
+from analysis.units import is_number, numbers_of, units_of
 from app.registry.studies import ENTRIES, STUDIES, entry_of
 from tests.kit.places import ROOT
 
@@ -36,6 +37,9 @@ def test_an_entry_is_complete(entry):
         assert callable(import_module(command.module).configure)
     assert all(field.description for field in entry.study.request.model_fields.values())
     assert entry.parts in ("", *ENTRIES)
+    numbers = {name for name, field in entry.study.request.model_fields.items() if is_number(field.annotation)}
+    assert set(units_of(entry.study.request)) == numbers, "a number has a unit, or says what it is"
+    assert not [name for name, unit in numbers_of(entry.study.result) if not unit]
     assert not entry.own_page or entry.page
     assert set(entry.takers()) <= set(entry.study.request.model_fields)
 

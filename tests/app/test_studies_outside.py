@@ -86,13 +86,17 @@ def test_it_is_listed_with_its_fields(sample, capsys):
     assert main(["studies", "surprise"]) == 0
     out = capsys.readouterr().out
     assert "prompt: text whose words are looked at (needed)" in out
-    assert "base: base of the logarithm (default 2.0)" in out
+    assert "base: base of the logarithm (default 2.0; ratio)" in out
+    assert "gives surprise (powers of the base)" in out
     assert main(["studies", "--json"]) == 0
     schemas = json.loads(capsys.readouterr().out)
     assert list(schemas) == list(ENTRIES)
     asked = schemas["surprise"]["request"]
     assert asked["required"] == ["prompt"]
     assert asked["properties"]["base"]["exclusiveMinimum"] == 1
+    assert asked["properties"]["base"]["unit"] == "ratio"
+    assert schemas["surprise"]["result"]["numbers"] == {"surprise": "powers of the base"}
+    assert schemas["trace"]["result"]["numbers"]["grids.kl"] == "nats"
     assert "There is no study “nothing”" in refused(capsys, "studies", "nothing")
 
 
