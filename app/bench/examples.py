@@ -113,7 +113,7 @@ class Run:
         if "cases" in study.request.model_fields:
             of_chains = args.command == "reach"
             more["cases"] = chain_cases(args) if of_chains else some_of(args, cases_said(args), self.lm)
-        if hasattr(args, "target"):
+        if hasattr(args, "target") and hasattr(args, "facts"):
             more["facts"] = facts_of(args)
         edits = (self.edit("edit"),) if getattr(args, "recipe", None) else ()
         return stored(study, fields_of(args, study.request, **more), self.lm, ResultStore(), self.report, edits)
