@@ -66,5 +66,9 @@ class BadFile(WorkbenchError):
         self.problems = problems
 
 
+class Unreadable(WorkbenchError):
+    """What is stored cannot be read now, by a fault of the system and not of its content."""
+
+
 class Cancelled(Exception):
     """Raised inside a run when the person who started it cancels. Not an error."""

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from types import UnionType
-from typing import Any, ClassVar, Protocol, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Protocol, get_args, get_origin, get_type_hints
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
@@ -192,9 +192,12 @@ def _kept(kind: Any, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def unpack(kind: Any, data: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """The inverse of `pack`: a value of the annotated type `kind` from plain data and arrays."""
+    """The inverse of `pack`: a value of the annotated type `kind` from plain data and arrays.
+
+    Data of another form raises `TypeError`, `ValueError` or `LookupError`, or what the result says of itself.
+    """
     origin, parts = get_origin(kind), get_args(kind)
-    if data is None or kind is Any:
+    if kind is Any or (data is None and type(None) in (kind, *parts)):
         return data
     if isinstance(data, dict) and data.keys() == {"$array"}:
         return arrays[data["$array"]]
@@ -205,6 +208,7 @@ def unpack(kind: Any, data: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
         return kind(**{name: unpack(hints[name], item, arrays) for name, item in _kept(kind, data).items()})
+    _of_form(kind, origin or kind, data)
     if origin is dict:
         return {key: unpack(parts[1], value, arrays) for key, value in data.items()}
     if origin is list:
@@ -213,3 +217,19 @@ def unpack(kind: Any, data: Any, arrays: dict[str, np.ndarray]) -> Any:
         kinds = [parts[0]] * len(data) if parts[-1] is Ellipsis else parts
         return tuple(unpack(part, value, arrays) for part, value in zip(kinds, data, strict=True))
     return data
+
+
+FORMS: dict[Any, tuple[type, ...]] = {
+    bool: (bool,), int: (int,), float: (float, int), str: (str,), dict: (dict,), list: (list,), tuple: (list,),
+}  # fmt: skip
+"""What JSON holds for a value of a type."""
+
+
+def _of_form(kind: Any, form: Any, data: Any) -> None:
+    """Raise where plain data is of another type than the annotation says."""
+    wanted = FORMS.get(form)
+    fits = data in get_args(kind) if form is Literal else wanted is None or type(data) in wanted
+    if form is np.ndarray or not fits:
+        raise TypeError(f"{str(data)[:40]} stands where {kind} is wanted")
+    if form is float:
+        float(data)  # a whole number may be too large for one

@@ -14,6 +14,7 @@ from app.jobs.services import services
 from app.registry.studies import ENTRIES
 from app.session.address import follow
 from app.shell.margin import margin
+from app.shell.not_kept import not_kept
 
 HERE = Path(__file__).resolve().parent
 
@@ -39,8 +40,11 @@ runs = margin()
 with st.sidebar:
     theme_light()
 with st.container(horizontal_alignment="center"), st.container(width=980):
+    above = st.container()
     page.run()
     if chapters := read_more(page.url_path or "start"):
         st.markdown(f":gray[:small[Read more: {chapters}]]")
+with above:
+    not_kept()
 runs()
 services().begin()

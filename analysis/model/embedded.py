@@ -8,7 +8,6 @@ import hashlib
 import importlib.metadata
 import json
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from filelock import FileLock, Timeout
 from analysis.cache_home import cache_home
 from analysis.errors import ModelUnavailable
 from analysis.model.embedded_build import WHEEL, WHEEL_SHA256, build_embedded
+from analysis.whole_files import replacing
 
 Report = Callable[[int, int, str], None]
 
@@ -104,7 +104,10 @@ def _write_manifest(folder: Path) -> None:
 
 
 def _fault(folder: Path, *, verify: bool = False) -> str | None:
-    """What is wrong with the folder, or None. A file is read only if `verify` is set or its time has changed."""
+    """What is wrong with the folder, or None. A file is read only if `verify` is set or its time has changed.
+
+    `ModelUnavailable` where the system does not let it be read now: that is no fault of the folder.
+    """
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         made_by = manifest["converter"], manifest["wheel_sha256"]
@@ -112,9 +115,11 @@ def _fault(folder: Path, *, verify: bool = False) -> str | None:
             name: (int(entry["bytes"]), str(entry["sha256"]), int(entry["mtime_ns"]))
             for name, entry in manifest["files"].items()
         }
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return f"{MANIFEST} is missing"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return f"{MANIFEST} cannot be read"
     if made_by != (CONVERTER, WHEEL_SHA256):
         return "another version made it"
@@ -131,15 +136,22 @@ def _fault(folder: Path, *, verify: bool = False) -> str | None:
             moved = moved or state.st_mtime_ns != time
             if (verify or state.st_mtime_ns != time) and _sha256(path) != digest:
                 return f"{name} does not have the hash that was written down for it"
+        except FileNotFoundError:
+            return f"{name} is missing"
         except OSError as error:
-            return f"{name} cannot be read ({error.strerror})"
+            raise _unreadable(folder, error) from error
     if moved:
         # Copied from elsewhere, and whole: the next look need not read half a gigabyte again.
-        for name, entry in manifest["files"].items():
-            entry["mtime_ns"] = (folder / name).stat().st_mtime_ns
         with suppress(OSError):
+            for name, entry in manifest["files"].items():
+                entry["mtime_ns"] = (folder / name).stat().st_mtime_ns
             _replace_text(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
     return None
+
+
+def _unreadable(folder: Path, error: OSError) -> ModelUnavailable:
+    told = f"The embedded model in {folder} cannot be read now ({error.strerror or error}). It was left as it is; "
+    return ModelUnavailable(told + "try again, or set PALIMPSEST_HOME to another folder.")
 
 
 def _sha256(path: Path) -> str:
@@ -148,9 +160,8 @@ def _sha256(path: Path) -> str:
 
 
 def _replace_text(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(text, "utf-8")
-    os.replace(draft, path)
+    with replacing(path) as new:
+        new.write_text(text, "utf-8")
 
 
 @contextmanager

@@ -6,8 +6,8 @@ what is read, so statistics can say what they were made from.
 
 import hashlib
 import json
+import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,10 +26,12 @@ from analysis.moments.hub_text import PREFIX, paragraphs
 from analysis.moments.request import OWN, SHIPPED
 from analysis.study import Report, silent
 from analysis.text.tokens import refuse_beyond
+from analysis.whole_files import replacing, there
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
 
+log = logging.getLogger(__name__)
 PIECE = 128
 """Longest piece, tokens."""
 ROWS = 128
@@ -92,7 +94,7 @@ def rows_beside(lm: "LanguageModel") -> int:
 def ready(lm: "LanguageModel", tokens: int, seed: int, cache: Path) -> Path | None:
     """Where so much own text lies already, written here or shipped; None where it does not."""
     name = f"own-{seed}-{tokens}.json"
-    return next((place for place in (cache / name, CORPORA / lm.own_hash[:24] / name) if place.exists()), None)
+    return next((place for place in (cache / name, CORPORA / lm.own_hash[:24] / name) if there(place)), None)
 
 
 def written(lm: "LanguageModel", tokens: int, seed: int, cache: Path, report: Report = silent) -> Corpus:
@@ -100,19 +102,36 @@ def written(lm: "LanguageModel", tokens: int, seed: int, cache: Path, report: Re
 
     It is stored as it comes: a run that was ended goes on with the next pieces.
     """
-    if found := ready(lm, tokens, seed, cache):
-        return Corpus(OWN, tuple(map(tuple, json.loads(found.read_text()))))
+    if (found := ready(lm, tokens, seed, cache)) and (pieces_there := _pieces(found)):
+        return Corpus(OWN, pieces_there)
     total = -(-tokens // piece_length(lm))
     rows = rows_beside(lm)
     sizes = [min(rows, total - begin) for begin in range(0, total, rows)]
     begun = cache / f"own-{seed}-{tokens}-part.jsonl"
     pieces = [piece for portion in portions(lm, sizes, seed, begun, report) for piece in portion]
-    handle, new = tempfile.mkstemp(dir=cache)
-    with os.fdopen(handle, "w") as file:
-        json.dump(pieces, file)
-    Path(new).replace(cache / f"own-{seed}-{tokens}.json")
-    begun.unlink()
+    try:
+        with replacing(cache / f"own-{seed}-{tokens}.json") as new:
+            new.write_text(json.dumps({"hash": Corpus(OWN, tuple(pieces)).id, "pieces": pieces}), encoding="utf-8")
+        begun.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("The text that the model wrote is not kept in %s (%s).", cache, error)
     return Corpus(OWN, tuple(pieces))
+
+
+def _pieces(place: Path) -> tuple[tuple[int, ...], ...]:
+    """Pieces of own text as they lie there; none where the file cannot be read: the text is written again."""
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        there = json.loads(place.read_bytes())
+        return _checked({"pieces": there} if isinstance(there, list) else there)  # the first form had no hash
+    return ()
+
+
+def _checked(there: dict) -> tuple[tuple[int, ...], ...]:
+    """Pieces of plain data; `ValueError` where they are not those that were put down."""
+    pieces = tuple(tuple(map(int, piece)) for piece in there["pieces"])
+    if there.get("hash") not in (None, Corpus(OWN, pieces).id):
+        raise ValueError("its pieces are not those that were written")
+    return pieces
 
 
 def portions(
@@ -129,21 +148,33 @@ def portions(
                 report(count * length + size * done, total * length, WRITTEN)
 
             portion = _sampled(lm, size, count, seed + count, said)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with place.open("a") as file:
-                file.write(json.dumps({"before": count, "pieces": portion}) + "\n")
+            of = Corpus(OWN, tuple(portion)).id
+            _put_down(place, json.dumps({"before": count, "hash": of, "pieces": portion}))
         yield portion
         count += size
+
+
+def _put_down(place: Path, line: str) -> None:
+    """Add a line, on a line of its own also where the one before was cut short."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("a+b", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 1))
+            begin = "" if file.read(1) in (b"", b"\n") else "\n"
+            file.write(f"{begin}{line}\n".encode())  # at once, so that lines of two processes do not mix
+    except OSError as error:
+        log.warning("A portion of text is not kept in %s (%s).", place.parent, error)
 
 
 def _stored(place: Path) -> dict[int, list[tuple[int, ...]]]:
     """Portions of a file by the number of pieces before them; a line that was cut short is none."""
     found: dict[int, list[tuple[int, ...]]] = {}
     with suppress(OSError):
-        for line in place.read_text().splitlines():
-            with suppress(ValueError, KeyError, TypeError):
+        for line in place.read_bytes().splitlines():
+            with suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
                 one = json.loads(line)
-                found[int(one["before"])] = [tuple(map(int, piece)) for piece in one["pieces"]]
+                found[int(one["before"])] = list(_checked(one))
     return found
 
 

@@ -7,6 +7,7 @@ one pass; products in float32, sums in float64.
 
 import hashlib
 import json
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from analysis.cache_home import cache_home
-from analysis.errors import BadFile, BadRequest, Cancelled
+from analysis.errors import BadFile, BadRequest, Cancelled, Unreadable
 from analysis.free_memory import demand
 from analysis.internals.key_value_memory import keys, output_matrix
 from analysis.moments import steady
@@ -39,10 +40,12 @@ from analysis.moments.corpus import (
 )
 from analysis.moments.request import OWN, SHIPPED, MomentsRequest
 from analysis.study import Report, silent
+from analysis.whole_files import replacing, there
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
 
+log = logging.getLogger(__name__)
 SQUARES = 32
 """Bytes for each square of a key's width: sums, what they are loaded as, their factor and what it is of."""
 BATCH = {"cpu": 2048, "cuda": 1 << 15, "mps": 1 << 13}
@@ -106,14 +109,39 @@ def moments(
     else:
         corpus = read_text(lm, request.source, tokens)
     places = {layer: home / f"{corpus.id}-{layer}.safetensors" for layer in layers}
-    missing = [layer for layer in layers if not places[layer].exists()]
+    found = _stored(places, lm)
+    missing = [layer for layer in layers if layer not in found]
     if missing:
         _may_measure(lm, missing)
         sums, _ = _summed(lm, corpus, missing, home / f"{corpus.id}-part.safetensors", report)
         for layer in missing:
             mean = sums.pop(layer) / corpus.tokens
-            save(Moments(layer, mean, corpus.tokens, corpus.name, corpus.id, lm.own_hash), places[layer])
-    return {layer: load(places[layer], lm) for layer in layers}
+            found[layer] = Moments(layer, mean, corpus.tokens, corpus.name, corpus.id, lm.own_hash)
+            _keep(found[layer], places[layer])
+    return {layer: found[layer] for layer in layers}
+
+
+def _stored(places: dict[int, Path], lm: "LanguageModel") -> dict[int, Moments]:
+    """Moments that lie there whole. Those that do not, or cannot be read now, are measured anew, to the same bits."""
+    found: dict[int, Moments] = {}
+    for layer, place in places.items():
+        if there(place):
+            try:
+                made = load(place, lm)
+                if made.layer != layer:
+                    raise BadFile(f"{place.name} holds layer {made.layer}.")
+                found[layer] = made
+            except (BadFile, Unreadable) as error:
+                log.warning("%s They are measured anew.", error)
+    return found
+
+
+def _keep(moments: Moments, place: Path) -> None:
+    """Save for later runs; this one goes on where the disk takes nothing."""
+    try:
+        save(moments, place)
+    except (OSError, SafetensorError) as error:
+        log.warning("The second moments of layer %d are not kept in %s (%s).", moments.layer, place.parent, error)
 
 
 def _may_measure(lm: "LanguageModel", layers: Sequence[int]) -> None:
@@ -138,12 +166,15 @@ def _grown(
     width = most // TOKENS_PER_DIMENSION
     name = f"{source}-{request.seed if source == OWN else 0}-{width}"
     places = {layer: home / f"grown-{name}-{layer}.safetensors" for layer in layers}
-    if missing := [layer for layer in layers if not places[layer].exists()]:
+    found = _stored(places, lm)
+    if missing := [layer for layer in layers if layer not in found]:
         _may_measure(lm, missing)
         phase = _at_most(report)
         texts = _portions(lm, source, request.seed, most, home / f"{name}.jsonl", phase)
-        _grow(lm, texts, missing, places, source, partial(phase, total=most))
-    return {layer: load(places[layer], lm) for layer in layers}
+        for made in _grow(lm, texts, missing, f"grown-{name}", source, partial(phase, total=most)):
+            found[made.layer] = made
+            _keep(made, places[made.layer])
+    return {layer: found[layer] for layer in layers}
 
 
 def _at_most(report: Report) -> Report:
@@ -183,11 +214,11 @@ def _grow(
     lm: "LanguageModel",
     texts: Iterator[tuple[list[tuple[int, ...]], bool]],
     layers: Sequence[int],
-    places: dict[int, Path],
+    name: str,
     source: str,
     report: Callable[..., None],
-) -> None:
-    """Read portion after portion, each layer until it is steady, and save what was found."""
+) -> Iterator[Moments]:
+    """Read portion after portion, each layer until it is steady: its moments, under `name`."""
     growing: dict[int, steady.Growing] = {}
     pieces: list[tuple[int, ...]] = []
     pending = list(layers)
@@ -207,10 +238,9 @@ def _grow(
             if excess <= steady.TOLERANCE or last:
                 pending.remove(layer)
                 whole = growing.pop(layer)
-                told = {"name": places[layer].stem.rpartition("-")[0], **steady.said(number, excess)}
+                told = {"name": name, **steady.said(number, excess)}
                 text = Corpus(source, tuple(pieces)).id
-                made = Moments(layer, whole.total / whole.count, whole.count, source, text, lm.own_hash, told)
-                save(made, places[layer])
+                yield Moments(layer, whole.total / whole.count, whole.count, source, text, lm.own_hash, told)
         if not pending:
             return
 
@@ -234,27 +264,52 @@ def _summed(
             begun = index + 1
     except (Cancelled, KeyboardInterrupt):
         if sums and part:
-            _write({str(layer): total for layer, total in sums.items()}, {"batches": begun, "of": len(batches)}, part)
+            _keep_part(sums, {"batches": begun, "of": len(batches)}, part)
         raise
     if part:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     report(len(batches), len(batches), "batches of text read")
     return sums, {layer: steady.few(torch.cat(keys)) for layer, keys in some.items() if keys}
 
 
+def _keep_part(sums: dict[int, Tensor], about: dict[str, Any], part: Path) -> None:
+    try:
+        _write({str(layer): total for layer, total in sums.items()}, about, part)
+    except (OSError, SafetensorError) as error:
+        log.warning("What was measured until now is not kept in %s (%s).", part.parent, error)
+
+
 def _begun(part: Path, layers: Sequence[int], batches: int) -> tuple[int, dict[int, Tensor]]:
-    with suppress(OSError, SafetensorError, KeyError, TypeError, ValueError), safe_open(part, "pt") as file:
-        about = json.loads(file.metadata()["about"])
-        if about["of"] == batches and set(file.keys()) == {str(layer) for layer in layers}:
-            return int(about["batches"]), {layer: file.get_tensor(str(layer)) for layer in layers}
+    with suppress(OSError, SafetensorError, LookupError, TypeError, ValueError, RecursionError):
+        about, tensors = _read(part)
+        if about["of"] == batches and tensors.keys() == {str(layer) for layer in layers}:
+            return int(about["batches"]), {layer: tensors[str(layer)] for layer in layers}
     return 0, {}
 
 
 def _write(tensors: dict[str, Tensor], about: dict[str, Any], place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    new = place.with_name(f".new-{place.name}")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new, {"about": json.dumps(about)})
-    new.replace(place)
+    said = json.dumps(about | {"hash": _hash(tensors)})
+    with replacing(place) as new:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new, {"about": said})
+
+
+def _read(place: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What `_write` wrote; `ValueError` where the numbers are not those that were written."""
+    with safe_open(place, "pt") as file:
+        about = json.loads(file.metadata()["about"])
+        tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
+    if about.pop("hash", None) not in (None, _hash(tensors)):
+        raise ValueError("its numbers are not those that were written")
+    return about, tensors
+
+
+def _hash(tensors: dict[str, Tensor]) -> str:
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        found.update(name.encode() + b"\0")
+        found.update(tensors[name].contiguous().numpy().data)
+    return found.hexdigest()
 
 
 def save(moments: Moments, place: Path) -> None:
@@ -264,16 +319,23 @@ def save(moments: Moments, place: Path) -> None:
 
 
 def load(place: Path, lm: "LanguageModel") -> Moments:
-    """Read what `save` wrote; `BadFile` for another form, `BadRequest` for another model's."""
+    """Read what `save` wrote; `BadFile` for another form, `BadRequest` for another model's, `Unreadable` where the
+    system does not let it be read."""
     try:
-        with safe_open(place, "pt") as file:
-            about = json.loads(file.metadata()["about"])
-            made = Moments(matrix=file.get_tensor("second_moment").double(), **about)
-            if not re.fullmatch(r"[0-9a-f]{1,64}", made.corpus_id):
-                raise ValueError("the id of its text is no hash")
-            if made.grown and not re.fullmatch(rf"grown-({OWN}|{SHIPPED})-\d+-\d+", str(made.grown["name"])):
-                raise ValueError("its name is none of ours")
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        with place.open("rb"):
+            pass  # the system's errors are told here; the reader below has one kind for everything
+        about, tensors = _read(place)
+        made = Moments(matrix=tensors["second_moment"].double(), **about)
+        if not re.fullmatch(r"[0-9a-f]{1,64}", made.corpus_id):
+            raise ValueError("the id of its text is no hash")
+        if made.grown and not re.fullmatch(rf"grown-({OWN}|{SHIPPED})-\d+-\d+", str(made.grown["name"])):
+            raise ValueError("its name is none of ours")
+        output_matrix(lm, made.layer)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError | IsADirectoryError):
+            raise BadFile(f"There are no second moments at {place}.") from error
+        raise Unreadable(f"The second moments in {place} cannot be read now ({error.strerror or error}).") from error
+    except (SafetensorError, LookupError, AttributeError, TypeError, ValueError, RecursionError) as error:
         raise BadFile(f"{place.name} holds no second moments this workbench wrote ({error}).") from error
     if made.weights_hash != lm.own_hash:
         raise BadRequest(f"The second moments in {place.name} were measured on other weights than {lm.name}'s.")

@@ -4,7 +4,6 @@ Worker and command line share it. A stopped run is continued where its kind allo
 made of others finds each of them stored.
 """
 
-import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,6 @@ from editors.edit.edit import Edit
 
 if TYPE_CHECKING:
     from analysis import LanguageModel
-
-log = logging.getLogger(__name__)
 
 
 def compute(
@@ -43,12 +40,8 @@ def compute(
             STUDIES[study.parts], request, lm, store, report, edits, fresh=fresh
         )
     result = study.run(lm, request, report, **options)
-    if not study.kept:
-        return result
-    try:
-        store.save(study, key, result)
-    except OSError as error:
-        log.warning("The result could not be stored (%s); it will be computed anew next time.", error)
+    if study.kept:
+        store.keep(study, key, result)
     return result
 
 

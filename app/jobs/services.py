@@ -5,6 +5,7 @@ Pages ask here; nothing in it belongs to one person.
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,9 @@ import streamlit as st
 from streamlit.runtime import Runtime
 
 from analysis import ModelSpec
+from analysis.cache_home import cache_home
 from analysis.study import Request, Study, edited_hash
+from app.jobs.disk import Disk
 from app.jobs.history import History
 from app.jobs.model_slot import ModelSlot
 from app.jobs.run_entry import run_of
@@ -125,8 +128,22 @@ class Services:
             self.models.paces.learn(study.name, work, job.spec, job.seconds)
         if study is None or study.passing or not study.kept or job.result is None or job.key is None:
             return
+        run, kept = run_of(study, job.key, job.result, stopped=job.cancelled.is_set()), not self.store.held(job.key)
         for owner in {rail_owner(owner) for owner in job.asked_by}:
-            self.history.add(owner, run_of(study, job.key, job.result, stopped=job.cancelled.is_set()))
+            self.history.add(owner, run, kept=kept)
+
+    def not_kept(self) -> str | None:
+        """Why what is done now is not kept, one sentence; None while all is well.
+
+        A disk that failed is tried again, and what waits for it in memory is written.
+        """
+        disk = self.store.disk
+        if disk.takes_nothing and disk.look():
+            with suppress(OSError):
+                self.store.settle()
+                self.history.settle()
+                disk.fine("edits")  # each visitor's are written when their page is drawn
+        return disk.said(place=not public())
 
 
 def rail_owner(session: str) -> str:
@@ -137,4 +154,6 @@ def rail_owner(session: str) -> str:
 @st.cache_resource(show_spinner=False)
 def services() -> Services:
     """The services of this process."""
-    return Services(ModelSlot(), ResultStore(), History())
+    disk = Disk(cache_home())
+    disk.look()
+    return Services(ModelSlot(), ResultStore(disk=disk), History(disk=disk))

@@ -307,10 +307,7 @@ class Worker:
                 outcome: State = "done"
             except Cancelled:
                 outcome = "stopped"
-                try:
-                    self._keep_partial(job)
-                except OSError:
-                    log.exception("a stopped result could not be stored")
+                self._keep_partial(job)
             except WorkbenchError as error:
                 outcome, job.error = "failed", str(error)
             except BaseException as error:  # somebody's study may call sys.exit; the next run needs this thread
@@ -355,4 +352,4 @@ class Worker:
         study = job.study
         if study is not None and study.kept and job.key is not None and isinstance(job.partial, study.result):
             job.result = job.partial
-            self.store.save(study, job.key, job.partial, stopped=True)
+            self.store.keep(study, job.key, job.partial, stopped=True)

@@ -16,7 +16,8 @@ from typing import Any
 import streamlit as st
 
 from analysis.cache_home import cache_home
-from analysis.errors import BadRequest
+from analysis.errors import BadRequest, Unreadable
+from analysis.whole_files import replacing
 from app.doors.visitor_cookie import DAYS
 from app.jobs.services import public, services
 from app.registry.studies import giving
@@ -29,6 +30,9 @@ from editors.registry.methods import method_of
 
 PLACE, VISITORS = "stack.json", "visitors"
 STUDY = giving(Edit).study
+STARTED = time.time(), time.monotonic()
+JUMP = 3600.0
+"""Seconds by which the clock may go wrong before nothing is cleared away by it."""
 
 
 def stack() -> EditStack:
@@ -40,9 +44,14 @@ def stack() -> EditStack:
 
 
 def _whole() -> EditStack:
-    """All edits of this visitor, those of models they used before among them."""
+    """All edits of this visitor, those of models they used before among them; none while they cannot be read."""
     if "written" not in st.session_state:
-        st.session_state["written"] = _recovered()
+        found = _recovered()
+        if found is None:
+            return EditStack()
+        st.session_state["written"] = found
+    elif st.session_state.get("written.unsaved") and services().store.disk.said() is None:
+        _put_down(st.session_state["written"])
     return st.session_state["written"]
 
 
@@ -55,6 +64,7 @@ def put(new: EditStack) -> None:
     """Take `new` as the stack; the one before can be had back."""
     st.session_state.setdefault("written.undo", []).append(_whole())
     st.session_state["written.redo"] = []
+    st.session_state.setdefault("written.unread", "written" not in st.session_state)
     own = {layer.edit.id for layer in stack().layers}
     others = tuple(layer for layer in _whole().layers if layer.edit.id not in own)  # of other models, kept for later
     _take(EditStack((*others, *new.layers)))
@@ -63,7 +73,7 @@ def put(new: EditStack) -> None:
 def write_over(edit: Edit) -> None:
     """Put an edit on top; `BadRequest` where it does not fit."""
     new = stack().add(edit)
-    services().store.save(STUDY, edit.id, edit)
+    services().store.keep(STUDY, edit.id, edit)
     put(new)
 
 
@@ -71,7 +81,7 @@ def replace_top(edit: Edit) -> None:
     """Put an edit in the place of the uppermost one that is on."""
     kept = stack()
     new = kept.remove(kept.on[-1].id).add(edit)
-    services().store.save(STUDY, edit.id, edit)
+    services().store.keep(STUDY, edit.id, edit)
     put(new)
 
 
@@ -137,13 +147,20 @@ def attempt(change: Any) -> None:
 
 def _take(new: EditStack) -> None:
     st.session_state["written"] = new
-    kept = [{"edit": layer.edit.id, "on": layer.on} for layer in new.layers]
-    with suppress(OSError):
-        place = _place()
-        place.parent.mkdir(parents=True, exist_ok=True)
-        fresh = place.with_suffix(".new")
-        fresh.write_text(json.dumps(kept), encoding="utf-8")
-        fresh.replace(place)
+    if not st.session_state.get("written.unread"):  # what lies there but could not be read is not written over
+        _put_down(new)
+
+
+def _put_down(new: EditStack) -> None:
+    kept, disk = [{"edit": layer.edit.id, "on": layer.on} for layer in new.layers], services().store.disk
+    try:
+        with replacing(_place()) as fresh:
+            fresh.write_text(json.dumps(kept), encoding="utf-8")
+        st.session_state["written.unsaved"] = False
+        disk.fine("edits")
+    except OSError as error:
+        st.session_state["written.unsaved"] = True
+        disk.failed("edits", error)
 
 
 def name() -> str:
@@ -155,20 +172,35 @@ def _place() -> Path:
     """Where this visitor's stack is kept; those nobody came back to are cleared away."""
     if not public():
         return cache_home() / PLACE
-    folder, long_ago = cache_home() / VISITORS, time.time() - DAYS * 24 * 3600
-    for old in folder.glob("*.json"):
-        if old.stat().st_mtime < long_ago:
-            old.unlink(missing_ok=True)
+    folder, now = cache_home() / VISITORS, time.time()
+    jumped = abs(now - STARTED[0] - (time.monotonic() - STARTED[1])) > JUMP
+    for old in () if jumped else folder.glob("*.json"):
+        with suppress(OSError):
+            if old.stat().st_mtime < now - DAYS * 24 * 3600:
+                old.unlink()
     return folder / f"{sha256(name().encode()).hexdigest()[:32]}.json"
 
 
-def _recovered() -> EditStack:
-    found = EditStack()
-    with suppress(OSError, ValueError, KeyError, TypeError, BadRequest):
+def _recovered() -> EditStack | None:
+    """The stack as it was put down; None where the system does not let it be read now."""
+    store, found = services().store, EditStack()
+    try:
         place = _place()
+        text = place.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return found
+    except OSError as error:
+        store.disk.failed("reading", error)
+        return None
+    with suppress(OSError):
         os.utime(place)  # kept as long as the cookie, which has just been renewed
-        for entry in json.loads(place.read_text(encoding="utf-8")):
-            edit = services().store.load(STUDY, entry["edit"])
+    try:
+        for entry in json.loads(text):
+            edit = store.read(STUDY, entry["edit"]) if entry["edit"].isalnum() else None
             if edit is not None:
                 found = replace(found, layers=(*found.layers, Layer(edit, bool(entry["on"]))))
+    except Unreadable:
+        return None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, BadRequest):
+        pass  # a stack that was cut short: what came before stands
     return found

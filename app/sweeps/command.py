@@ -67,7 +67,6 @@ def run(args: Namespace) -> int:
             swept = sweep(study, units, engine, store, bar)
             found = file_of(study.name, spec, engine, units, swept, left_out)
     place = args.out or cache_home() / "sweeps" / f"{_name(swept.keys)}.json"
-    place.parent.mkdir(parents=True, exist_ok=True)
     write(place, found.model_dump_json(indent=1) + "\n")
     print(f"{len(set(swept.keys))} requests: {swept.computed} computed, {swept.found} stored before, "
           f"{len(swept.refused)} refused.")  # fmt: skip

@@ -80,9 +80,10 @@ def read_sweep(place: Path) -> SweepFile:
 
 
 def results(sweep: SweepFile, store: ResultStore) -> Iterator[tuple[Entry, Any]]:
-    """Each request's result, in order; those that are not there are passed over."""
+    """Each request's result, in order; those that are not there are passed over. `Unreadable` where one that is there
+    cannot be read now: a report would leave it out."""
     for entry in sweep.entries:
-        if (found := store.load(STUDIES[sweep.study], entry.key)) is not None:
+        if (found := store.read(STUDIES[sweep.study], entry.key)) is not None:
             yield entry, found
 
 

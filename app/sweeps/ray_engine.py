@@ -6,6 +6,7 @@ sweep writes to its store. A worker that dies is replaced, and its request given
 
 import os
 import socket
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,6 +20,9 @@ from app.sweeps.sweep import Refused
 
 TRIES = 3
 """How often a request is given out before it is left, when its worker dies each time."""
+PATIENCE = 600.0
+"""Seconds to wait for a worker when none is left."""
+AGAIN = "What was computed is stored; run the same sweep again and it goes on from there."
 LOCAL_STORE = 256 << 20
 """Bytes of Ray's shared memory on this machine; results are small."""
 
@@ -127,44 +131,86 @@ class RayEngine:
         if one != first:
             raise BadRequest(f"The workers loaded other weights of {first['name']}. Give --revision, or one folder.")
 
-    def _replace(self, seat: int) -> None:
-        self._workers[seat] = self._new()
-        begun = self._ray.get(self._load(self._workers[seat]))
-        self._fits(begun, {"own_hash": self.own_hash, "name": self.name})
-
     def processes(self) -> list[int]:
         """Ids of the workers' processes."""
         return self._ray.get([worker.process.remote() for worker in self._workers])
 
     def run(self, study: Study, requests: Sequence[Request], store: ResultStore) -> Iterator[tuple[int, Any] | None]:
-        """As `Engine.run`; results come in the order they are done."""
+        """As `Engine.run`; results come in the order they are done.
+
+        A worker that is lost is begun anew while the others go on; `BadRequest` where none is left, or the cluster is
+        gone: the same sweep then goes on from what is stored.
+        """
+        try:
+            yield from self._given_out(study, requests, store)
+        except self._ray.exceptions.RayTaskError:
+            raise  # a fault of the study's own
+        except (self._ray.exceptions.RayError, ConnectionError) as error:
+            raise BadRequest(f"The cluster was lost ({_first_line(error)}). {AGAIN}") from error
+
+    def _given_out(
+        self, study: Study, requests: Sequence[Request], store: ResultStore
+    ) -> Iterator[tuple[int, Any] | None]:
         waiting, tries = deque(range(len(requests))), [0] * len(requests)
-        running: dict[Any, tuple[int, int]] = {}  # seat of the worker, number of the request
-        free = list(range(len(self._workers)))
-        while waiting or running:
+        free = deque(range(len(self._workers)))
+        running: dict[Any, tuple[int, int | None]] = {}  # seat, and number of the request or None while it loads
+        moved, unborn = time.monotonic(), 0
+        while waiting or any(number is not None for _, number in running.values()):
             while waiting and free:
-                seat, number = free.pop(), waiting.popleft()
+                seat, number = free.popleft(), waiting.popleft()
                 tries[number] += 1
                 asked = self._workers[seat].run.remote(study.name, requests[number].model_dump_json())
                 running[asked] = seat, number
-            ready, _ = self._ray.wait(list(running), num_returns=1, timeout=0.5)
+            ready, _ = self._ray.wait(list(running), num_returns=1, timeout=0.5) if running else ([], [])
             if not ready:
+                if all(number is None for _, number in running.values()) and time.monotonic() - moved > PATIENCE:
+                    raise BadRequest(f"The cluster has had no worker for {PATIENCE / 60:.0f} minutes. {AGAIN}")
                 yield None
-            for one in ready:
-                seat, number = running.pop(one)
-                free.append(seat)
-                try:
-                    answer = self._ray.get(one)
-                except self._ray.exceptions.RayActorError:
-                    self._replace(seat)
-                    if tries[number] < TRIES:
-                        waiting.appendleft(number)
-                    else:
-                        yield number, Refused(f"Its worker died {TRIES} times, perhaps for want of memory.")
-                    continue
-                if isinstance(answer, str):
-                    yield number, Refused(answer)
-                    continue
+                continue
+            moved = time.monotonic()
+            seat, given = running.pop(ready[0])
+            try:
+                answer = self._ray.get(ready[0])
+            except (self._ray.exceptions.RayError, OSError) as error:
+                unborn += given is None
+                if not self._of_machine(error) or unborn > TRIES:
+                    raise
+                running[self._new_at(seat)] = seat, None
+                if given is not None and tries[given] < TRIES:
+                    waiting.appendleft(given)
+                elif given is not None:
+                    yield given, Refused(f"Its worker died {TRIES} times, perhaps for want of memory.")
+                continue
+            free.append(seat)
+            if given is None:
+                unborn = 0
+                self._fits(answer, {"own_hash": self.own_hash, "name": self.name})
+            elif isinstance(answer, str):
+                yield given, Refused(answer)
+            else:
                 result = unpack(study.result, *answer)
-                store.save(study, requests[number].key(self.own_hash), result)
-                yield number, result
+                store.keep(study, requests[given].key(self.own_hash), result)
+                yield given, result
+
+    def _new_at(self, seat: int) -> Any:
+        """Begin a worker anew; what is returned is ready when it has loaded the model."""
+        self._workers[seat] = self._new()
+        return self._load(self._workers[seat])
+
+    def _of_machine(self, error: Exception) -> bool:
+        """Whether a worker's process or machine failed, its disk among that, so that another may do the same."""
+        told = self._ray.exceptions
+        if isinstance(error, told.RayTaskError):
+            return isinstance(error.cause, OSError | MemoryError)
+        lost = (
+            told.RayActorError,
+            told.NodeDiedError,
+            told.OutOfMemoryError,
+            told.OutOfDiskError,
+            told.ObjectLostError,
+        )
+        return isinstance(error, lost)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0][:200]

@@ -3,6 +3,7 @@
 What computes is an engine: this process, or workers of a Ray cluster. Both give the same results, under the same keys.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,11 +15,15 @@ from filelock import FileLock, Timeout
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.study import Report, Request, Study, silent
 from app.jobs.compute import compute
+from app.jobs.disk import reason
 from app.jobs.store import ResultStore
 from app.sweeps.plan import Unit
 
 if TYPE_CHECKING:
     from analysis import LanguageModel
+
+PAUSES = (0.5, 2.0, 8.0)
+"""Seconds between tries to write a result."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ class Swept:
 def sweep(study: Study, units: Sequence[Unit], engine: Engine, store: ResultStore, report: Report = silent) -> Swept:
     """Compute what is not stored. Equal requests are one; a request that is refused does not end the sweep.
 
-    Raises `BadRequest` while the same sweep runs elsewhere on this machine.
+    Raises `BadRequest` while the same sweep runs elsewhere on this machine, and where results cannot be kept: a
+    sweep is nothing without them.
     """
     keys = [unit.request.key(engine.own_hash) for unit in units]
     wanted = dict(zip(keys, (unit.request for unit in units), strict=True))
@@ -87,16 +93,37 @@ def sweep(study: Study, units: Sequence[Unit], engine: Engine, store: ResultStor
                 number, result = outcome
                 if isinstance(result, Refused):
                     refused[open_keys[number]] = result.sentence
+                _kept(store)
             report(done, len(open_keys), "requests")
     return Swept(keys, before, len(open_keys) - len(refused), refused)
 
 
 def _alone(store: ResultStore, keys: Sequence[str]) -> AbstractContextManager[Any]:
     """Held while a sweep runs; the system lets go of it when the process is killed."""
-    store.root.mkdir(parents=True, exist_ok=True)
     name = sha256("|".join(keys).encode()).hexdigest()[:24]
     lock = FileLock(store.root / f".sweep-{name}.lock")
     try:
+        store.root.mkdir(parents=True, exist_ok=True)
         return lock.acquire(timeout=0)
     except Timeout:
         raise BadRequest("This sweep is running already. Wait for it, or end it first.") from None
+    except OSError as error:
+        raise BadRequest(
+            f"A sweep keeps its results, and {store.root} {reason(error)}. Mend that, or set PALIMPSEST_HOME to "
+            "another folder."
+        ) from error
+
+
+def _kept(store: ResultStore) -> None:
+    """See that what was computed is on disk before more is; a fault may pass within seconds."""
+    for pause in (*PAUSES, None):
+        try:
+            store.settle()
+            return
+        except OSError as error:
+            if pause is None:
+                raise BadRequest(
+                    f"The sweep has ended early: {store.root} {reason(error)}. What it had stored before is not "
+                    "computed again when the same sweep is run again."
+                ) from error
+            time.sleep(pause)

@@ -64,7 +64,9 @@ def write_outputs(args: Namespace, writers: dict[str, Callable[[], str]]) -> Non
 
 
 def write(path: Path, text: str) -> None:
-    """Write `text` whole or not at all; what is no ordinary file, such as /dev/stdout, is written to directly."""
+    """Write `text` whole or not at all; what is no ordinary file, such as /dev/stdout, is written to directly.
+
+    Folders are made; those of files that a person named were seen to be there by `check_outputs`."""
     if path == STDOUT:
         sys.stdout.write(text)
         return
@@ -73,6 +75,7 @@ def write(path: Path, text: str) -> None:
         if target.exists() and not target.is_file():
             target.write_text(text, encoding="utf-8")
             return
+        target.parent.mkdir(parents=True, exist_ok=True)
         draft = _draft(target)
         try:
             draft.write_text(text, encoding="utf-8")

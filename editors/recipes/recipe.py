@@ -9,8 +9,6 @@ unnoticed. Nothing in it is code. A trail of what was done with it may lie besid
 import hashlib
 import json
 import math
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,6 +19,7 @@ from safetensors.numpy import load, save
 
 from analysis.errors import BadFile, BadRequest
 from analysis.one_of import STORED
+from analysis.whole_files import replacing
 from editors.edit.edit import Edit, Found, LayerChange
 from editors.edit.probes import Answers, Glance, Kind, Probe
 from editors.edit.request import EditRequest
@@ -357,15 +356,8 @@ def write_again(recipe: dict[str, Any], place: Path) -> None:
 
 
 def _put(place: Path, data: bytes) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    handle, new = tempfile.mkstemp(dir=place.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(new).chmod(0o644)
-        Path(new).replace(place)
-    finally:
-        Path(new).unlink(missing_ok=True)
+    with replacing(place) as new:
+        new.write_bytes(data)
 
 
 def read_files(place: Path | str) -> tuple[Any, bytes]:

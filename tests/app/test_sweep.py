@@ -1,11 +1,13 @@
 """Sweeps: what is asked of each case, going on after a kill, and a cluster's results beside this process's own."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 
 from analysis import ModelSpec
-from analysis.errors import BadFile, BadRequest
+from analysis.errors import BadFile, BadRequest, Unreadable
 from analysis.model.language_model import LanguageModel
 from analysis.study import pack
 from app.cli import main
@@ -31,6 +33,7 @@ from editors.edit.request import Rewrite
 from editors.evaluation.result import EvaluateRequest
 from editors.evaluation.run import evaluate
 from tests.kit.families import build, word_tokenizer
+from tests.kit.faults import disk_fails
 
 SUBJECTS = ("tower of Aldra", "mother", "city", "tower", "Brin Corvo", "Aldra")
 FIELDS = {"methods": ("ft",), "words": 2}
@@ -282,3 +285,104 @@ def test_a_request_whose_workers_die_is_left(folder: Path, tmp_path: Path, monke
     with RayEngine(ModelSpec(source=str(folder)), workers=1) as engine:
         swept = sweep(study, [unit], engine, ResultStore(tmp_path / "results"))
     assert list(swept.refused.values()) == ["Its worker died 3 times, perhaps for want of memory."]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_sweep_whose_results_cannot_be_kept_ends_with_a_sentence_and_goes_on_later(
+    number: int, tiny: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.sweeps.sweep.PAUSES", (0.0,))
+    study, store = STUDIES["lens"], ResultStore(tmp_path / "results")
+    units, _ = planned(study, CASES, {}, [])
+    with disk_fails(tmp_path, number, reading=False), pytest.raises(BadRequest, match="A sweep keeps its results"):
+        sweep(study, units, InProcess(tiny), store)
+    assert sweep(study, units[:2], InProcess(tiny), store).computed == 2
+    with ExitStack() as stack:
+
+        class Filling(InProcess):
+            def run(self, *args: Any) -> Any:
+                stack.enter_context(disk_fails(tmp_path, number, reading=False))
+                return super().run(*args)
+
+        with pytest.raises(BadRequest, match="The sweep has ended early"):
+            sweep(study, units, Filling(tiny), store)
+    swept = sweep(study, units, InProcess(tiny), ResultStore(store.root))
+    assert (swept.found, swept.computed) == (2, len(units) - 2)
+
+
+def test_a_fault_that_passes_does_not_end_a_sweep(
+    tiny: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, store = STUDIES["lens"], ResultStore(tmp_path / "results")
+    units, _ = planned(study, CASES, {}, [])
+    stack, real = ExitStack(), time.sleep
+
+    class Failing(InProcess):
+        def run(self, *args: Any) -> Any:
+            stack.enter_context(disk_fails(tmp_path, errno.EMFILE, reading=False))
+            return super().run(*args)
+
+    monkeypatch.setattr("app.sweeps.sweep.time.sleep", lambda seconds: stack.close() or real(0))
+    assert sweep(study, units, Failing(tiny), store).computed == len(units)
+    assert sweep(study, units, InProcess(tiny), ResultStore(store.root)).found == len(units)
+
+
+def test_a_report_leaves_out_nothing_that_cannot_be_read_now(tiny: LanguageModel, tmp_path: Path) -> None:
+    from app.sweeps.file import file_of
+
+    study, store, engine = STUDIES["lens"], ResultStore(tmp_path), InProcess(tiny)
+    units, _ = planned(study, CASES[:2], {}, [])
+    found = file_of("lens", ModelSpec(), engine, units, sweep(study, units, engine, store), [])
+    with disk_fails(tmp_path, errno.EIO), pytest.raises(Unreadable, match="left as it is"):
+        whole_table(found, store)
+    assert len(set(whole_table(found, store)["case"])) == 2
+
+
+class Full(Worker):
+    """A worker on a machine whose disk is full, until it is begun anew."""
+
+    def run(self, study: str, request: str) -> Any:
+        mark = Path(os.environ["FULL_ONCE"])
+        if not mark.exists():
+            mark.touch()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().run(study, request)
+
+
+def test_a_machine_whose_disk_is_full_gives_its_requests_to_another(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_engine, "Worker", Full)
+    monkeypatch.setenv("FULL_ONCE", str(tmp_path / "mark"))
+    study = STUDIES["lens"]
+    units, _ = planned(study, CASES, {}, [])
+    with RayEngine(ModelSpec(source=str(folder)), workers=2) as engine:
+        swept = sweep(study, units, engine, ResultStore(tmp_path / "results"))
+    assert (swept.computed, swept.refused) == (len(units), {})
+
+
+def test_a_cluster_that_is_lost_leaves_what_was_done(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No worker comes back: the network is parted, or the machines are gone."""
+    monkeypatch.setattr(ray_engine, "PATIENCE", 1.0)
+    study, store = STUDIES["lens"], ResultStore(tmp_path / "results")
+    units, _ = planned(study, CASES, {}, [])
+    with RayEngine(ModelSpec(source=str(folder)), workers=1) as engine:
+        process, told = engine.processes()[0], []
+
+        def kill_it(*_: Any, **__: Any) -> None:
+            if len(list(store.root.glob("*/result.json"))) == 2 and not told:
+                told.append(os.kill(process, signal.SIGKILL))
+                never = engine._ray.remote(lambda: time.sleep(600)).options(num_cpus=99)
+                monkeypatch.setattr(engine, "_new_at", lambda seat: never.remote())
+
+        with pytest.raises(BadRequest, match="The cluster has had no worker"):
+            sweep(study, units, engine, store, kill_it)
+    before = {path: path.stat().st_mtime_ns for path in store.root.glob("*/result.json")}
+    assert 2 <= len(before) < len(units)
+    from analysis import load
+
+    swept = sweep(study, units, InProcess(load(ModelSpec(source=str(folder)))), store)
+    assert (swept.found, swept.computed) == (len(before), len(units) - len(before))
+    assert all(path.stat().st_mtime_ns == moment for path, moment in before.items())
