@@ -150,7 +150,7 @@ def _fault(folder: Path, *, verify: bool = False) -> str | None:
 
 
 def _unreadable(folder: Path, error: OSError) -> ModelUnavailable:
-    told = f"The embedded model in {folder} cannot be read now ({error.strerror or error}). It was left as it is; "
+    told = f"The embedded model in {folder} cannot be read now ({error.strerror or error}). It was left as it was; "
     return ModelUnavailable(told + "try again, or set PALIMPSEST_HOME to another folder.")
 
 

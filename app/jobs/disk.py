@@ -76,7 +76,7 @@ class Disk:
         told = reason(error)
         if self._faults.get(what) != told:
             self._faults[what] = told
-            log.warning("%s %s: %s", self.home, told, error)
+            log.warning("%s (%s)", self.said(), error)
 
     def fine(self, what: What) -> None:
         """The same has succeeded."""
@@ -109,7 +109,8 @@ class Disk:
         """The one sentence for a page, None while nothing is wrong; strangers need not know the `place`."""
         where = str(self.home) if place else "what this server keeps its results on"
         written = self._unwritten()
-        remedy = " Mend that, or start again with PALIMPSEST_HOME set to another folder." if place else ""
+        first = "Make room" if "is full" in "".join(written[:1]) else "Mend that"
+        remedy = f" {first}, or start again with PALIMPSEST_HOME set to another folder." if place else ""
         if written:
             return f"What you do now is not kept: {where} {written[0]}. It lasts until this workbench ends.{remedy}"
         for told in self._faults.values():

@@ -206,7 +206,7 @@ def _run(row: tuple) -> Run | None:
     key, study, title, note, request, model, thumbnail, complete, seconds, created_at = row
     with suppress(ValueError, TypeError, RecursionError):
         return Run(
-            key, study, title, note, json.loads(request), model, json.loads(thumbnail), bool(complete), seconds,
+            key, study, title, note, dict(json.loads(request)), model, json.loads(thumbnail), bool(complete), seconds,
             datetime.fromisoformat(created_at),
         )  # fmt: skip
     return None

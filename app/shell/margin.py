@@ -1,10 +1,12 @@
 """The margin of the page, the same everywhere: the model, what is written over, earlier runs."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import streamlit as st
+from pydantic import ValidationError
 
 from analysis.one_of import STORED
 from app.components import rail
@@ -147,7 +149,7 @@ def device(card: dict[str, Any]) -> str:
 
 def earlier_runs() -> None:
     """The rail: click to see a run again without running it, mark two to compare them."""
-    runs = services().history.recent(rail_owner(session_id()))
+    runs = [run for run in services().history.recent(rail_owner(session_id())) if run.study in PAGES]
     if not runs:
         return
     st.markdown("#### Earlier runs")
@@ -180,13 +182,19 @@ def earlier_runs() -> None:
 def _words(run: Run) -> tuple[str, str] | None:
     """Two words that are a run's picture, where its study has such."""
     entry = ENTRIES.get(run.study)
-    return entry.read("words")(run) if entry is not None and entry.words else None
+    with suppress(LookupError, TypeError):  # what another edition asked may lack them
+        return entry.read("words")(run) if entry is not None and entry.words else None
+    return None
 
 
 def open_run(run: Run) -> None:
     """Show an earlier run: its form filled in, its result drawn from the store."""
     entry = ENTRIES[run.study]
-    request = entry.study.request.model_validate(run.request, context=STORED)
+    try:
+        request = entry.study.request.model_validate(run.request, context=STORED)
+    except ValidationError:
+        st.markdown(":red[:small[:material/error: Another edition of the workbench made this run; it cannot be opened.]]")
+        return
     if entry.elsewhere and (other := entry.read("elsewhere")(request)):
         st.switch_page(PAGES[other])
     address.arrive(entry.study, request, run.key)

@@ -18,6 +18,7 @@ from analysis.cache_home import cache_home
 from analysis.errors import ModelUnavailable
 from analysis.model import embedded, embedded_build
 from analysis.model.embedded import MANIFEST, embedded_folder, embedded_place, embedded_ready
+from tests.kit.faults import AT_FAULT, PASSING, disk_fails
 
 CONTENTS = {
     "config.json": b"{}",
@@ -121,6 +122,24 @@ def test_a_broken_folder_is_found_and_rebuilt(build, breakage):
     assert not embedded_ready()
     assert is_whole(embedded_folder()) and embedded_ready() and not left_overs()
     assert build.times == 2
+
+
+@pytest.mark.parametrize("verify", [False, True])
+@pytest.mark.parametrize("number", PASSING)
+def test_a_passing_fault_of_the_system_does_not_build_it_anew(build, number, verify):
+    folder = embedded_folder()
+    with disk_fails(folder, number), pytest.raises(ModelUnavailable, match="left as it was"):
+        embedded_folder(verify=verify)
+    assert build.times == 1
+    assert is_whole(folder)
+    assert embedded_ready()
+
+
+@pytest.mark.parametrize("damage", AT_FAULT)
+def test_a_manifest_at_fault_is_no_manifest(build, damage):
+    manifest = embedded_folder() / MANIFEST
+    manifest.write_bytes(AT_FAULT[damage](manifest.read_bytes()))
+    assert is_whole(embedded_folder(verify=True))
 
 
 def test_a_change_behind_the_clock_is_found_when_every_byte_is_read(build):

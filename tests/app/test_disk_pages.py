@@ -2,6 +2,7 @@
 
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from app.jobs import services as shared
 from app.jobs.history import NOT_KEPT
 from app.registry.studies import ENTRIES
 from app.session import edit_stack
+from app.shell import margin
+from tests.app.test_history import RUN
 from tests.kit.faults import AT_FAULT, PASSING, disk_fails
 from tests.kit.visiting import FACT, LINK, fine, run, text, until, visit, wrote
 
@@ -102,3 +105,15 @@ def test_the_disk_fills_while_the_workbench_runs(ready, monkeypatch):
         assert text(at).count(NOT) == 1
     at = fine(at.run())
     assert NOT not in text(at)
+
+
+def test_a_run_of_another_edition_stands_on_the_rail_and_breaks_nothing(ready):
+    for key, study, request in (
+        ("k1", "trace", {"no": "field"}),
+        ("k2", "no study", {}),
+        ("k3", "edit", {"facts": []}),
+    ):
+        ready.history.add("local", replace(RUN, key=key, study=study, request=request, title="a: b → c"))
+    at = fine(visit("start"))
+    assert margin.open_run(ready.history.find("local", "k1")) is None
+    assert "Earlier runs" in text(at)
