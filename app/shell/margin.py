@@ -193,7 +193,9 @@ def open_run(run: Run) -> None:
     try:
         request = entry.study.request.model_validate(run.request, context=STORED)
     except ValidationError:
-        st.markdown(":red[:small[:material/error: Another edition of the workbench made this run; it cannot be opened.]]")
+        st.markdown(
+            ":red[:small[:material/error: Another edition of the workbench made this run; it cannot be opened.]]"
+        )
         return
     if entry.elsewhere and (other := entry.read("elsewhere")(request)):
         st.switch_page(PAGES[other])
