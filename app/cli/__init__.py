@@ -3,6 +3,7 @@
 A command's module is imported when it is called, so `palimpsest --help` does not wait for torch.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from analysis.errors import WorkbenchError
 from app.registry.studies import commands
 from app.terminal.text import Parser
+
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
+"""Errors of the system that a person can mend; any other is a bug."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,6 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except WorkbenchError as error:
         print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in OF_THE_DISK:
+            raise
+        print(f"{error.filename or 'The disk'}: {error.strerror}. Nothing whole was changed.", file=sys.stderr)
         return 2
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
+from safetensors import SafetensorError
 
 from analysis.cache_home import cache_home
 from analysis.errors import BadRequest
 from analysis.study import Report, Request, Study, silent
+from analysis.whole_files import there
 from app.exports.recipe_files import save_as
 from editors.edit.edit import Edit
 from editors.recipes.recipe import short_id
@@ -55,12 +57,18 @@ def build(
     (edit,) = stack
     place, needed = place_of(edit), size_of(lm.card())
     report(0, 1, "writing the model")
-    if not place.exists():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(place.parent).free
-        if needed > free:
-            raise BadRequest(f"{place.parent} has {free / 1e9:.1f} GB free; the model takes {needed / 1e9:.1f} GB.")
-        save_as(edit, "hf", place, lm)
+    try:
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(place.parent).free
+            if needed > free:
+                raise BadRequest(f"{place.parent} has {free / 1e9:.1f} GB free; the model takes {needed / 1e9:.1f} GB.")
+            save_as(edit, "hf", place, lm)
+    except (OSError, SafetensorError) as error:
+        if not there(place):  # another process may have written it meanwhile
+            raise BadRequest(
+                f"The model cannot be written to {place.parent} ({error}). Nothing was written."
+            ) from error
     report(1, 1, "written")
     return Checkpoint(request, str(place))
 

@@ -8,7 +8,7 @@ from analysis.cache_home import cache_home
 from app.cli import main
 from app.jobs.store import ResultStore
 from tests.kit.commands import specs  # noqa: F401 - a fixture
-from tests.kit.faults import AT_FAULT, disk_fails
+from tests.kit.faults import AT_FAULT, disk_fails, fault
 
 LENS = ("lens", "--prompt", "the old tower of Aldra")
 
@@ -57,3 +57,15 @@ def test_a_stored_result_that_is_broken(plain, capsys, caplog, damage):
     assert "is no whole result" in said[0]
     assert main(LENS) == 0
     assert told(capsys, caplog) == (plain, [])
+
+
+def test_a_disk_that_fails_where_nothing_can_go_on_is_a_sentence(specs, capsys, tmp_path, monkeypatch):  # noqa: F811
+    def fails(*_: object, **__: object) -> None:
+        raise fault(errno.ENOSPC, tmp_path / "there")
+
+    monkeypatch.setattr("app.terminal.files.os.replace", fails)
+    assert main([*LENS, "--json", str(tmp_path / "out.json")]) == 2
+    assert "No space left" in capsys.readouterr().err
+    monkeypatch.setattr(ResultStore, "keep", fails)
+    assert main([*LENS, "--fresh"]) == 2
+    assert capsys.readouterr().err.endswith("there: No space left on device. Nothing whole was changed.\n")

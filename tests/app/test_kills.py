@@ -61,6 +61,6 @@ def test_killed_before_any_step_of_a_save_there_is_the_old_or_the_new(tiny, tmp_
 def test_runs_of_a_few_kinds_survive_being_killed():
     """All kinds, twenty times each, are a benchmark."""
     bench = Bench({}, {})
-    assert add_kills(bench, each=2, seed=5, only=("evaluate", "sweep", "moments", "resumed")) == []
-    assert {figure.name: figure.value for figure in bench.figures} == {"kills.tried": 8, "kills.survived": 8}
+    assert add_kills(bench, each=1, seed=5, only=("sweep", "moments", "resumed")) == []
+    assert {figure.name: figure.value for figure in bench.figures} == {"kills.tried": 3, "kills.survived": 3}
     assert {"trace", "edit", "lens", "sweep", "moments", "resumed"} <= kinds().keys()
