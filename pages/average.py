@@ -2,23 +2,23 @@
 
 import streamlit as st
 
-from analysis import AverageRequest, WorkbenchError, read_facts
+from analysis import AverageRequest, AverageResult, read_facts
 from app.charts.palette import live
 from app.components import theme_seen
 from app.registry.studies import STUDIES
-from app.session import chat_form, run_flow
-from app.session.export_row import table_twin, take_away
-from app.session.fields import adopt, field, say, seed, slot
+from app.session import chat_form, page, run_flow
+from app.session.export_row import take_away
+from app.session.fields import adopt, field, seed, slot
 from app.session.permalinks import validated
 from app.shell.gallery import example
-from app.studies.trace import captions
+from app.studies.trace import captions, fields
 from app.studies.trace.average_figure import average_alt, average_curves, average_map, shared_top
 from app.studies.trace.figure import TITLES
-from app.studies.trace.form import KIND_WORDS
 from editors.cases.case import counted
 
 PAGE, STUDY = "average", STUDIES["average"]
 FIELDS = ("facts", "relations", "at_least", "kinds", "window", "samples", "noise", "seed", "chat")
+WAITS = "Nothing traced yet. Press **Trace them**; facts traced before are taken from the store."
 
 
 def defaults() -> dict:
@@ -43,42 +43,24 @@ with st.container(border=True):
         button, PAGE, STUDY, "Trace them", type="primary", icon=":material/stacks:", width="stretch", key="average-go"
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.pills(
-            "Repair",
-            list(KIND_WORDS),
-            format_func=KIND_WORDS.__getitem__,
-            selection_mode="multi",
-            **field(PAGE, "kinds"),
-            wrap=True,
-        )
+        fields.repaired(PAGE)
         chat_form.draw(PAGE)
         with st.popover("More settings", icon=":material/tune:"):
             st.number_input("A fact is known from this probability on", 0.0, 1.0, step=0.05, **field(PAGE, "at_least"))
-            st.number_input("Noise samples", 1, 100, **field(PAGE, "samples"))
-            st.number_input("Noise, as a multiple of σ", 0.0, 100.0, step=0.5, **field(PAGE, "noise"))
-            st.number_input("Seed", 0, 2**32 - 1, **field(PAGE, "seed"))
-            st.number_input(
-                "Window of layers for MLP and attention", 1, **field(PAGE, "window"), placeholder="scaled to the depth"
-            )
-request = None
-try:
-    values = {name: st.session_state[slot(PAGE, name)] for name in FIELDS}
-    request = validated(AverageRequest, values)
-    say(PAGE, request)
-    if pressed:
-        run_flow.start(PAGE, STUDY, request)
-except WorkbenchError as error:
-    run_flow.refusal(error)
+            fields.noise(PAGE)
+            fields.seed_and_window(PAGE)
 
 
-def outcome() -> None:
-    """Progress and figures."""
-    result = run_flow.follow(PAGE, STUDY, request, "facts")
-    if result is None:
-        run_flow.nothing_yet(
-            PAGE, "Nothing traced yet. Press **Trace them**; facts traced before are taken from the store."
-        )
-        return
+def form() -> AverageRequest:
+    """The fields as they stand."""
+    return validated(AverageRequest, {name: st.session_state[slot(PAGE, name)] for name in FIELDS})
+
+
+request = page.asked(PAGE, STUDY, form, pressed)
+
+
+def show(result: AverageResult) -> None:
+    """A map and curves of each kind."""
     palette, light, top = live(), theme_seen(), shared_top(result)
     still = {"displayModeBar": False}
     for kind in result.mean:
@@ -95,7 +77,6 @@ def outcome() -> None:
         st.markdown(
             f":gray[:small[{counted(len(result.skipped), 'fact')} skipped: their tokens cannot be told apart.]]"
         )
-    table_twin(result)
 
 
-run_flow.watch(PAGE, outcome)
+run_flow.watch(PAGE, lambda: page.outcome(PAGE, STUDY, request, "facts", show, WAITS))

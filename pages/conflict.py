@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from analysis import HeadsResult, WorkbenchError
+from analysis import HeadsRequest, HeadsResult, WorkbenchError
 from app.jobs.services import services
 from app.registry.studies import STUDIES
-from app.session import edit_stack, run_flow
+from app.session import edit_stack, page, run_flow
 from app.session.export_row import table_twin, take_away
-from app.session.fields import adopt, say
+from app.session.fields import adopt
 from app.studies.conflict import form as conflict_form
 from app.studies.conflict import view as conflict_view
 from app.studies.conflict.view import Head
@@ -26,24 +26,25 @@ st.markdown(
     "some fall silent?]"
 )
 pressed = conflict_form.draw()
-request = None
 edits = conflict_view.others(edit_stack.on())
-try:
-    request = conflict_form.request()
-    say(PAGE, request)
-    if pressed:
-        st.session_state.pop("heads.head", None)
-        run_flow.start(PAGE, STUDY, request, edits)
-except WorkbenchError as error:
-    run_flow.refusal(error)
+
+
+def begun(_: HeadsRequest) -> None:
+    """No head is chosen before there are any."""
+    st.session_state.pop("heads.head", None)
+
+
+request = page.asked(PAGE, STUDY, conflict_form.request, pressed, edits=edits, begun=begun)
 
 
 def outcome() -> None:
     """Progress, then map, answers and card."""
-    result = run_flow.follow(PAGE, STUDY, request, "steps", edits=edits)
-    if result is None:
-        run_flow.nothing_yet(PAGE, "No heads found yet. Press **Find the heads**.")
-        return
+    waits = "No heads found yet. Press **Find the heads**."
+    page.outcome(PAGE, STUDY, request, "steps", show, waits, edits=edits)
+
+
+def show(result: HeadsResult) -> None:
+    """The map, who wins, and the card of a head."""
     many = run_flow.result_for("conflict", MANY, conflict_form.many_request(), edits)
     many = many if many is not None and many.scored else None
     conflict_view.opening(result)
@@ -56,7 +57,6 @@ def outcome() -> None:
     with right, st.container(border=True, key="heads-card"):
         head = conflict_view.card(result, many)
         keep(result, [head], "Keep it silent, as an edit", "heads-keep-one")
-    table_twin(result)
 
 
 def keep(result: HeadsResult, heads: list[Head], label: str, key: str) -> None:

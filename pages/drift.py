@@ -2,16 +2,15 @@
 
 import streamlit as st
 
-from analysis import WorkbenchError
 from analysis.internals.head_names import parse_head
 from app.jobs.services import services
 from app.registry.studies import STUDIES
-from app.session import edit_stack, run_flow
-from app.session.export_row import table_twin, take_away
-from app.session.fields import lasting, say
+from app.session import edit_stack, page, run_flow
+from app.session.export_row import take_away
+from app.session.fields import lasting
 from app.studies.drift import form as drift_form
 from app.studies.drift import view as drift_view
-from editors.attention_drift.result import DriftRequest, DriftResult, DriftsRequest, DriftsResult, PatchRequest
+from editors.attention_drift.result import DriftResult, DriftsRequest, DriftsResult, PatchRequest
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest, Rewrite
 
@@ -29,15 +28,7 @@ st.markdown(
     "break (attention drift).]"
 )
 pressed = drift_form.draw() if edit_stack.on() else False
-request: DriftRequest | None = None
-if edit_stack.on():
-    try:
-        request = drift_form.request()
-        say(PAGE, request)
-        if pressed:
-            run_flow.start(PAGE, STUDY, request)
-    except WorkbenchError as error:
-        run_flow.refusal(error)
+request = page.asked(PAGE, STUDY, drift_form.request, pressed) if edit_stack.on() else None
 
 
 def outcome() -> None:
@@ -48,24 +39,29 @@ def outcome() -> None:
         earlier()
         first_edit()
         return
-    result: DriftResult | None = run_flow.follow(PAGE, STUDY, request, "cells")
-    if result is None or request is None:
-        run_flow.nothing_yet(PAGE, "Nothing looked at yet. Press **Look**.")
-        earlier()
-        return
+    page.outcome(PAGE, STUDY, request, "cells", show, waits)
+
+
+def waits() -> None:
+    """What to press, and what was found over all prompts before."""
+    run_flow.nothing_yet(PAGE, "Nothing looked at yet. Press **Look**.")
+    earlier()
+
+
+def show(result: DriftResult) -> None:
+    """The heads that turned, and what may be done about them."""
     drift_view.sentence(result)
     chosen = tuple(st.session_state.get("drift-set-back") or ())
     head = drift_view.head_map(result, [parse_head(name) for name in chosen])
     drift_view.card(result, head)
     st.markdown("## Set heads back")
-    set_back(request, result)
+    set_back(result)
     drift_view.experiments(result)
     st.markdown("## The same edit, with attention held back")
-    cure(request, result)
+    cure(result)
     st.markdown("## Over all prompts that test it")
     over_all()
     take_away(result)
-    table_twin(result)
 
 
 def earlier() -> None:
@@ -101,13 +97,14 @@ def first_edit() -> None:
             st.rerun()
 
 
-def set_back(request: DriftRequest, result: DriftResult) -> None:
+def set_back(result: DriftResult) -> None:
     """Heads as switches; the answer of each choice is computed when it is made."""
     heads = drift_view.toggles(result)
     if not heads:
         drift_view.runs(result.said, drift_view.RUNS, "drift-two")
         return
-    fields = request.model_dump(include={"prompt", "subject", "occurrence", "answer", "edited"}) | request.framing()
+    asked = result.request
+    fields = asked.model_dump(include={"prompt", "subject", "occurrence", "answer", "edited"}) | asked.framing()
     wanted = PatchRequest(**fields, heads=heads)
     found = run_flow.result_for("drift-patch", PATCH, wanted)
     job = run_flow.job_of("drift-patch")
@@ -121,7 +118,7 @@ def set_back(request: DriftRequest, result: DriftResult) -> None:
         run_flow.ended("drift-patch")
 
 
-def cure(request: DriftRequest, result: DriftResult) -> None:
+def cure(result: DriftResult) -> None:
     """The uppermost edit found again with its attention held back, and the same prompt under it."""
     *others, top = edit_stack.on()
     weight, button = st.columns([1, 2], vertical_alignment="bottom")
@@ -140,7 +137,7 @@ def cure(request: DriftRequest, result: DriftResult) -> None:
         run_flow.ended(name)
     if not isinstance(cured, Edit):
         return
-    edits, plain = (*others, cured), request.model_copy(update={"grids": ()})
+    edits, plain = (*others, cured), result.request.model_copy(update={"grids": ()})
     found = run_flow.result_for("drift-cured", STUDY, plain, edits)
     if found is not None:
         drift_view.side_by_side(result, found, float(gamma))

@@ -94,7 +94,7 @@ def own_prompts(edit: Edit) -> None:
     st.markdown(":gray[Your own beginnings, as the model was trained and with the edits that are on in the margin.]")
     subject = edit.request.facts[0].subject
     generate_view.prepare(GenerateRequest(prompt=(f"{subject} is",), tokens=24), linked=False)
-    wanted = generate_view.asked(generate_view.draw())
+    wanted = generate_view.asked(generate_view.draw(), linked=False)
     run_flow.watch(generate_view.PAGE, lambda: generate_view.outcome(wanted))
 
 

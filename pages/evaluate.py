@@ -9,8 +9,7 @@ from analysis import WorkbenchError
 from analysis.study import Request
 from app.jobs.services import services
 from app.registry.studies import STUDIES
-from app.session import chat_form, run_flow
-from app.session.export_row import table_twin
+from app.session import chat_form, page, run_flow
 from app.session.fields import field, slot, spec, take_fill
 from app.session.permalinks import validated
 from app.shell.gallery import examples
@@ -139,17 +138,18 @@ def offer(kind: str) -> None:
         open_example(stored[0])
 
 
+def waits(kind: str, request: Request | None) -> None:
+    """What to press; not while a run of the kind waits or goes on."""
+    if request is not None and ((job := run_flow.job_of(kind)) is None or job.over):
+        st.markdown(WAITS[kind])
+        offer(kind)
+
+
 def outcome(kind: str, request: Request | None) -> None:
     """Progress and scores."""
     wish = st.session_state.get(slot(PAGE, "wish"), request)
     shown = wish if isinstance(wish, STUDIES[kind].request) else request
-    result = run_flow.follow(kind, STUDIES[kind], shown, None, edits=())
-    if result is not None:
-        VIEWS[kind](result)
-        table_twin(result)
-    elif request is not None and ((job := run_flow.job_of(kind)) is None or job.over):
-        st.markdown(WAITS[kind])
-        offer(kind)
+    page.outcome(kind, STUDIES[kind], shown, None, VIEWS[kind], partial(waits, kind, request), edits=())
 
 
 run_flow.watch(kind, partial(outcome, kind, request))

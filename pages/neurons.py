@@ -2,15 +2,15 @@
 
 import streamlit as st
 
-from analysis import HopsRequest, NeuronsRequest, WorkbenchError
+from analysis import HopsRequest, NeuronsRequest
 from analysis.facts.chains import Chain, read_chains
 from analysis.facts.chains import chain as chain_named
 from app.registry.studies import STUDIES
-from app.session import chat_form, edit_stack, run_flow
+from app.session import chat_form, edit_stack, page, run_flow
 from app.session.boundary_field import boundary_field
-from app.session.export_row import table_twin
-from app.session.fields import adopt, field, say, seed, slot, take_fill
+from app.session.fields import adopt, field, seed, slot, take_fill
 from app.session.permalinks import validated
+from app.session.prompt_field import prompt_field
 from app.studies.hops import view as hops_view
 from app.studies.neurons import view as neurons_view
 from app.studies.neurons.gallery import COLOSSEUM
@@ -46,8 +46,8 @@ def pick() -> None:
 
 
 with st.container(border=True, key="neurons-form"):
-    prompt, answer, button = st.columns([4, 2, 2.8], vertical_alignment="bottom")
-    prompt.text_input("Prompt", **field(PAGE, "prompt"), placeholder="A sentence that ends just before its answer")
+    prompt_field(st, PAGE, "Prompt", placeholder="A sentence that ends just before its answer")
+    answer, button = st.columns([6, 2.8], vertical_alignment="bottom")
     answer.text_input("Answer", **field(PAGE, "answer"), placeholder="the model’s own")
     pressed = run_flow.go(
         button,
@@ -94,17 +94,14 @@ def chain_of(text: str) -> Chain | None:
     return next((one for one in read_chains() if one.whole() == text), None)
 
 
-request = None
-chain = None
-try:
+def form() -> NeuronsRequest:
+    """The fields as they stand."""
     fields = {name: st.session_state[slot(PAGE, name)] for name in NAMES}
-    request = validated(NeuronsRequest, {**fields, "answer": fields["answer"] or None})
-    chain = chain_of(request.prompt)
-    say(PAGE, request)
-    if pressed:
-        run_flow.start(PAGE, STUDY, request)
-except WorkbenchError as error:
-    run_flow.refusal(error)
+    return validated(NeuronsRequest, {**fields, "answer": fields["answer"] or None})
+
+
+request = page.asked(PAGE, STUDY, form, pressed)
+chain = chain_of(request.prompt) if request is not None else None
 asked = None
 if chain is not None and request is not None:
     asked = HopsRequest(chains=(chain.id,), knock_out=True, back_patch=True, **request.framing())
@@ -116,16 +113,12 @@ if pressed and asked is not None:
 
 def outcome() -> None:
     """Progress, the chain, the neurons."""
-    result = run_flow.follow(PAGE, STUDY, request, None)
     found = run_flow.follow(HOPS_NOW, HOPS, asked, "steps")
     before = run_flow.follow(HOPS_BEFORE, HOPS, asked, "steps", edits=()) if edit_stack.on() else None
     if found is not None:
         hops_view.show(found, before)
-    if result is not None:
-        neurons_view.show(result)
-        table_twin(result)
-    elif found is None:
-        run_flow.nothing_yet(PAGE, "Nothing found yet. Press **Find**.")
+    waits = "" if found is not None else "Nothing found yet. Press **Find**."
+    page.outcome(PAGE, STUDY, request, None, neurons_view.show, waits)
 
 
 run_flow.watch(PAGE, outcome, also=(HOPS_NOW, HOPS_BEFORE))

@@ -2,13 +2,11 @@
 
 import streamlit as st
 
-from analysis import TraceRequest, WorkbenchError
+from analysis import TraceRequest, TraceResult, WorkbenchError
 from analysis.text.tokens import Tokens
 from app.jobs.services import services
 from app.registry.studies import STUDIES
-from app.session import chat_form, run_flow
-from app.session.export_row import table_twin
-from app.session.fields import say
+from app.session import chat_form, page, run_flow
 from app.session.fields import spec as session_spec
 from app.studies.trace import form as trace_form
 from app.studies.trace import view as trace_view
@@ -23,17 +21,20 @@ st.markdown(
     "the fact can be read (causal tracing).]"
 )
 pressed = trace_form.draw()
-request = None
-try:
-    request = trace_form.request()
-    say(PAGE, request)
-    if pressed:
-        run_flow.start(PAGE, STUDY, request)
-        run_flow.first_part(PAGE)
-        st.session_state[f"{PAGE}.request"] = request
-except WorkbenchError as error:
-    if pressed:
-        run_flow.refusal(error)
+
+
+def begun(request: TraceRequest) -> None:
+    """Hold on to what the figure is of, while the form may go on to say something else."""
+    run_flow.first_part(PAGE)
+    st.session_state[f"{PAGE}.request"] = request
+
+
+def told(error: WorkbenchError) -> bool:
+    """Whether a fault stands in the form, or is one that nobody has asked for yet."""
+    return not pressed or trace_form.told(error)
+
+
+request = page.asked(PAGE, STUDY, trace_form.request, pressed, begun=begun, told=told)
 if opened := st.session_state.pop(f"{PAGE}.open", None):
     st.session_state[f"{PAGE}.request"] = request
     st.session_state["shown"] = opened
@@ -50,14 +51,18 @@ def tokens_of(shown: TraceRequest | None) -> Tokens | None:
 def outcome() -> None:
     """Progress and figure; redrawn by itself while a run goes on."""
     shown = st.session_state.get(f"{PAGE}.request") or request
-    result = run_flow.follow(PAGE, STUDY, shown, "cells", preview=True)
-    if result is None:
-        card = services().card(session_spec())
-        trace_view.empty(shown, tokens_of(shown), card["layers"] if card else None)
-        return
-    metric = st.session_state.get(f"{PAGE}.metric") or "probability"
-    trace_view.show(result, metric, request)
-    table_twin(result)
+    page.outcome(PAGE, STUDY, shown, "cells", show, lambda: empty(shown), preview=True)
+
+
+def show(result: TraceResult) -> None:
+    """The maps, in the measure that was chosen."""
+    trace_view.show(result, st.session_state.get(f"{PAGE}.metric") or "probability", request)
+
+
+def empty(shown: TraceRequest | None) -> None:
+    """The axes of the maps to come."""
+    card = services().card(session_spec())
+    trace_view.empty(shown, tokens_of(shown), card["layers"] if card else None)
 
 
 run_flow.watch(PAGE, outcome)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from analysis.study import Request
 from analysis.text.boundary import Boundary, between, ended
+from analysis.text.tokens import Tokens, subject_range
 
 Run = TypeVar("Run", bound=Callable[..., Any])
 
@@ -101,6 +102,18 @@ class OnePrompt(Prompted):
     @classmethod
     def _as_put(cls, prompt: str) -> str:
         return ended(prompt)
+
+
+class OneSubject(OnePrompt):
+    """A request about a `subject` within its prompt, both of which subclasses declare."""
+
+    if TYPE_CHECKING:
+        subject: str
+        occurrence: int | None
+
+    def refuse(self, read: Callable[[str], Tokens]) -> None:
+        """See `Request.refuse`: the subject must stand in the prompt, in one place."""
+        subject_range(read(self.prompt), self.subject, self.occurrence)
 
 
 PLAIN = Prompted()

@@ -3,7 +3,6 @@
 A page, an export or a notebook can read a result without torch having anything to do.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -15,15 +14,14 @@ from analysis.internals.scores import TOP, Metric, Scores
 from analysis.lens.result import Lens
 from analysis.study import StoredAs
 from analysis.text.boundary import answer_as_kept
-from analysis.text.framing import OnePrompt
-from analysis.text.tokens import Tokens, subject_range
+from analysis.text.framing import OneSubject
 
 Kind = Literal["state", "mlp", "attn", "severed_mlp", "severed_attn"]
 Corruption = Literal["noise", "replace"]
 KINDS: tuple[Kind, ...] = ("state", "mlp", "attn", "severed_mlp", "severed_attn")
 
 
-class TraceRequest(OnePrompt):
+class TraceRequest(OneSubject):
     """Where does a state bring the answer back?"""
 
     units: ClassVar[dict[str, str]] = {
@@ -68,10 +66,6 @@ class TraceRequest(OnePrompt):
         """Severed cells before the subject held the first draw's value where the second is the run's, before 1."""
         severed = any(kind.startswith("severed") for kind in self.kinds)
         return 1 if severed and self.draws_twice else self.edition
-
-    def refuse(self, read: Callable[[str], Tokens]) -> None:
-        """See `Request.refuse`."""
-        subject_range(read(self.prompt), self.subject, self.occurrence)
 
     @field_validator("answer", "foil")
     @classmethod

@@ -169,6 +169,8 @@ def follow(
     join(page, study, request, edits)
     settle(page)
     progress(page, unit, preview=preview)
+    if elsewhere(page, edits):
+        st.markdown(":gray[This run began under other edits than are on now. Its figure shows when they are on again.]")
     ended(page)
     result = result_for(page, study, request, edits)
     if (job := job_of(page)) is None or job.over:
@@ -178,6 +180,12 @@ def follow(
         elif result is not None:
             _halted(page, study, result, unit, edits)
     return result
+
+
+def elsewhere(page: str, edits: tuple[Edit, ...] | None = None) -> bool:
+    """Whether the run of the page that waits or goes on is under other edits than those asked about, or on now."""
+    job, asked = job_of(page), on() if edits is None else edits
+    return job is not None and not job.over and [one.id for one in job.edits] != [one.id for one in asked]
 
 
 def nothing_yet(page: str, text: str) -> None:

@@ -6,7 +6,6 @@ same of its largest head (Wang et al. 2025, SADR, section 3; the layer's form is
 threshold uses).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -14,8 +13,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from analysis.internals.correlation import Correlation, pearson
-from analysis.text.framing import OnePrompt, Prompted
-from analysis.text.tokens import Tokens, subject_range
+from analysis.text.framing import OneSubject, Prompted
 
 GridKind = Literal["heads", "layers", "mlp", "attn"]
 GRIDS: tuple[GridKind, ...] = ("heads", "layers", "mlp", "attn")
@@ -23,7 +21,7 @@ Task = Literal["relation", "distracting"]
 TASKS: tuple[Task, ...] = ("relation", "distracting")
 
 
-class DriftPrompt(OnePrompt):
+class DriftPrompt(OneSubject):
     """A prompt that names the edited subject, and the two answers it is about."""
 
     units: ClassVar[dict[str, str]] = {"occurrence": "number, from 0"}
@@ -34,10 +32,6 @@ class DriftPrompt(OnePrompt):
         None, description="the answer that should stand; what is said without the edits if left out"
     )
     edited: str | None = Field(None, description="the answer that was written; taken from the edits if left out")
-
-    def refuse(self, read: Callable[[str], Tokens]) -> None:
-        """See `Request.refuse`."""
-        subject_range(read(self.prompt), self.subject, self.occurrence)
 
 
 class DriftRequest(DriftPrompt):

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from analysis.errors import BadRequest, WorkbenchError
+from analysis.errors import BadRequest
 from analysis.text.boundary import ended, goes_on
 from app.components import verse
 from app.registry.studies import STUDIES
-from app.session import chat_form, run_flow, thoughts
+from app.session import chat_form, page, run_flow, thoughts
 from app.session.export_row import take_away
 from app.session.fields import field, loose, seed, slot, take_fill
 from app.session.permalinks import validated
@@ -74,16 +74,12 @@ def request() -> GenerateRequest:
     )
 
 
-def asked(pressed: bool) -> GenerateRequest | None:
-    """The request, begun where the button was pressed; None with its fault told where there is one."""
-    try:
-        wanted = request()
-        if pressed:
-            run_flow.start(PAGE, STUDY, wanted)
-    except WorkbenchError as error:
-        run_flow.refusal(error)
-        return None
-    return wanted
+def asked(pressed: bool, *, linked: bool = True) -> GenerateRequest | None:
+    """The request, begun where the button was pressed; None with its fault told where there is one.
+
+    `linked`: whether the address of the page says it.
+    """
+    return page.asked(PAGE, STUDY, request, pressed, linked=linked)
 
 
 def outcome(wanted: GenerateRequest | None) -> None:

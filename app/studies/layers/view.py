@@ -6,10 +6,9 @@ from analysis import KnownRequest, WorkbenchError, read_facts
 from analysis.facts.facts import another_object
 from app.charts.palette import live
 from app.components import theme_seen
-from app.exports.tables import table
 from app.jobs.services import services
 from app.registry.studies import STUDIES
-from app.session import run_flow
+from app.session import page, run_flow
 from app.session.export_row import take_away
 from app.session.fields import spec
 from app.studies.edit import form as edit_form
@@ -40,9 +39,7 @@ def draw() -> None:
         st, PAGE, STUDY, f"Try it on {counted(len(request.facts), 'fact')}", icon=":material/stacks:", key="layers-go"
     ):
         run_flow.start(PAGE, STUDY, request, ())
-    result = run_flow.follow(PAGE, STUDY, request, "edits", edits=())
-    if result is not None:
-        _show(result)
+    page.outcome(PAGE, STUDY, request, "edits", _show, edits=())
 
 
 def _request() -> LayersRequest:
@@ -75,5 +72,3 @@ def _show(result: LayersResult) -> None:
     if note := captions.layers(result):
         st.markdown(note)
     take_away(result)
-    with st.expander("The same as a table"):
-        st.dataframe(table(result).round(3), hide_index=True)

@@ -14,6 +14,8 @@ from app.charts.words import axis_labels, percent, placed, token_label, word
 ROW = 22
 WORDS_FIT = 12
 """Up to this many tokens the words themselves are written into the cells."""
+COLUMN, BESIDE = 62, 60
+"""Pixels a word of a cell needs, and those of the axis beside all of them."""
 
 
 def lens_map(result: LensResult, palette: Palette, *, tokens: range, show: str = "first word") -> go.Figure:

@@ -7,9 +7,8 @@ import streamlit as st
 
 from analysis.errors import WorkbenchError
 from analysis.facts.chains import Chain
-from app.exports.tables import table
 from app.registry.studies import STUDIES
-from app.session import run_flow
+from app.session import page, run_flow
 from app.session.export_row import take_away
 from app.session.fields import lasting
 from app.session.run_flow import escape
@@ -79,13 +78,7 @@ def draw(chain: Chain, framing: dict[str, Any]) -> None:
             run_flow.start(PAGE, STUDY, request)
         except WorkbenchError as error:
             run_flow.refusal(error)
-    run_flow.watch(PAGE, partial(_outcome, request))
-
-
-def _outcome(request: ReachRequest) -> None:
-    result = run_flow.follow(PAGE, STUDY, request, None)
-    if result is not None:
-        _show(result)
+    run_flow.watch(PAGE, partial(page.outcome, PAGE, STUDY, request, None, _show))
 
 
 def _show(result: ReachResult) -> None:
@@ -117,8 +110,6 @@ def _show(result: ReachResult) -> None:
     said = f"It reaches the whole with {', '.join(reached)}." if reached else "With none of them it reaches the whole."
     st.markdown(f":gray[{said} A mark says whether the answer begins with what it should be once the edit holds.]")
     take_away(result)
-    with st.expander("As a table"):
-        st.dataframe(table(result), hide_index=True, width="stretch")
 
 
 def _cell(text: str, fine: bool) -> str:

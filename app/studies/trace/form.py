@@ -20,16 +20,10 @@ from app.session.fields import field, seed, slot, spec, take_fill
 from app.session.permalinks import validated
 from app.session.prompt_field import prompt_field
 from app.session.run_flow import go, refusal
+from app.studies.trace import fields
 from app.studies.trace.view import METRIC_WORDS
 
 PAGE = "trace"
-KIND_WORDS = {
-    "state": "States",
-    "mlp": "MLP",
-    "attn": "Attention",
-    "severed_mlp": "Severed MLP",
-    "severed_attn": "Severed attn.",
-}
 BLUR_WORDS = {"noise": "Noise", "subject": "Another subject", "text": "Own text"}
 FIELDS = ("prompt", "subject", "answer", "foil", "kinds", "window", "replacement", "noise", "sigma", "samples", "seed",
           "occurrence", "severing_noise", "boundary", "chat")  # fmt: skip
@@ -107,14 +101,7 @@ def draw() -> bool:
                 required=True,
                 wrap=True,
             )
-            st.pills(
-                "Repair",
-                list(KIND_WORDS),
-                format_func=KIND_WORDS.__getitem__,
-                selection_mode="multi",
-                **field(PAGE, "kinds"),
-                wrap=True,
-            )
+            fields.repaired(PAGE)
             chat_form.draw(PAGE)
             with st.popover("More settings", icon=":material/tune:"):
                 _more()
@@ -127,6 +114,16 @@ def draw() -> bool:
     return pressed
 
 
+def told(fault: WorkbenchError) -> bool:
+    """Whether this fault stands beside the words of the prompt already."""
+    return st.session_state.get(f"{PAGE}.told") == str(fault)
+
+
+def _tell(fault: WorkbenchError) -> None:
+    st.session_state[f"{PAGE}.told"] = str(fault)
+    refusal(fault)
+
+
 def _any_occurrence() -> None:
     st.session_state[slot(PAGE, "occurrence")] = None
 
@@ -136,13 +133,9 @@ def _more() -> None:
         "Measure shown in the maps", list(METRIC_WORDS), format_func=METRIC_WORDS.__getitem__, **field(PAGE, "metric")
     )
     boundary_field(PAGE)
-    st.number_input("Noise samples", 1, 100, **field(PAGE, "samples"))
-    st.number_input("Noise, as a multiple of σ", 0.0, 100.0, step=0.5, **field(PAGE, "noise"))
+    fields.noise(PAGE)
     st.number_input("σ of subject embeddings", 0.0, format="%.4f", **field(PAGE, "sigma"), placeholder="measured")
-    st.number_input("Seed", 0, 2**32 - 1, **field(PAGE, "seed"))
-    st.number_input(
-        "Window of layers for MLP and attention", 1, **field(PAGE, "window"), placeholder="scaled to the depth"
-    )
+    fields.seed_and_window(PAGE)
     st.text_input("Compare the answer with (foil)", **field(PAGE, "foil"), placeholder="the blurred run’s favourite")
     st.segmented_control(
         "Noise of severed modules",
@@ -155,10 +148,11 @@ def _more() -> None:
 
 def _strip() -> None:
     state = st.session_state
+    state.pop(f"{PAGE}.told", None)
     try:
         tokens = chat_form.read(state[slot(PAGE, "prompt")] or "", chat_form.value(PAGE))
     except WorkbenchError as error:
-        refusal(error)
+        _tell(error)
         return
     if tokens is None:
         if services().models.tokenizers.get(spec()) is None:
@@ -176,7 +170,7 @@ def _strip() -> None:
     selected = cell[1] if cell else None
     change = token_strip(tokens.labels, subject=place, selected=selected, roles=tokens.roles, key="trace-strip")
     if fault is not None:
-        refusal(fault)
+        _tell(fault)
         _remedy(fault)
     if change is None:
         return
