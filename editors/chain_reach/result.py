@@ -9,7 +9,7 @@ from pydantic import Field
 from analysis.text.framing import Prompted
 from editors.cases.chain_case import ChainCase
 from editors.edit.request import editions, needs_of
-from editors.registry.methods import WritingName
+from editors.registry.methods import MethodName
 
 HELD, HOPS, DIRECT, THOUGHTS = "edit_wise", "instance_wise", "multi_hop", "multi_hop_thoughts"
 
@@ -20,7 +20,7 @@ class ReachRequest(Prompted):
     units: ClassVar[dict[str, str]] = {"words": "tokens"}
     edition: ClassVar[int] = 2  # the layers of ACE and of methods that write to one
     cases: tuple[ChainCase, ...] = Field(min_length=1, description="chains with the facts to write")
-    methods: tuple[WritingName, ...] = Field(
+    methods: tuple[MethodName, ...] = Field(
         ("rome", "memit", "pmet", "ace", "ifmet"), description="editors to compare, each with its own defaults"
     )
     thoughts: bool = Field(False, description="also ask the whole with chain of thought")

@@ -8,7 +8,7 @@ from analysis.one_of import stored
 from analysis.text.framing import Prompted
 from editors.cases.case import Case
 from editors.edit.request import editions, needs_of
-from editors.registry.methods import SADR_MARK, with_sadr, writing
+from editors.registry.methods import METHODS, SADR_MARK, with_sadr
 
 
 class Comparison(Prompted):
@@ -31,9 +31,9 @@ class Comparison(Prompted):
     def _known(cls, methods: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         for one in () if stored(info) else methods:
             method, mark, extra = one.partition("+")
-            if method not in writing() or (mark and (extra != SADR_MARK or method not in with_sadr())):
+            if method not in METHODS or (mark and (extra != SADR_MARK or method not in with_sadr())):
                 raise ValueError(
-                    f"there is no method “{one}”; take {', '.join(writing())}, or one of "
+                    f"there is no method “{one}”; take {', '.join(METHODS)}, or one of "
                     f"{', '.join(with_sadr())} with +{SADR_MARK}"
                 )
         return tuple(dict.fromkeys(methods))

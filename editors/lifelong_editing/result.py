@@ -16,7 +16,7 @@ from editors.cases.case import Case
 from editors.edit.edit import Edit
 from editors.edit.request import editions, needs_of
 from editors.evaluation.result import Mean, mean_of
-from editors.registry.methods import WritingName
+from editors.registry.methods import MethodName
 
 ASKED = ("rewrite", "paraphrase", "neighbour")
 """Kinds of prompts that are scored, each by the strict protocol: every token of the wanted answer the likeliest."""
@@ -29,7 +29,7 @@ class LifelongRequest(Prompted):
     units: ClassVar[dict[str, str]] = {"milestones": "edits", "words": "tokens", "seed": "seed"}
     edition: ClassVar[int] = 3  # layers of ACE and of methods that write to one; when past keys are read
     cases: tuple[Case, ...] = Field(min_length=1, description="facts to write, in this order")
-    method: WritingName = Field("rome", description="editor, with its own defaults")
+    method: MethodName = Field("rome", description="editor, with its own defaults")
     milestones: tuple[int, ...] = Field(STEPS, description="numbers of edits after which all are asked again")
     words: int = Field(8, ge=1, le=64, description="tokens of the texts that show whether it still speaks")
     abilities: bool = Field(True, description="also ask the small questions that no edit should touch")
