@@ -86,7 +86,7 @@ def run(default: Callable[[str], Any], args: Namespace) -> int:
 def _command(default: Callable[[str], Any], args: Namespace) -> str:
     """What was asked, with the flags that are not at their defaults; but for where it was written, and threads."""
     words = ["palimpsest", "bench", args.name]
-    for name, value in vars(args).items():
+    for name, value in sorted(vars(args).items()):  # however they were typed
         if value != default(name) and name not in ("command", "name", "run", "json", "threads"):
             words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     return shlex.join(words)
