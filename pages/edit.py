@@ -76,6 +76,8 @@ def outcome() -> None:
             edit_view.live_search(job.partial)
         return
     edit = shown_edit()
+    if request is not None and (edit is None or edit.request.facts != request.facts):
+        run_flow.price(STUDY, request)
     if edit is None:
         st.markdown("Nothing written yet. Press **Write**.")
         return

@@ -45,7 +45,7 @@ def requests() -> dict[str, tuple[str, Request]]:
         "lens": ("lens", {"prompt": PROMPT}),
         "trace": ("trace", {"prompt": PROMPT, "subject": SUBJECT, "samples": 3}),
         "trace_all": ("trace", {"prompt": PROMPT, "subject": SUBJECT, "kinds": ("state", "mlp", "attn")}),
-        "generate": ("generate", {"prompt": (PROMPT,), "tokens": 40}),
+        "generate": ("generate", {"prompt": (PROMPT,), "tokens": 20}),
         "facts": ("facts", {"relations": ("capital",)}),
         "ft": ("edit", {"facts": (FACT,), "method": "ft"}),
         "rome": ("edit", {"facts": (FACT,)}),

@@ -23,7 +23,7 @@ from app.bench.entry import Benchmark
 from app.bench.estimates import QUICK, put, requests, timed
 from app.bench.form import Bench
 from app.bench.machine import describe
-from app.bench.room import Person, room, together
+from app.bench.room import PAGES, Person, room, together
 from app.bench.tracing import FILLER, SUBJECT
 from app.bench.visits.kept import memory, results
 from app.bench.visits.served import Server, start_server
@@ -113,6 +113,8 @@ def _seen(bench: Bench, people: Sequence[Person], options: ServerOptions) -> Non
     def look(person: Person) -> list[float]:
         return person.look(options.looks, random.Random(person.number))
 
+    for page in PAGES:  # the first drawing of each waits for what is read once
+        people[0].visit.open(page)
     idle = np.concatenate(together(people, look))
     people[0].visit.open("trace", LONG)
     people[0].visit.press("trace-go")

@@ -26,7 +26,7 @@ BACK = 2
 CHAT = 30
 """Tokens of a template around a turn."""
 EARLY = 0.6
-"""Share of its steps that a search takes."""
+"""Share of its steps that a search takes, and of its tokens a text."""
 PACE = 6000.0
 """Passes in a second where a model was not measured yet."""
 PROBED = 32

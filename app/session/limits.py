@@ -40,7 +40,7 @@ def refuse(made: Services, study: Study, request: Request, spec: ModelSpec) -> N
         seconds, most = (duration(made.models.paces.seconds(study.name, much, spec)) for much in (work, WORK))
         raise BadRequest(
             f"This run would take about {seconds}; this server takes runs of about {most} at most. "
-            f"Lower {_heaviest(made, study, request, spec, work)}."
+            f"{_heaviest(made, study, request, spec, work)}."
         )
 
 
@@ -70,18 +70,19 @@ def _refuse_long(request: Request) -> None:
 
 
 def _heaviest(made: Services, study: Study, request: Request, spec: ModelSpec, work: float) -> str:
-    """The fields that save most when they are halved, each with what it says."""
+    """What to lower: the fields that save most when they are halved, each with what it says."""
     saved: dict[str, float] = {}
     for name in type(request).model_fields:
-        if (less := _halved(getattr(request, name))) is not None:
-            saved[f"{name} ({_said(getattr(request, name))})"] = work - (
-                made.work(study, request.model_copy(update={name: less}), spec) or 0.0
-            )
+        if (less := _halved(held := getattr(request, name))) is not None:
+            do = f"shorten the {name}" if isinstance(held, str) else f"lower {name}"
+            left = made.work(study, request.model_copy(update={name: less}), spec) or 0.0
+            saved[f"{do} ({_said(held)})"] = work - left
     best = [name for name in sorted(saved, key=lambda name: -saved[name]) if saved[name] > work / 10]
     prompts = sum(len(getattr(case, "probes", ())) for case in getattr(request, "cases", ()))
     if not best and prompts:
-        return f"the prompts of its cases ({prompts:,})"
-    return " or ".join(best[:2]) or "what it asks for"
+        return f"Lower the prompts of its cases ({prompts:,})"
+    told = " or ".join(best[:2]) or "ask for less"
+    return told[0].upper() + told[1:]
 
 
 def _halved(value: Any) -> Any:

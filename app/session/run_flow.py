@@ -60,7 +60,11 @@ def start(page: str, study: Study, request: Request, edits: tuple[Edit, ...] | N
     It runs under the edits that are on now, unless others are named.
     """
     if public():
-        limits.refuse(services(), study, request, spec())
+        try:
+            limits.refuse(services(), study, request, spec())
+        except BadRequest as error:
+            st.session_state["refused"] = str(error)
+            raise
     if reason := lacked(request.needs()):
         raise BadRequest(reason)
     _refuse(request)
@@ -321,7 +325,8 @@ def price(study: Study, request: Request) -> None:
         if public():
             limits.refuse(services(), study, request, spec())
     except BadRequest as error:
-        refusal(error)
+        if st.session_state.pop("refused", None) != str(error):  # else it was said when the button was pressed
+            refusal(error)
         return
     if (seconds := services().seconds(study, request, spec())) is not None:
         st.markdown(f":gray[:small[:material/timer: This run takes about {duration(seconds)} here.]]")

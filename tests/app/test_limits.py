@@ -73,7 +73,7 @@ def test_a_refusal_says_the_estimate_the_bound_and_what_to_lower(made):
         limits.refuse(made, STUDIES["edit"], LONG["steps"][1], SPEC)
     assert "This run would take about" in str(refused.value)
     assert "this server takes runs of about" in str(refused.value)
-    assert "Lower facts (20) or " in str(refused.value)
+    assert "Lower facts (20) or lower " in str(refused.value)
 
 
 def test_what_people_usually_ask_is_taken(made):
