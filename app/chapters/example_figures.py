@@ -68,7 +68,11 @@ def _heads() -> Rows:
     }
     yield "without the page", _value("heads", "without_page.memory", 3), _value("heads", "without_page.page", 3)
     for count in range(len([name for name in names_below(BENCH, "heads") if name.endswith(".memory")]) - 1):
-        says = f"{count} heads for memory silent" if count else f"with it; strongest: {strongest['memory']} for memory"
+        says = (
+            f"{_heads_of(count)} for memory silent"
+            if count
+            else f"with it; strongest: {strongest['memory']} for memory"
+        )
         says += "" if count else f", {strongest['page']} for the page"
         yield says, _value("heads", f"silent{count}.memory", 3), _value("heads", f"silent{count}.page", 3)
 
@@ -142,8 +146,12 @@ def _quiz() -> Rows:
 
 TREATED = {
     "none": "nothing silenced",
-    "ranked": "{k} strongest for {side} silent",
-    "random": "{k} random of their layers silent",
+    "ranked": "{heads} for {side} silent",
+    "random": "{heads} at random, of the layers of those for {side}, silent",
+    "weakest": "of all the weakest, {heads}, silent",
+    "mean": "{heads} for {side} at their mean",
+    "instruction": "an instruction against {side}",
+    "context-aware decoding": "context-aware decoding",
 }
 
 
@@ -151,11 +159,16 @@ def _conflict() -> Rows:
     for name in names_below(BENCH, "conflict"):
         if name.endswith(".RM"):
             treatment, side, count, _ = name.rsplit(".", 3)
-            words = TREATED.get(treatment, "{treatment}").format(
-                k=count, side="the page" if side == "context" else side, treatment=treatment
-            )
+            said = TREATED[treatment].format(heads=_heads_of(int(count)), side=SIDES.get(side, side))
             cells = [_value("conflict", name.removesuffix("RM") + what, 2) for what in ("RM", "RC", "clean_accuracy")]
-            yield words, *cells, n_of(BENCH, f"conflict.{name}")
+            yield said, *cells, n_of(BENCH, f"conflict.{name}")
+
+
+SIDES = {"context": "the page"}
+
+
+def _heads_of(count: int) -> str:
+    return "1 head" if count == 1 else f"{count} heads"
 
 
 def _reach() -> Rows:

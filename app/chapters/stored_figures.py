@@ -27,14 +27,19 @@ def by_name(bench: str) -> dict[str, dict[str, Any]]:
 def number(bench: str, name: str, digits: int = 0, times: float = 1.0) -> str:
     """A figure with its 95 % interval, where it has one that is not a point; `KeyError` for one there is not."""
     figure = by_name(bench)[name]
-    value = f"{times * figure['value']:.{digits}f}"
+    value = _written(times * figure["value"], digits)
     if figure["low"] is None:
         return value
     low, high = (times * figure[end] for end in ("low", "high"))
     if figure["unit"] == "%":
         low, high = max(0.0, low), min(100.0, high)
-    ends = f"{low:.{digits}f}", f"{high:.{digits}f}"
+    ends = _written(low, digits), _written(high, digits)
     return value if ends[0] == ends[1] else f"{value} [{', '.join(ends)}]"
+
+
+def _written(value: float, digits: int) -> str:
+    """Rounded; what rounds to nothing has no sign."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def here(bench: str, name: str, digits: int = 0, times: float = 1.0) -> str:
