@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from analysis.errors import BadRequest, ModelUnavailable
 
 EMBEDDED = "embedded"
+LONGEST = 255
+"""Characters of a source."""
 EMBEDDED_NAME = "SmolLM2-135M-Instruct"
 Dtype = Literal["float32", "bfloat16", "float16"]
 
@@ -70,6 +72,8 @@ def kind_of(source: str) -> Literal["embedded", "hub", "folder", "gguf"]:
         return "embedded"
     if not source.strip():
         raise BadRequest("No model is named. Use embedded, a Hugging Face id, a folder or a .gguf file.")
+    if len(source) > LONGEST:
+        raise BadRequest(f"“{source[:40]}…” is too long for the name of a model.")
     path = Path(source).expanduser()
     looks_local = path.exists() or source.startswith((".", "/", "~")) or source.endswith(".gguf")
     if not looks_local:

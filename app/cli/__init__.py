@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import TextIO
 
-from analysis.errors import WorkbenchError
+from analysis.errors import BadRequest, WorkbenchError
 from app.registry.studies import commands
 from app.terminal.text import Parser
 
@@ -24,14 +25,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     _quiet()
     _give_way()
     try:
-        args = parser_for(words).parse_args(words)
-        return args.run(args)
-    except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else 0
+        code = _run(words)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_output()
         return 141
     except WorkbenchError as error:
         print(error, file=sys.stderr)
@@ -39,8 +40,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in OF_THE_DISK:
             raise
-        print(f"{error.filename or 'The disk'}: {error.strerror}. Nothing whole was changed.", file=sys.stderr)
+        if _is_lost(sys.stdout):
+            _leave_output()
+            print(f"The output cannot be written ({error.strerror}). Choose another place.", file=sys.stderr)
+        else:
+            print(f"{error.filename or 'The disk'}: {error.strerror}. Nothing whole was changed.", file=sys.stderr)
         return 2
+
+
+def _run(words: Sequence[str]) -> int:
+    _readable(words)
+    try:
+        args = parser_for(words).parse_args(words)
+        return args.run(args)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 0
+
+
+def _is_lost(output: TextIO | None) -> bool:
+    """Whether what was printed cannot be written."""
+    try:
+        if output is not None:
+            output.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _leave_output() -> None:
+    """Let what is still to be written go nowhere, so that the end of the process does not fail over it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _readable(words: Sequence[str]) -> None:
+    """Raise `BadRequest` for a word that is no text: bytes that are not UTF-8 reach a program as half characters."""
+    for number, word in enumerate(words, start=1):
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            shown = os.fsencode(word).decode(errors="replace")
+            raise BadRequest(f"Argument {number}, “{shown}”, is not UTF-8. Write it in UTF-8.") from error
 
 
 def parser_for(words: Sequence[str]) -> Parser:

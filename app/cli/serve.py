@@ -12,12 +12,15 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from analysis.errors import BadRequest
+from app.cli.login_file import login_hosts
 from app.doors.names import is_name
 
 MODEL = (
     "model to begin with, the embedded one when left out; repeated, the further ones are those that visitors of a "
     "public server may choose besides"
 )
+FILE, ADMIT = "PALIMPSEST_LOGIN", "PALIMPSEST_ADMIT"
+"""The file of a login, and who is let in, comma separated."""
 HOSTS = "PALIMPSEST_HOSTS"
 """Names by which a server is known, comma separated."""
 ENTRY = Path(__file__).resolve().parent.parent / "asgi.py"
@@ -42,6 +45,20 @@ def configure(parser: ArgumentParser, name: str) -> None:
         metavar="NAME",
         help="a further name the server answers to, such as that of a proxy before it; *.example.org: all below one",
     )
+    parser.add_argument(
+        "--login",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="ask for a login; a secrets.toml with [auth]",
+    )
+    parser.add_argument(
+        "--admit",
+        action="append",
+        default=[],
+        metavar="WHO",
+        help="an e-mail address that is let in, or @example.org for all there (default: whoever can sign in)",
+    )
     parser.add_argument("--headless", action="store_true", default=False, help="do not open a browser")
     parser.add_argument("--model", action="append", default=[], metavar="MODEL", help=MODEL)
     parser.add_argument("--device", default=None, help="auto, cpu, cuda, cuda:1, mps")
@@ -54,7 +71,7 @@ def configure(parser: ArgumentParser, name: str) -> None:
 def run(args: Namespace) -> int:
     """Start the server in this process's place."""
     port = _port(args)
-    hosts = _hosts(args)
+    hosts = [*_hosts(args), *login_hosts(args.login, args.admit)]
     _seen_free(args.address, port)
     command = [sys.executable, "-m", "app.server", "run", str(ENTRY), *_flags(args, port, hosts)]
     shown = "localhost" if args.address in ("127.0.0.1", "0.0.0.0", "") else args.address
@@ -71,6 +88,8 @@ def _flags(args: Namespace, port: int, hosts: list[str]) -> list[str]:
     }
     if args.public:
         flags |= {"client.showErrorDetails": "none", "server.maxUploadSize": "5"}
+    if args.login is not None:
+        flags["secrets.files"] = str(args.login.resolve())
     if hosts and "*" not in hosts[0]:
         flags["browser.serverAddress"] = hosts[0]  # else Streamlit asks the network what this machine is called
     return [part for name, value in flags.items() for part in (f"--{name}", value)]
@@ -87,6 +106,8 @@ def _settings(args: Namespace) -> dict[str, str]:
         settings["PALIMPSEST_PUBLIC"] = "1"
     if len(args.model) > 1:
         settings["PALIMPSEST_ALLOW"] = ",".join(args.model[1:])
+    if args.login is not None:
+        settings |= {FILE: str(args.login.resolve()), ADMIT: ",".join(args.admit)}
     return settings
 
 
@@ -119,6 +140,6 @@ def _seen_free(address: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, TypeError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise BadRequest(f"{address}:{port} cannot be listened on ({reason}). Give another --port.") from error

@@ -78,7 +78,7 @@ def read(kind: type[Request], query: Mapping[str, str], needed: Mapping[str, Any
         try:
             return Link(kind(**{**(needed or {}), **values}), faults)
         except ValidationError as error:
-            found = {}
+            found: dict[str, tuple[str, str]] = {}
             for fault in error.errors(include_input=False, include_url=False, include_context=False):
                 found.setdefault(str(fault["loc"][0]) if fault["loc"] else "", _fault(kind, fault))
             wrong = {name: said for name, said in found.items() if name in values}
@@ -101,11 +101,11 @@ def _value(kind: type[Request], name: str, text: str) -> Any:
 def _as_said(kind: type[Request], needed: Mapping[str, Any], values: dict[str, Any]) -> Request:
     """Fields that are right one by one, as a request that is not."""
     fields = kind.model_fields
-    read = {
-        name: TypeAdapter(Annotated[fields[name].annotation, fields[name]]).validate_python(value)
-        for name, value in values.items()
-    }
-    return kind.model_construct(**{**needed, **read})
+    right: dict[str, Any] = {}
+    for name, value in values.items():
+        one: Any = Annotated[fields[name].annotation, fields[name]]  # type: ignore[name-defined]
+        right[name] = TypeAdapter(one).validate_python(value)
+    return kind.model_construct(**{**needed, **right})
 
 
 def _cut(text: str) -> str:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from analysis.one_of import STORED
 from app.components import rail
+from app.doors import login
 from app.jobs.history import Run
 from app.jobs.services import rail_owner, services
 from app.registry.studies import ENTRIES
@@ -31,12 +32,20 @@ def margin() -> Callable[[], None]:
         place = st.container()
         written_over()
         earlier_runs()
+        signed_in()
 
     def runs() -> None:
         with place:
             going_on(PAGES)
 
     return runs
+
+
+def signed_in() -> None:
+    """Who has signed in, and the way out; nothing on a server that asks nobody."""
+    if login.asked() and st.user.is_logged_in:
+        st.markdown(f":gray[:small[Signed in as {escape(str(st.user.get('email') or st.user.get('name') or '?'))}]]")
+        st.button("Sign out", icon=":material/logout:", type="tertiary", key="sign-out", on_click=st.logout)
 
 
 def written_over() -> None:

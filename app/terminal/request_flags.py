@@ -11,9 +11,11 @@ from pydantic.fields import FieldInfo
 from transformers.utils import logging
 
 from analysis import LanguageModel, ModelSpec, load
+from analysis.errors import BadRequest
 from analysis.one_of import OneOf
 from analysis.study import Report
 from app.session.permalinks import nested_of, validated
+from app.terminal.text import filled
 
 MODEL_FLAGS = {"source": "model"}
 """Fields of `ModelSpec` whose flag has another name."""
@@ -41,6 +43,8 @@ def add_fields(
             parser.add_argument(f"--{flag}", action=BooleanOptionalAction, **options)
             continue
         several = any(get_origin(part) is tuple for part in parts)
+        if str in parts and not field.is_required() and field.get_default() is None:
+            options["type"] = filled
         flags = [f"--{flag}", f"--{flag[:-1]}"] if several and flag.endswith("s") else [f"--{flag}"]
         parser.add_argument(
             *flags, action="append" if several else "store", metavar=_metavar(field_name, field, parts), **options
@@ -74,12 +78,14 @@ def said(args: Namespace, kind: type[BaseModel]) -> dict[str, Any]:
                 if hasattr(args, f"{name}.{inner}")
             }
             values |= {name: given} if given or name in values else {}
-    return {
-        name: [part.strip() for word in value for part in word.split(",") if part.strip()]
-        if isinstance(value, list)
-        else value
-        for name, value in values.items()
-    }
+    return {name: _listed(name, value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _listed(name: str, words: list[str]) -> list[str]:
+    parts = [part.strip() for word in words for part in word.split(",") if part.strip()]
+    if not parts:
+        raise BadRequest(f"{name}: nothing is named. Name at least one, or leave the flag out.")
+    return parts
 
 
 def add_model_flags(parser: ArgumentParser) -> None:

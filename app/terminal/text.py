@@ -1,9 +1,11 @@
 """What a terminal shows: one sentence for a fault, a bar while one waits, tables, maps of shades."""
 
+import os
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -11,6 +13,8 @@ import numpy as np
 from app.charts.words import duration
 
 SHADES = " ▁▂▃▄▅▆▇█"
+LONGEST, LONGEST_PART = 4095, 255
+"""Bytes of a path, and of each name in it, that file systems take."""
 STRONGEST = 5
 """Places, heads or neurons of one kind that a summary names."""
 
@@ -18,9 +22,29 @@ STRONGEST = 5
 class Parser(ArgumentParser):
     """An argument parser that says what is wrong in one sentence."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.register("type", Path, place)
+
     def error(self, message: str) -> NoReturn:
         """Print the sentence and exit 2."""
         self.exit(2, f"{message[0].upper()}{message[1:].rstrip('.')}. See {self.prog} --help.\n")
+
+
+def place(text: str) -> Path:
+    """A flag's file or folder; `ArgumentTypeError` for what cannot be the name of one."""
+    if not text.strip():
+        raise ArgumentTypeError("no file is named")
+    if len(os.fsencode(text)) > LONGEST or any(len(os.fsencode(part)) > LONGEST_PART for part in Path(text).parts):
+        raise ArgumentTypeError(f"“{text[:40]}…” is too long for the name of a file")
+    return Path(text)
+
+
+def filled(text: str) -> str:
+    """Text that a flag cannot do without once it is given; `ArgumentTypeError` where it is blank."""
+    if not text.strip():
+        raise ArgumentTypeError("it is empty")
+    return text
 
 
 class Bar:

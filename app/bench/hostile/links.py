@@ -13,6 +13,7 @@ from analysis.errors import WorkbenchError
 from analysis.study import Request
 from app.registry.studies import ENTRIES, STUDIES
 from app.session.permalinks import read
+from app.studies.edit.form import EditForm
 
 DEEP = 10_000
 TEXT = (
@@ -24,14 +25,15 @@ TEXT = (
     "😀" * 50, "\U0001f468\u200d\U0001f469\u200d\U0001f467", "a\r\nSet-Cookie: x=1",
 )  # fmt: skip
 NUMBERS = (
-    "0", "-1", "1", "2", "3.5", "1e3", "1e400", "-1e400", "nan", "inf", "-inf", "NaN", "9" * 30, "9" * 5000, "0x10",
+    "0", "-1", "1", "2", "40", "150", "1000", "90000", "3.5", "1e3", "1e400", "-1e400", "nan", "inf",
+    "-inf", "NaN", "9" * 30, "9" * 5000, "0x10",
     "1_000",
     "٣", "1e-400", "-0", "+1", "1,2", str(2**32), str(2**63), str(2**64),
 )  # fmt: skip
 DATA = (
     "true", "false", "null", "[]", "{}", "[[]]", '[""]', '["a", 1]', '[{"a": 1}]', '{"a": {"b": []}}', '"x"', "[1, 2",
-    "{",
-    '{"system": 1}', '{"prompt": "{} a", "subject": "b", "target": "c"}', '[{"prompt": 1}]', "[null]", ",,,", "a,,b", ",",
+    "{", '{"system": 1}', '{"prompt": "{} a", "subject": "b", "target": "c"}', '[{"prompt": 1}]', "[null]", ",,,",
+    "a,,b", ",",
     "[" * DEEP, "[" * DEEP + "]" * DEEP, '{"a":' * DEEP, '[{"a":' * DEEP, '["' + "[" * DEEP,
     json.dumps(["a"] * 3000), json.dumps({"x" * 9000: 1}), json.dumps({str(number): number for number in range(3000)}),
 )  # fmt: skip
@@ -48,6 +50,8 @@ STRANGE = (
     "a[]",
     "key",
 )
+
+FORMS: dict[str, type[Request]] = {"edit": EditForm}
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def cases(seed: int, count: int) -> Iterator[tuple[str, Said]]:
 
 def judge(said: Said) -> str | None:
     """What is wrong with how a link is read; None where nothing is."""
-    kind = STUDIES[said.study].request
+    kind = kind_of(said.study)
     query = dict(said.query)
     try:
         found = read(kind, query)
@@ -98,8 +102,13 @@ def _too_long(sentence: str) -> str | None:
     return None if len(sentence) < 3000 else f"a sentence of {len(sentence)} characters"
 
 
+def kind_of(study: str) -> type[Request]:
+    """What a link to a study's page says: its request, but for the page that asks in a form of its own."""
+    return FORMS.get(study, STUDIES[study].request)
+
+
 def _fields(study: str) -> list[str]:
-    return list(STUDIES[study].request.model_fields)
+    return list(kind_of(study).model_fields)
 
 
 def _value(chance: random.Random) -> str:

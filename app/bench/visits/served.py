@@ -32,11 +32,16 @@ class Server:
         return self.process.wait(timeout=60)
 
 
-def start_server(home: Path, flags: Sequence[str] = ()) -> Server:
-    """Start a workbench with its results under `home`, and wait until it answers; `flags` are those of `serve`."""
+def free_port() -> int:
+    """A port that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return probe.getsockname()[1]
+
+
+def start_server(home: Path, flags: Sequence[str] = (), port: int | None = None) -> Server:
+    """Start a workbench with its results under `home`, and wait until it answers; `flags` are those of `serve`."""
+    port = port or free_port()
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "models").exists():
         (home / "models").symlink_to(cache_home() / "models")
