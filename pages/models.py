@@ -5,6 +5,7 @@ import streamlit as st
 import analysis
 from analysis import KnownRequest, ModelSpec, WorkbenchError
 from analysis.model.capabilities import CAPABILITIES
+from app.exports.json_csv import for_sheets
 from app.exports.tables import table
 from app.jobs.services import allowed_specs, public, services
 from app.registry.studies import STUDIES
@@ -128,7 +129,7 @@ def outcome() -> None:
         f"**{known} of {len(result.ids)}** facts are known, {len(result.known(0.3))} of them with more than 30 %."
         " :gray[The wordings were chosen with the embedded model in mind, so this is no measure of what models know.]"
     )
-    st.dataframe(table(result), hide_index=True, key="facts-table")
+    st.dataframe(for_sheets(table(result)), hide_index=True, key="facts-table")
     take_away(result)
 
 

@@ -16,6 +16,6 @@ def head_shown(head: tuple[int, int]) -> str:
 def parse_head(text: str) -> tuple[int, int]:
     """Layer and head of “23.4”; `BadRequest` for what is no head."""
     layer, point, head = text.strip().replace("·", ".").partition(".")
-    if not point or not layer.isdigit() or not head.isdigit():
+    if not point or not layer.isdecimal() or not head.isdecimal():
         raise BadRequest(f"“{text}” is no head. Write layer and head with a point between, such as 23.4.")
     return int(layer), int(head)

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from analysis.text.characters import in_view
+
 Colour = Literal["", "blue", "orange", "violet", "green", "red", "gray"]
 COLOURS = get_args(Colour)
 MEANING = "\\`*_{}[]<>()#+-.!|$~:=&"
@@ -18,8 +20,6 @@ TOGETHER = re.compile(
     r"(?<=:)(?=//)|(?<=www)(?=\.)|(?=@)|(?<=:)(?=[\w+/-]+:)|(?<!\S)[<>~-](?=[=>-]+(?!\S))|(?<=<-)(?=>)", re.IGNORECASE
 )
 """Where an address would become a link, `:smile:` a picture, `->` an arrow."""
-UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Characters that show nothing, or turn round what stands beside them."""
 LINES = re.compile(r"[^\S\n]*\n\s*")
 
 
@@ -34,9 +34,11 @@ class Run:
 
 
 def escape(text: str) -> str:
-    """Text from outside as it is, without markdown meaning; nothing in it is a link, an icon or a new paragraph."""
-    seen = UNSEEN.sub("\N{REPLACEMENT CHARACTER}", LINES.sub("\n", text))
-    apart = TOGETHER.sub(lambda found: f"{found[0]}\0", seen)
+    """Text from outside as it is, without markdown meaning; nothing in it is a link, an icon or a new paragraph.
+
+    What hides, or turns what stands beside it, stands in view.
+    """
+    apart = TOGETHER.sub(lambda found: f"{found[0]}\0", in_view(LINES.sub("\n", text)))
     return "".join(APART if char == "\0" else f"\\{char}" if char in MEANING else char for char in apart)
 
 

@@ -44,7 +44,7 @@ def type_of() -> dict[str, str]:
 
 def faces(text: str) -> str:
     """`@font-face` rules with the fonts that `text` needs inside, upright only."""
-    points = {ord(char) for char in text}
+    points = set(map(ord, set(text)))
     needed = (face for face in _theme()["fontFaces"] if face.get("style") != "italic" and _covers(face, points))
     return "".join(map(_rule, needed))
 

@@ -16,19 +16,20 @@ from analysis.study import Report, Request, Study, silent
 from analysis.whole_files import there
 from app.exports.recipe_files import save_as
 from editors.edit.edit import Edit
-from editors.recipes.recipe import short_id
+from editors.recipes.recipe import recipe_of
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
 
 WIDTH = {"float32": 4, "bfloat16": 2, "float16": 2}
 """Bytes of a weight."""
+LONGEST_NAME = 60
 
 
 class CheckpointRequest(Request):
     """Build the model with this edit in its weights."""
 
-    edit: str = Field(description="id of the edit")
+    edit: str = Field(description="hash of all the edit says")
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,10 @@ def size_of(card: dict[str, Any]) -> int:
 
 
 def place_of(edit: Edit) -> Path:
-    """The folder an edited model is built in, called by the id of its recipe."""
-    name = re.sub(r"[^\w.-]", "-", edit.model["name"])
-    return cache_home() / "exports" / f"{name}-{short_id(edit)}"
+    """The folder an edited model is built in, called by the id of its recipe; of a brought one by all it says."""
+    name = re.sub(r"[^\w.-]", "-", edit.model["name"])[:LONGEST_NAME]
+    brought = f"-{edit.whole_id[:24]}" if edit.brought else ""
+    return cache_home() / "exports" / f"{name}-{recipe_of(edit)[0]['id']}{brought}"
 
 
 def build(

@@ -3,11 +3,13 @@
 import json
 
 from analysis import ModelSpec
+from analysis.text.markdown import as_text
 from app.exports.notebook import cells_file, notebook
 from app.registry.studies import entry_of
 from editors.edit.base_model import base_of
 from editors.edit.edit import Edit
-from editors.recipes.recipe import short_id
+from editors.recipes.recipe import BROUGHT, recipe_of, short_id
+from editors.recipes.signatures import told
 from editors.registry.methods import label_of
 
 CHECK = """if lm.own_hash != {wanted}:
@@ -41,11 +43,13 @@ def edit_notebook(edit: Edit) -> str:
     edit.refuse_unless_alone()
     model = edit.model
     spec = ModelSpec(source=model["source"], revision=model.get("commit") or model["revision"], dtype=model["dtype"])
-    by = f" by {_plain(edit.author)}" if edit.author else ""
+    by = f" by {as_text(edit.author)}" if edit.author else ""
+    mark = f" ({BROUGHT}; {as_text(told(recipe_of(edit)[0]))})" if edit.brought else ""
+    method = as_text(label_of(edit.request.method))
     title = (
-        f"# {_plain(edit.title)}\n\n{_plain(label_of(edit.request.method))}, recipe `{short_id(edit)}`{by}, found on "
-        f"{_plain(model['name'])} with weights `{model['weights_hash'][:24]}`. Run with `pip install palimpsest` in "
-        "the environment of the kernel. The model's own weights are as they were at the end."
+        f"# {as_text(edit.title)}\n\n{method}, recipe `{short_id(edit)}`{by}{mark}, found on {as_text(model['name'])} "
+        f"with weights `{model['weights_hash'][:24]}`. Run with `pip install palimpsest` in the environment "
+        "of the kernel. The model's own weights are as they were at the end."
     )
     prompt = GOES_ON.replace("PROMPT", json.dumps(edit.request.facts[0].text, ensure_ascii=False))
     loads, _, finds = notebook(entry_of(edit).name, edit.request, spec).partition("request = ")
@@ -55,8 +59,3 @@ def edit_notebook(edit: Edit) -> str:
     return cells_file(
         title, loads + check, f"request = {finds}", SAME.format(wanted=json.dumps(edit.id)), ASKED, prompt
     )
-
-
-def _plain(text: str) -> str:
-    """Text from outside as it is, in Markdown."""
-    return "".join(f"\\{char}" if char in "\\`*_{}[]<>#!|$" else char for char in text)

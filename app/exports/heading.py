@@ -12,7 +12,7 @@ from typing import Any
 from analysis.study import Request
 from app.registry.studies import entry_of
 from editors.edit.edit import Edit
-from editors.recipes.recipe import recipe_of
+from editors.recipes.recipe import BROUGHT, recipe_of
 
 KEY = re.compile(r"[0-9a-z]{1,64}", re.ASCII)
 SHOWN = 12
@@ -55,8 +55,8 @@ def edits_of(result: Any) -> list[str]:
 
 
 def key_of(result: Any) -> str:
-    """The key a result is stored by; an edit's is its own id."""
-    return result.id if isinstance(result, Edit) else result.request.key(result.model["weights_hash"])
+    """The key a result is stored by; an edit's is the hash of all it says."""
+    return result.whole_id if isinstance(result, Edit) else result.request.key(result.model["weights_hash"])
 
 
 def shown_id(result: Any) -> str:
@@ -88,9 +88,11 @@ def model_line(result: Any) -> str:
 
 
 def made(result: Any) -> str:
-    """Day and time a result was made; empty where it does not say."""
+    """Day and time a result was made, empty where it does not say; and of an edit that it was brought."""
     said = getattr(result, "provenance", {}).get("created_at", "")
-    return f"{datetime.fromisoformat(said).astimezone(UTC):%-d %B %Y, %H:%M} UTC" if said else ""
+    day = f"{datetime.fromisoformat(said).astimezone(UTC):%-d %B %Y, %H:%M} UTC" if said else ""
+    brought = BROUGHT if isinstance(result, Edit) and result.brought else ""
+    return "; ".join(part for part in (day, brought) if part)
 
 
 def asked(request: Request) -> str:

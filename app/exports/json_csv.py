@@ -5,7 +5,6 @@ table, at full precision.
 """
 
 import json
-import re
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,11 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 from pydantic import BaseModel
 
+from analysis.text.cells import harmless
 from app.exports.tables import table
 from app.registry.studies import entry_of
 from editors.edit.edit import Edit
 from editors.recipes.recipe import recipe_of
-
-RUNS = re.compile(r"'*[\s\u200b\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|'*[\t\r\n]")
-"""How text begins that a spreadsheet would take for a formula, or that was made harmless already."""
 
 
 def to_csv(result: Any) -> str:
@@ -33,17 +30,18 @@ def to_csv(result: Any) -> str:
 
 def csv_of(rows: pd.DataFrame) -> str:
     """A table as CSV; see `to_csv`."""
+    return for_sheets(rows).to_csv(index=False, lineterminator="\r\n")
+
+
+def for_sheets(rows: pd.DataFrame) -> pd.DataFrame:
+    """The table with no text in it that a spreadsheet runs: what a browser's own download button gives away, too."""
     words = [name for name, kind in rows.dtypes.items() if not is_numeric_dtype(kind)]
-    return rows.assign(**{name: rows[name].map(_harmless) for name in words}).to_csv(index=False, lineterminator="\r\n")
+    return rows.assign(**{name: rows[name].map(harmless) for name in words}).rename(columns=harmless)
 
 
 def csv_file(result: Any) -> bytes:
     """The CSV for a spreadsheet: with the mark by which Excel knows UTF-8. A file for programs goes without."""
     return to_csv(result).encode("utf-8-sig")
-
-
-def _harmless(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and RUNS.match(cell) else cell
 
 
 def to_json(result: Any, more: dict[str, Any] | None = None) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from analysis import ModelSpec
 from analysis.study import Request
+from analysis.text.markdown import as_text
 from app.exports.heading import edits_of, heading, study_of
 from app.registry.studies import ENTRIES, STUDIES
 
@@ -52,7 +53,7 @@ def result_notebook(result: Any) -> str:
     """The same as a Jupyter notebook, a JSON string: what it is of, how to bring its edits, code, check and table."""
     over, edits = heading(result), edits_of(result)
     title = (
-        f"# {_markdown(over.question)}\n\n{_markdown(over.asked)}\n\n{_markdown(over.model)}. {_markdown(over.made)}, "
+        f"# {as_text(over.question)}\n\n{as_text(over.asked)}\n\n{as_text(over.model)}. {as_text(over.made)}, "
         f"`{over.name}`.\n\nRun it in an environment where Palimpsest is installed (`pip install palimpsest`). The "
         "numbers are the same on the same machine; elsewhere they may differ in their last digits."
     )
@@ -102,11 +103,6 @@ def _model(spec: ModelSpec | None) -> str:
     given = spec.model_dump(exclude_defaults=True) if spec else {}
     source = [_literal(given.pop("source"))] if "source" in given else []
     return ", ".join(source + [f"{name}={_literal(value)}" for name, value in given.items()])
-
-
-def _markdown(text: str) -> str:
-    """Text from outside as it is, in Markdown."""
-    return "".join(f"\\{char}" if char in "\\`*_{}[]<>#!|$" else char for char in text)
 
 
 def _literal(value: Any) -> str:

@@ -5,7 +5,7 @@ before and while reading, and the contents are JSON and safetensors only.
 """
 
 import io
-import json
+import stat
 import zlib
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -13,8 +13,10 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from analysis.errors import BadFile, BadRequest
+from analysis.text.characters import in_view
 from editors.edit.edit import Edit
 from editors.recipes.recipe import edit_of
+from editors.recipes.strict_json import NotStrict, strict_json
 
 LARGEST_WEIGHTS = 256 << 20
 """Bytes of factors that are read from a browser; larger recipes go through the command line."""
@@ -24,11 +26,18 @@ MOST_MEMBERS = 16
 MOST_TIMES, WHATEVER = 100, 1 << 20
 """How often its own size a member may open to; it may where it has no more than so many bytes then."""
 RECIPE, WEIGHTS = ".json", ".safetensors"
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+ENTRY, MOST_ENTRIES = b"PK\x01\x02", 1000
+"""How an archive's list marks a file, and how many are too many to read the list."""
+UNREADABLE = (BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError, LookupError)
 KINDS = {RECIPE: LARGEST_RECIPE, WEIGHTS: LARGEST_WEIGHTS}
 
 
 def brought(files: Sequence[tuple[str, bytes]]) -> Edit:
-    """The edit of uploaded files: recipe and weights, or the .zip that was downloaded; `BadFile` lists every fault."""
+    """The edit of uploaded files: recipe and weights, or the .zip that was downloaded; marked as brought.
+
+    `BadFile` lists every fault.
+    """
     parts: dict[str, bytes] = {}
     for name, data in files:
         found = _members(name, data) if PurePosixPath(name).suffix.lower() == ".zip" else {_kind(name): data}
@@ -39,7 +48,7 @@ def brought(files: Sequence[tuple[str, bytes]]) -> Edit:
         _refuse_large(kind, len(data))
     if absent := [kind for kind in KINDS if kind not in parts]:
         raise BadFile(f"A {absent[0]} file is missing. A recipe is a .json and a .safetensors, or the .zip of both.")
-    return edit_of(_json(parts[RECIPE]), parts[WEIGHTS])
+    return edit_of(_json(parts[RECIPE]), parts[WEIGHTS]).as_brought()
 
 
 def refuse_other_weights(edit: Edit, card: dict[str, Any] | None) -> None:
@@ -57,12 +66,14 @@ def refuse_other_weights(edit: Edit, card: dict[str, Any] | None) -> None:
 def _kind(name: str) -> str:
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in KINDS:
-        raise BadFile(f"{name} is none of .json, .safetensors and .zip.")
+        raise BadFile(f"{in_view(name)[:100]} is none of .json, .safetensors and .zip.")
     return suffix
 
 
 def _members(name: str, data: bytes) -> dict[str, bytes]:
     """recipe.json and recipe.safetensors of an archive, by their endings; all else in it is left alone."""
+    if (listed := data.count(ENTRY)) > MOST_ENTRIES:
+        raise BadFile(f"{name} holds {listed:,} files; a recipe’s archive holds at most {MOST_MEMBERS}.")
     try:
         with ZipFile(io.BytesIO(data)) as archive:
             inside = archive.infolist()
@@ -70,6 +81,7 @@ def _members(name: str, data: bytes) -> dict[str, bytes]:
                 raise BadFile(f"{name} holds {len(inside)} files; a recipe’s archive holds at most {MOST_MEMBERS}.")
             found: dict[str, bytes] = {}
             for member in inside:
+                _refuse_member(name, member, inside)
                 place = PurePosixPath(member.filename)
                 kind = place.suffix
                 if place.name in (f"recipe{RECIPE}", f"recipe{WEIGHTS}") and "__MACOSX" not in place.parts:
@@ -77,8 +89,21 @@ def _members(name: str, data: bytes) -> dict[str, bytes]:
                         raise BadFile(f"{name} holds {place.name} twice.")
                     found[kind] = _read(archive, member, kind)
             return found
-    except (BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError) as error:
+    except UNREADABLE as error:
         raise BadFile(f"{name} is not an archive that can be read ({error}).") from error
+
+
+def _refuse_member(name: str, member: ZipInfo, inside: Sequence[ZipInfo]) -> None:
+    """`BadFile` for what nobody packs who packs a recipe, though nothing of it would be followed."""
+    told, place = in_view(member.filename)[:100], PurePosixPath(member.filename.replace("\\", "/"))
+    if not place.parts or place.is_absolute() or ".." in place.parts or ":" in place.parts[0]:
+        raise BadFile(f"{name} holds “{told}”, a name that leads out of the archive.")
+    if stat.S_ISLNK(member.external_attr >> 16):
+        raise BadFile(f"{name} holds “{told}”, which is a link to another file.")
+    if place.suffix.lower() in ARCHIVES:
+        raise BadFile(f"{name} holds “{told}”, an archive in the archive. Give that one by itself.")
+    if [one.filename for one in inside].count(member.filename) > 1:
+        raise BadFile(f"{name} holds “{told}” twice.")
 
 
 def _read(archive: ZipFile, member: ZipInfo, kind: str) -> bytes:
@@ -102,6 +127,6 @@ def _refuse_large(kind: str, size: int) -> None:
 
 def _json(data: bytes) -> Any:
     try:
-        return json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise BadFile(f"The .json file is not a recipe ({type(error).__name__}: {error}).") from error
+        return strict_json(data.decode("utf-8"))
+    except (UnicodeDecodeError, NotStrict) as error:
+        raise BadFile(f"The .json file is not a recipe ({error}).") from error

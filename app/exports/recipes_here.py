@@ -12,10 +12,14 @@ from editors.recipes.recipe import read_recipe
 def recipes_here(*ids: str, folder: Path | str = ".") -> list[Edit]:
     """The edits with these ids, in this order, from the recipes in `folder`, zipped or not, whatever their names.
 
+    A result that was made under a brought edit names it by all its recipe says, any other by what is done to weights.
+
     Raises `BadRequest` naming each edit whose recipe is not there.
     """
     place = Path(folder)
-    found = {edit.id: edit for edit in _edits(place)}
+    found: dict[str, Edit] = {}
+    for edit in _edits(place):
+        found |= {edit.id: edit.as_brought(False), edit.as_brought().key: edit.as_brought()}
     if absent := [one for one in ids if one not in found]:
         raise BadRequest(
             f"{place.resolve()} holds no recipe of {' and '.join(f'edit {one[:12]}' for one in absent)}. Take it away "

@@ -53,6 +53,10 @@ class ModelSlot:
                 self.cards[spec] = self._model.card() | {"capabilities": self._model.capabilities}
             return self._model
 
+    def at_hand(self, spec: ModelSpec) -> "LanguageModel | None":
+        """The model of `spec` if it is the one in memory: for a look at names and shapes, never for a forward."""
+        return self._model if self._spec == spec else None
+
     def release(self) -> None:
         """Let go of the model and give its memory back."""
         with self._lock:

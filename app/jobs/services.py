@@ -113,7 +113,7 @@ class Services:
     def key(self, request: Request, spec: ModelSpec, edits: Sequence[Edit] = ()) -> str | None:
         """Key of a request's result under some edits; None before the model's weights are known."""
         card = self.card(spec)
-        return request.key(edited_hash(card["weights_hash"], [edit.id for edit in edits])) if card else None
+        return request.key(edited_hash(card["weights_hash"], [edit.key for edit in edits])) if card else None
 
     def find(
         self, study: Study, request: Request, spec: ModelSpec, edits: Sequence[Edit] = (), *, stopped: bool = False

@@ -88,7 +88,7 @@ class Job:
 
 
 def _asked(study: Study | None, request: Request | None, spec: ModelSpec, edits: tuple[Edit, ...]) -> tuple:
-    return study, request, spec, tuple(edit.id for edit in edits)
+    return study, request, spec, tuple(edit.key for edit in edits)
 
 
 def kept_of(job: Job) -> str:
@@ -338,7 +338,7 @@ class Worker:
         lm = self.models.get(job.spec, report)
         if job.study is None or job.request is None:
             return
-        job.key = job.request.key(edited_hash(lm.own_hash, [edit.id for edit in job.edits]))
+        job.key = job.request.key(edited_hash(lm.own_hash, [edit.key for edit in job.edits]))
         job.result = self.store.load(job.study, job.key) if job.study.kept else None
         if job.result is None:
             job.started, begun = time.monotonic(), self.store.stopped(job.key)

@@ -71,9 +71,14 @@ def put(new: EditStack) -> None:
 
 
 def write_over(edit: Edit) -> None:
-    """Put an edit on top; `BadRequest` where it does not fit."""
-    new = stack().add(edit)
-    services().store.keep(STUDY, edit.id, edit)
+    """Put an edit on top; one that was brought and is found here now stays in its place, as measured here.
+
+    `BadRequest` where it does not fit.
+    """
+    kept = stack()
+    same = [layer.edit for layer in kept.layers if layer.edit.id == edit.id]
+    new = kept.renew(edit) if same and same[0].brought and not edit.brought else kept.add(edit)
+    _store(edit)
     put(new)
 
 
@@ -81,8 +86,13 @@ def replace_top(edit: Edit) -> None:
     """Put an edit in the place of the uppermost one that is on."""
     kept = stack()
     new = kept.remove(kept.on[-1].id).add(edit)
-    services().store.keep(STUDY, edit.id, edit)
+    _store(edit)
     put(new)
+
+
+def _store(edit: Edit) -> None:
+    """Keep an edit by the hash of all it says: one who brings another of the same id writes over nothing."""
+    services().store.keep(STUDY, edit.whole_id, edit)
 
 
 def below(request: EditRequest) -> tuple[Edit, ...]:
@@ -152,7 +162,7 @@ def _take(new: EditStack) -> None:
 
 
 def _put_down(new: EditStack) -> None:
-    kept, disk = [{"edit": layer.edit.id, "on": layer.on} for layer in new.layers], services().store.disk
+    kept, disk = [{"edit": layer.edit.whole_id, "on": layer.on} for layer in new.layers], services().store.disk
     try:
         with replacing(_place()) as fresh:
             fresh.write_text(json.dumps(kept), encoding="utf-8")
@@ -196,7 +206,7 @@ def _recovered() -> EditStack | None:
         os.utime(place)  # kept as long as the cookie, which has just been renewed
     try:
         for entry in json.loads(text):
-            edit = store.read(STUDY, entry["edit"]) if entry["edit"].isalnum() else None
+            edit = _stored(entry["edit"]) if entry["edit"].isalnum() else None
             if edit is not None:
                 found = replace(found, layers=(*found.layers, Layer(edit, bool(entry["on"]))))
     except Unreadable:
@@ -204,3 +214,17 @@ def _recovered() -> EditStack | None:
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, BadRequest):
         pass  # a stack that was cut short: what came before stands
     return found
+
+
+def _stored(key: str) -> Edit | None:
+    """A stored edit, if it is the one that its key is a hash of.
+
+    Stacks of before say the edit's id, which does not cover what was measured: such an edit counts as brought.
+    """
+    edit = services().store.read(STUDY, key)
+    if edit is None or edit.whole_id == key:
+        return edit
+    if edit.id != key:
+        return None
+    _store(older := edit.as_brought())
+    return older

@@ -13,7 +13,7 @@ from app.charts.html import result_html
 from app.components import copy_button, picture_buttons
 from app.exports.edit_notebook import edit_notebook
 from app.exports.heading import shown_id, study_of
-from app.exports.json_csv import csv_file, to_json
+from app.exports.json_csv import csv_file, for_sheets, to_json
 from app.exports.notebook import result_code, result_notebook
 from app.exports.sheet import sheet
 from app.exports.tables import table
@@ -60,4 +60,4 @@ def _notebook(result: Any) -> str:
 def table_twin(result: Any) -> None:
     """The same numbers as a table, for readers and screen readers."""
     with st.expander("The numbers as a table", icon=":material/table:"):
-        st.dataframe(table(result), hide_index=True, key=f"{study_of(result)}-table")
+        st.dataframe(for_sheets(table(result)), hide_index=True, key=f"{study_of(result)}-table")

@@ -145,7 +145,7 @@ def result_for(page: str, study: Study, request: Request | None, edits: tuple[Ed
     """What there is to show for a request: the running job's part, the finished or the stopped result."""
     job = job_of(page)
     edits = on() if edits is None else edits
-    if job is not None and job.asked[1:] == (request, spec(), tuple(edit.id for edit in edits)) and job.study is study:
+    if job is not None and job.asked[1:] == (request, spec(), tuple(edit.key for edit in edits)) and job.study is study:
         made = job.result if job.result is not None else job.partial
         if made is not None:
             return made

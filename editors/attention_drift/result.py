@@ -90,7 +90,7 @@ def _head(name: str) -> tuple[range, int | None]:
     """Layers and head of 23.4, 23 or 20-29."""
     layers, _, head = name.partition(".")
     ends = layers.split("-")
-    if not all(part.isdigit() for part in (*ends, *([head] if head else []))) or len(ends) > (1 if head else 2):
+    if not all(part.isdecimal() for part in (*ends, *([head] if head else []))) or len(ends) > (1 if head else 2):
         raise ValueError(f"“{name}” is no head: write 23.4 for one, 23 for a layer, 20-29 for layers")
     span = range(int(ends[0]), int(ends[-1]) + 1)
     if not span:

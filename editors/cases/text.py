@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.errors import BadFile, BadRequest
+from analysis.text.cells import meant
 
 LARGEST = 256 << 20
 """Bytes of a file; the largest of the public sets has about 50 MB."""
@@ -142,7 +143,7 @@ _MORE = "\0more"
 def _row(header: Sequence[str], row: dict[str, Any]) -> Any:
     if row.get(_MORE):
         return BadRequest(f"it has {len(header) + len(row[_MORE])} cells, the header has {len(header)}")
-    return {column: row.get(column) or "" for column in header if column}
+    return {column: meant(row.get(column) or "") for column in header if column}
 
 
 def _table(text: str) -> "csv.DictReader[str]":
@@ -153,5 +154,5 @@ def _table(text: str) -> "csv.DictReader[str]":
     else:
         delimiter = "\t" if "\t" in first else ";" if first.count(";") > first.count(",") else ","
     table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restkey=_MORE)
-    table.fieldnames = [column.strip() for column in table.fieldnames or ()]
+    table.fieldnames = [meant(column).strip() for column in table.fieldnames or ()]
     return table

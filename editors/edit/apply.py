@@ -1,7 +1,7 @@
 """Edits over a model's weights, for the length of a context and for nobody else."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from analysis.errors import BadRequest
-from analysis.internals.key_value_memory import attention_matrix, output_matrix
+from analysis.internals.key_value_memory import OutputMatrix, attention_matrix, output_matrix
 from analysis.study import edited_hash
 from editors.edit.edit import Edit, LayerChange
 from editors.edit.weight_overlay import Overlay
@@ -32,12 +32,8 @@ def apply(lm: "LanguageModel", edit: Edit, overlay: Overlay) -> None:
             f"“{edit.title}” was written on other weights ({edit.model['name']}, "
             f"{edit.model['weights_hash'][:12]}) than {lm.name}'s ({lm.own_hash[:12]}). Nothing was changed."
         )
-    find = attention_matrix if edit.request.silences else output_matrix
-    for change in edit.changes:
-        matrix = find(lm, change.layer) if change.layer < lm.n_layers else None
-        shape = (len(change.left), change.right.shape[1])
-        if matrix is None or matrix.name != change.name or matrix.weight.shape != shape:
-            raise BadRequest(f"“{edit.title}” changes {change.name}, which {lm.name} does not have in this shape.")
+    refuse_other_matrices(lm, edit)
+    find = _finder(edit)
     for change in edit.changes:
         if edit.request.silences:
             columns = torch.from_numpy(np.flatnonzero(change.right.any(0)))
@@ -46,16 +42,35 @@ def apply(lm: "LanguageModel", edit: Edit, overlay: Overlay) -> None:
             overlay.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
 
 
+def refuse_other_matrices(lm: "LanguageModel", edit: Edit) -> None:
+    """`BadRequest` where an edit changes a matrix that the model has not so named, in this shape, this way round."""
+    find = _finder(edit)
+    for change in edit.changes:
+        matrix = find(lm, change.layer) if change.layer < lm.n_layers else None
+        shape = (len(change.left), change.right.shape[1])
+        if matrix is None or matrix.name != change.name or matrix.weight.shape != shape:
+            raise BadRequest(f"“{edit.title}” changes {change.name}, which {lm.name} does not have in this shape.")
+        if matrix.transposed != change.transposed:
+            raise BadRequest(
+                f"“{edit.title}” says that {change.name} is kept {'turned round' if change.transposed else 'upright'}; "
+                f"{lm.name} keeps it the other way. Nothing was changed."
+            )
+
+
+def _finder(edit: Edit) -> "Callable[[LanguageModel, int], OutputMatrix]":
+    return attention_matrix if edit.request.silences else output_matrix
+
+
 def card_over(lm: "LanguageModel", edits: Sequence[Edit]) -> dict[str, Any]:
     """The card of the model as it would be with edits over it: for results that look at it without them as well."""
-    ids = [edit.id for edit in edits]
-    return lm.card() | {"edits": ids, "weights_hash": edited_hash(lm.own_hash, ids)}
+    keys = [edit.key for edit in edits]
+    return lm.card() | {"edits": keys, "weights_hash": edited_hash(lm.own_hash, keys)}
 
 
 @contextmanager
 def adding(lm: "LanguageModel", edit: Edit, changes: Sequence[LayerChange]) -> Iterator[None]:
     """Other changes of the matrices an edit changes, over the model for the length of a context."""
-    find = attention_matrix if edit.request.silences else output_matrix
+    find = _finder(edit)
     with Overlay(lm) as overlay:
         for change in changes:
             overlay.put(find(lm, change.layer), torch.from_numpy(change.left), torch.from_numpy(change.right))
@@ -83,7 +98,7 @@ def written_over(lm: "LanguageModel", edits: Sequence[Edit]) -> Iterator["Langua
         try:
             for edit in edits:
                 apply(lm, edit, overlay)
-            lm.edits = tuple(edit.id for edit in edits)
+            lm.edits = tuple(edit.key for edit in edits)
             yield lm
         finally:
             lm.edits = ()

@@ -1,14 +1,19 @@
 """An edit as plain data: which matrices it changes and how, on which weights, and how it was found."""
 
 import hashlib
+import json
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from analysis.errors import BadRequest
+from analysis.study import pack
 from editors.edit.probes import Answers, Glance, Probe
 from editors.edit.request import EditRequest
+
+BESIDE_RECIPE = ("audit", "signatures")
+"""What an edit's provenance holds that was done with its recipe."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +94,42 @@ class Edit:
         return digest.hexdigest()[:24]
 
     @property
+    def whole_id(self) -> str:
+        """Content hash of everything the edit says: what it is stored by, so that no two share a place."""
+        return _hash_of(self)
+
+    @property
+    def key(self) -> str:
+        """What results made under it are found by: its id, where the rest of what it says was measured here.
+
+        Of a brought one all that it says, since a study may show that too; not what was done with its recipe.
+        """
+        if not self.brought:
+            return self.id
+        others = {name: told for name, told in self.provenance.items() if name not in BESIDE_RECIPE}
+        return _hash_of(replace(self, provenance=others | {"brought": True}))
+
+    @property
     def author(self) -> str:
-        """Whose edit it is, where somebody has signed it."""
+        """Whose edit it is, where somebody has said so."""
         return self.provenance.get("author", "")
 
-    def signed(self, author: str) -> "Edit":
+    def by(self, author: str) -> "Edit":
         """The same edit with this author's name; without one for an empty name."""
-        others = {name: value for name, value in self.provenance.items() if name != "author"}
-        return replace(self, provenance=others | ({"author": author} if author else {}))
+        return self._noted("author", author)
+
+    @property
+    def brought(self) -> bool:
+        """Whether a person brought it: what it says was not measured here."""
+        return bool(self.provenance.get("brought"))
+
+    def as_brought(self, brought: bool = True) -> "Edit":
+        """The same edit, marked as one that was brought, or as none."""
+        return self._noted("brought", brought)
+
+    def _noted(self, name: str, told: Any) -> "Edit":
+        others = {other: value for other, value in self.provenance.items() if other != name}
+        return replace(self, provenance=others | ({name: told} if told else {}))
 
     def refuse_unless_alone(self) -> None:
         """`BadRequest` for an edit found on top of others: what is made of it alone would lack those."""
@@ -119,7 +152,17 @@ class Edit:
 
     @property
     def title(self) -> str:
-        """Subject, old and new answer in one line."""
+        """Subject, old and new answer in one line, whatever line ends they hold."""
         what, was, now = self.sides
         rest = len(self.request.facts) - 1 if not self.request.silences else 0
-        return f"{what}: {was} → {now}{f' and {rest} more' if rest else ''}"
+        return " ".join(f"{what}: {was} → {now}{f' and {rest} more' if rest else ''}".split())
+
+
+def _hash_of(edit: Edit) -> str:
+    """SHA-256 over an edit as it is stored: its plain data, and the bytes of its arrays."""
+    data, arrays = pack(edit)
+    digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode())
+    for name, array in arrays.items():
+        digest.update(f"|{name}|{array.dtype.str}|{array.shape}|".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

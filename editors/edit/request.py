@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from analysis.facts.facts import Fact
 from analysis.moments.request import OWN
 from analysis.text.boundary import answer_as_kept, ended
+from analysis.text.characters import fit, unfit
 from analysis.text.framing import Prompted
 from editors.registry.methods import METHODS, MethodName, method_of
 
@@ -37,6 +38,13 @@ class Rewrite(BaseModel):
         if prompt.count("{}") != 1:
             raise ValueError(f"“{prompt}” must hold {{}} exactly once, in place of the subject")
         return ended(prompt)
+
+    @field_validator("prompt", "subject", "target", "two_hop")
+    @classmethod
+    def _readable(cls, text: str | None) -> str | None:
+        if char := unfit(text or ""):
+            raise ValueError(f"“{fit(text or '')}” holds the character {char}, which does not show; take it out")
+        return text
 
     @field_validator("subject")
     @classmethod

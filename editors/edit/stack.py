@@ -49,6 +49,11 @@ class EditStack:
             raise BadRequest(f"“{edit.title}” was written on other weights than the edits below. Nothing was changed.")
         return _sound(EditStack((*self.layers, Layer(edit))))
 
+    def renew(self, edit: Edit) -> "EditStack":
+        """The stack with an edit in the place of the one of the same id, on or off as that is."""
+        self.find(edit.id)
+        return EditStack(tuple(replace(one, edit=edit) if one.edit.id == edit.id else one for one in self.layers))
+
     def remove(self, edit_id: str) -> "EditStack":
         """The stack without an edit."""
         self.find(edit_id)

@@ -7,6 +7,7 @@ from typing import Any
 
 from editors.edit.base_model import base_of
 from editors.edit.edit import Edit
+from editors.recipes.recipe import BROUGHT
 
 ALONE = Path(__file__).with_name("alone")
 
@@ -24,6 +25,7 @@ def put_program(edit: Edit, folder: Path, name: str, more: dict[str, Any] | None
         "prompt": edit.request.facts[0].text,
         "base": base_of(edit.model).plain(),
         "changes": changes,
+        **({"answers": BROUGHT} if edit.brought else {}),
     } | (more or {})
     text = json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     (folder / "edit.json").write_text(text, encoding="utf-8")

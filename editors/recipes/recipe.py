@@ -6,41 +6,56 @@ unnoticed. Nothing in it is code. A trail of what was done with it may lie besid
 `editors.recipes.audit_trail`); the id is not a hash of that.
 """
 
+import copy
 import hashlib
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 from analysis.errors import BadFile, BadRequest
 from analysis.one_of import STORED
+from analysis.text.characters import fit, in_view
 from analysis.whole_files import replacing
-from editors.edit.edit import Edit, Found, LayerChange
-from editors.edit.probes import Answers, Glance, Kind, Probe
+from editors.edit.edit import Edit
+from editors.edit.probes import Answers
 from editors.edit.request import EditRequest
+from editors.recipes.as_edit import as_edit
 from editors.recipes.audit_trail import faults as trail_faults
 from editors.recipes.canonical_json import content_hash
+from editors.recipes.contradictions import contradictions, differences
+from editors.recipes.factors_file import factor_faults, factors
+from editors.recipes.form import form_faults
+from editors.recipes.strict_json import NotStrict, strict_json, unclean
 
 SCHEMA = "palimpsest-recipe/1"
 LARGEST_JSON, LARGEST_PAYLOAD = 32 << 20, 4 << 30
 """Bytes."""
+LONGEST_FAULT = 600
 GROUPS = ("identity", "base", "request", "method", "artefact", "evaluation", "composition", "model")
 BASE = ("name", "source", "revision", "weights_hash", "architecture", "dtype")
 """What `base` repeats of `model`."""
-BESIDE = ("author", "audit", "base")
-"""What an edit's provenance holds that a recipe keeps elsewhere."""
-UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, ValidationError, SafetensorError)
-"""What reading a recipe raises that was made up or cut short."""
+BESIDE = ("author", "audit", "base", "brought", "recipe", "signatures")
+"""What an edit's provenance holds that a recipe keeps elsewhere, or does not say."""
+DONE_WITH_IT = ("id", "audit", "signatures", "brought")
+"""What lies beside a recipe and is no part of what its id is a hash of."""
+BROUGHT = "brought, not measured here"
+"""What is said of a recipe's answers wherever it was not found."""
+
+
+def content_of(recipe: dict[str, Any]) -> dict[str, Any]:
+    """What a recipe says, without its id and what was done with it since."""
+    return {name: value for name, value in recipe.items() if name not in DONE_WITH_IT}
 
 
 def recipe_id(recipe: dict[str, Any]) -> str:
     """Hash of everything a recipe says but its id, and of nothing that was done with it since."""
-    return content_hash({name: value for name, value in recipe.items() if name not in ("id", "audit")})
+    return content_hash(content_of(recipe))
 
 
 def short_id(edit: Edit) -> str:
@@ -51,8 +66,26 @@ def short_id(edit: Edit) -> str:
 def recipe_of(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
     """An edit as recipe and payload; `author` takes the place of the one it has.
 
+    One that was read leaves as it came, to the byte and with its signatures, unless something in it is another now.
     `BadRequest` for an edit of which nothing was asked: a recipe says what was said before and after.
     """
+    recipe, payload = _written(edit, author)
+    kept = edit.provenance.get("recipe")
+    if as_it_came := isinstance(kept, dict) and not differences(kept, recipe):
+        recipe = copy.deepcopy(edit.provenance["recipe"])
+    recipe["id"] = recipe_id(recipe)
+    trail = edit.provenance.get("audit")
+    if trail and not trail_faults(trail, recipe["id"]):  # under another author's name it is another recipe
+        recipe["audit"] = trail
+    if as_it_came and "signatures" in edit.provenance:
+        recipe["signatures"] = edit.provenance["signatures"]
+    if edit.brought:
+        recipe["brought"] = BROUGHT
+    return recipe, payload
+
+
+def _written(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
+    """What a recipe says of an edit, and its payload."""
     if not edit.before.said and not edit.request.silences:
         raise BadRequest(
             f"“{edit.title}” was written without asking what is said before and after, which a recipe holds. Write it "
@@ -66,7 +99,7 @@ def recipe_of(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
         }
     )
     model = edit.model
-    recipe: dict[str, Any] = {
+    said: dict[str, Any] = {
         "schema": SCHEMA,
         "identity": {
             "title": edit.title,
@@ -132,11 +165,16 @@ def recipe_of(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
         "composition": {"edit": edit.id, "built_on": edit.built_on},
         "model": model,
     }
-    recipe["id"] = recipe_id(recipe)
-    trail = edit.provenance.get("audit")
-    if trail and not trail_faults(trail, recipe["id"]):  # under another author's name it is another recipe
-        recipe["audit"] = trail
-    return recipe, payload
+    return {name: part if name == "request" else _in_view(part) for name, part in said.items()}, payload
+
+
+def _in_view(value: Any) -> Any:
+    """What the model said and what follows from it, with every character in view that no recipe may hold."""
+    if isinstance(value, str):
+        return fit(value)
+    if isinstance(value, dict):
+        return {name: _in_view(part) for name, part in value.items()}
+    return [_in_view(part) for part in value] if isinstance(value, list) else value
 
 
 def _summary(edit: Edit, answers: Answers) -> dict[str, Any]:
@@ -177,149 +215,71 @@ def edit_of(recipe: dict[str, Any], payload: bytes) -> Edit:
     """The edit a recipe describes; `BadFile` lists every fault."""
     problems = faults(recipe, payload)
     if problems:
-        raise BadFile(f"The recipe has {len(problems)} faults. Nothing was changed.", tuple(problems))
-    return _read(recipe, load(payload))
-
-
-def _read(recipe: dict[str, Any], factors: dict[str, np.ndarray]) -> Edit:
-    method, evaluation = recipe["method"], recipe["evaluation"]
-    request = EditRequest.model_validate(recipe["request"], context=STORED)
-    facts = len(request.facts)
-    return Edit(
-        request=request,
-        model=recipe["model"],
-        changes=[
-            LayerChange(
-                layer=int(tensor["layer"]),
-                name=tensor["name"],
-                transposed=bool(tensor["transposed"]),
-                left=factors[f"{tensor['name']}.left"],
-                right=factors[f"{tensor['name']}.right"],
-                base_hash=recipe["base"]["tensors"][tensor["name"]],
-                weight_norm=float(tensor["weight_norm"]),
-            )
-            for tensor in recipe["artefact"]["tensors"]
-        ],
-        found=Found(
-            loss=_curve(method["loss"], facts),
-            probability=_curve(method["probability"], facts),
-            former=_curve(method["former"], facts),
-            key_ratio=[math.nan if x is None else x for x in method["key_ratio"]],
-            written=[math.nan if x is None else x for x in method["written"]],
-            condition=math.nan if method["condition"] is None else method["condition"],
-            statistics=method["statistics"],
-        ),
-        probes=[Probe(one["fact"], one["kind"], one["prompt"], one["new"], one["old"]) for one in evaluation],
-        before=_read_answers([one["before"] for one in evaluation]),
-        after=_read_answers([one["after"] for one in evaluation]),
-        glance=_read_glance(recipe.get("glance")),
-        warnings=list(method["warnings"]),
-        built_on=list(recipe["composition"]["built_on"]),
-        provenance=dict(method["provenance"])
-        | ({"audit": recipe["audit"]} if recipe.get("audit") else {})
-        | ({"base": recipe["base"]["obtain"]} if "obtain" in recipe["base"] else {}),
-    ).signed(recipe["identity"]["author"])
-
-
-def _curve(rows: list[list[float | None]], facts: int) -> np.ndarray:
-    """A curve of the search, (steps, n); there may be none, where nothing was sought."""
-    return np.array(rows, dtype=float) if rows else np.empty((0, facts))
-
-
-def _read_glance(data: dict[str, Any] | None) -> Glance | None:
-    if data is None:
-        return None
-    texts = [(str(a), str(b), str(c)) for a, b, c in data["texts"]]
-    return Glance(data["prompt"], list(data["words"]), np.array(data["before"]), np.array(data["after"]), texts)
-
-
-def _read_answers(rows: list[dict[str, Any]]) -> Answers:
-    def column(name: str, kind: type) -> np.ndarray:
-        return np.array([row[name] for row in rows], dtype=kind)
-
-    return Answers(
-        column("new", float),
-        column("old", float),
-        column("new_greedy", bool),
-        column("old_greedy", bool),
-        [str(row["said"]) for row in rows],
-        column("said_probability", float),
-    )
+        told = "a fault" if len(problems) == 1 else f"{len(problems)} faults"
+        raise BadFile(f"The recipe has {told}. Nothing was changed.", tuple(problems))
+    edit = as_edit(recipe, factors(payload))
+    beside = {name: recipe[name] for name in ("audit", "signatures") if recipe.get(name)}
+    beside |= {"brought": True} if recipe.get("brought") else {}
+    return replace(edit, provenance=edit.provenance | beside | {"recipe": content_of(recipe)})
 
 
 def faults(recipe: Any, payload: bytes) -> list[str]:
-    """Everything that is wrong with a recipe and its payload, one sentence each."""
+    """Everything that is wrong with a recipe and its payload, one sentence each, in a line that can be shown."""
+    return [_line(one) for one in _faults(recipe, payload)]
+
+
+def _line(sentence: str) -> str:
+    """A sentence that quotes what somebody wrote, in one line of no great length."""
+    line = " ".join(in_view(sentence).split())
+    return line if len(line) <= LONGEST_FAULT else f"{line[: LONGEST_FAULT // 2]} … {line[-LONGEST_FAULT // 3 :]}"
+
+
+def _faults(recipe: Any, payload: bytes) -> list[str]:
     if not isinstance(recipe, dict) or recipe.get("schema") != SCHEMA:
         return [f"It is not a recipe of the form {SCHEMA}."]
-    found = [f"The group “{group}” is missing." for group in GROUPS if group not in recipe]
-    if found:
-        return found
+    if missing := [f"The group “{group}” is missing." for group in GROUPS if group not in recipe]:
+        return missing
+    if unfit := unclean(recipe):
+        return [f"{unfit}."]
+    if wrong := form_faults(recipe):
+        return wrong
+    found = []
+    if recipe["id"] != (own := recipe_id(recipe)):
+        found.append(f"The id {recipe['id']} is not that of the content, {own}: it was altered.")
+    if "audit" in recipe:
+        found += trail_faults(recipe["audit"], recipe["id"])
+    if hashlib.sha256(payload).hexdigest() != recipe["artefact"]["sha256"]:
+        return [*found, "The weights beside it are not those it was made with (hash mismatch)."]
+    return found or _request_faults(recipe["request"]) or _weight_faults(recipe, payload) or _held(recipe, payload)
+
+
+def _request_faults(request: dict[str, Any]) -> list[str]:
     try:
-        if recipe.get("id") != (own := recipe_id(recipe)):
-            found.append(f"The id {recipe.get('id')} is not that of the content, {own}: it was altered.")
-        found += trail_faults(recipe.get("audit", []), str(recipe.get("id")))
-        EditRequest.model_validate(recipe["request"], context=STORED)
-        if hashlib.sha256(payload).hexdigest() != recipe["artefact"]["sha256"]:
-            return [*found, "The weights beside it are not those it was made with (hash mismatch)."]
-        factors = load(payload)
-        for tensor in recipe["artefact"]["tensors"]:
-            name, (d, d_k), rank = tensor["name"], tensor["shape"], tensor["rank"]
-            left, right = factors[f"{name}.left"], factors[f"{name}.right"]
-            if left.shape != (d, rank) or right.shape != (rank, d_k):
-                shapes = f"({d}, {rank}) and ({rank}, {d_k})"
-                found.append(f"{name}: the factors are {left.shape} and {right.shape}, not {shapes}.")
-            elif not (np.isfinite(left).all() and np.isfinite(right).all()):
-                found.append(f"{name}: the factors hold numbers that are not finite.")
-            if name not in recipe["base"]["tensors"]:
-                found.append(f"{name}: no hash of the weights it was made for.")
-        if altered := [name for name in BASE if recipe["base"][name] != recipe["model"][name]]:
-            found.append(f"It says two things about the model it was made for: {', '.join(altered)}.")
-        if not found:
-            found += _contradictions(_read(recipe, factors))  # whatever else is missing is noticed here
-    except UNREADABLE as error:
-        found.append(f"It cannot be read: {type(error).__name__}: {error}")
-    return found
+        EditRequest.model_validate(request, context=STORED)
+    except ValidationError as error:
+        return [f"request.{'.'.join(map(str, one['loc']))}: {one['msg']}." for one in error.errors()[:20]]
+    return []
 
 
-def _contradictions(edit: Edit) -> list[str]:
-    """What a recipe says that cannot be: each of these would break whatever shows or applies the edit."""
-    facts, layers = len(edit.request.facts), edit.model["layers"]
-    curves = (edit.found.loss, edit.found.probability, edit.found.former)
-    glance, said = edit.glance, edit.found.statistics
-    named = (edit.model[name] for name in BASE if name != "revision")
-    texts = [edit.author, *edit.warnings, *edit.built_on, *named]
-    texts += [text for probe in edit.probes for text in (probe.prompt, probe.new, probe.old)]
-    checks = {
-        "It changes no layer.": bool(edit.changes),
-        "The layers it changes are not those of the model it names.": isinstance(layers, int)
-        and all(0 <= change.layer < layers for change in edit.changes),
-        "The model it names has no number of parameters.": isinstance(edit.model["parameters"], int),
-        "Its request does not name its layers.": bool(edit.request.layers),
-        "A matrix it changes has no size.": all(0 < change.weight_norm < math.inf for change in edit.changes),
-        "What became of its facts is not said of each.": [one.fact for one in edit.probes if one.kind == "rewrite"]
-        == list(range(facts))
-        and edit.probes[0].kind == "rewrite",
-        "It asks in ways there are not.": all(
-            one.kind in get_args(Kind) and one.fact in range(facts) for one in edit.probes
-        ),
-        "Its search has not a curve for each fact.": all(
-            curve.shape == (len(curves[0]), facts) and (len(curve) or edit.request.silences) for curve in curves
-        ),
-        "Its keys are not one for each fact.": len(edit.found.key_ratio) == len(edit.found.written) == facts,
-        "Its statistics do not say what they were measured on.": all(
-            isinstance(one["tokens"], int) and isinstance(one["corpus"], str) for one in said
-        ),
-        "Its first words do not match their probabilities.": glance is None
-        or (0 < len(glance.words) == len(glance.before) == len(glance.after)),
-        "It says how long it took in no number.": isinstance(edit.provenance.get("seconds", 0.0), int | float),
-        "Where its base comes from is not said in text.": _is_text(edit.provenance.get("base", {})),
-        "Something in it that must be text is not.": all(isinstance(text, str) for text in texts),
-    }
-    return [sentence for sentence, holds in checks.items() if not holds]
+def _weight_faults(recipe: dict[str, Any], payload: bytes) -> list[str]:
+    """What does not fit between the matrices, their hashes, the factors, and the model that is named."""
+    tensors = recipe["artefact"]["tensors"]
+    names, hashes = [tensor["name"] for tensor in tensors], recipe["base"]["tensors"]
+    found = [f"{name}: no hash of the weights it was made for." for name in names if name not in hashes]
+    found += [f"{name}: a hash, and no change." for name in hashes if name not in names]
+    found += [f"{name}: it is changed twice." for name in sorted({one for one in names if names.count(one) > 1})]
+    if altered := [name for name in BASE if recipe["base"][name] != recipe["model"][name]]:
+        found.append(f"It says two things about the model it was made for: {', '.join(altered)}.")
+    for name in ("loss", "probability", "former"):
+        if len({len(row) for row in recipe["method"][name]}) > 1:
+            found.append(f"method.{name}: its rows are of different lengths.")
+    return found or factor_faults(payload, tensors)
 
 
-def _is_text(told: Any) -> bool:
-    return isinstance(told, dict) and all(value is None or isinstance(value, str) for value in told.values())
+def _held(recipe: dict[str, Any], payload: bytes) -> list[str]:
+    """What the parts say against each other, and what of it the edit would not say again."""
+    edit = as_edit(recipe, factors(payload))
+    return contradictions(edit) or differences(content_of(recipe), _written(edit)[0])
 
 
 def payload_place(place: Path) -> Path:
@@ -370,8 +330,8 @@ def read_files(place: Path | str) -> tuple[Any, bytes]:
         if file.stat().st_size > limit:
             raise BadFile(f"{file} has {file.stat().st_size / 1e6:,.0f} MB; at most {limit / 1e6:,.0f} MB are read.")
     try:
-        return json.loads(place.read_text(encoding="utf-8")), beside.read_bytes()
-    except (OSError, ValueError, RecursionError) as error:
+        return strict_json(place.read_text(encoding="utf-8")), beside.read_bytes()
+    except (OSError, UnicodeDecodeError, NotStrict) as error:
         raise BadFile(f"{place} is not a recipe ({error}).") from error
 
 

@@ -28,6 +28,7 @@ from app.exports.tables import table
 from app.registry.studies import STUDIES as STUDY_TABLE
 from app.session.address import address
 from app.session.export_row import FILES
+from editors.cases.text import table_of
 from tests.kit import every_result
 from tests.kit.every_result import ASKED, around, edit
 from tests.kit.visiting import charts, fine, offered, text, visit
@@ -190,9 +191,9 @@ def test_a_part_of_a_result_has_a_name_of_its_own() -> None:
 def test_an_edit_is_named_by_its_recipe_and_that_of_its_author() -> None:
     from editors.recipes.recipe import recipe_of
 
-    for one in (edit(), edit().signed("Ada")):
+    for one in (edit(), edit().by("Ada")):
         assert stem(one) == f"palimpsest-edit-{recipe_of(one)[0]['id'][:12]}"
-    assert stem(edit()) != stem(edit().signed("Ada"))
+    assert stem(edit()) != stem(edit().by("Ada"))
 
 
 @pytest.mark.parametrize("cell", FORMULAS)
@@ -202,6 +203,16 @@ def test_no_text_of_a_csv_is_a_formula_and_all_of_it_comes_back(cell: str) -> No
     (back,) = pd.read_csv(io.StringIO(text, newline=""), keep_default_na=False)["text"]
     assert not re.match(r"[\s]*[=+\-@＝]", back)
     assert (back.removeprefix("'") if back != cell else back) == cell
+
+
+def test_our_own_tables_are_read_back_as_they_were() -> None:
+    texts = ["=1+1", "'=1", "-5", "- x", "\t=1", "＝1", "'x", "a"]
+    text = csv_of(pd.DataFrame({"=prompt": texts, "target": texts}))
+    assert text.splitlines()[0] == "'=prompt,target"
+    assert "\n-5,-5\r" in text
+    header, rows = table_of("own.csv", text)
+    assert header == ("=prompt", "target")
+    assert [row.record["target"] for row in rows] == texts
 
 
 def test_numbers_below_zero_stay_numbers() -> None:

@@ -279,7 +279,7 @@ def test_an_evaluation_of_something_else_admits_nothing(place, tmp_path, capsys)
     other.write_text(json.dumps(DEFAULT.model_dump(mode="json") | {"version": 2}), encoding="utf-8")
     assert "Another gate needs another run" in both(capsys, *admit, "--gate", str(other))
     assert place.read_bytes() == before
-    write_recipe(read_recipe(place).signed(""), place)
+    write_recipe(read_recipe(place).by(""), place)
     assert "Add --who" in both(capsys, *admit)
 
 

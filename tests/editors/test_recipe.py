@@ -1,6 +1,7 @@
 """Recipes: whole, or refused with every fault."""
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from safetensors.numpy import load, save
 
 from analysis.errors import BadFile, BadRequest
-from editors import GenerateRequest, generate, write
+from editors import GenerateRequest, Rewrite, generate, write, written_over
 from editors.recipes import recipe as recipes
 from editors.recipes.recipe import (
     edit_of,
@@ -23,6 +24,7 @@ from editors.recipes.recipe import (
     recipe_of,
     write_recipe,
 )
+from editors.recipes.strict_json import NotStrict, strict_json
 from tests.kit.recipes import IDS, altered, copy_of, edited_logits, leaves, made, resealed, turned_round
 
 
@@ -168,7 +170,7 @@ def test_factors_that_are_not_finite_are_told(value, side):
     name = made().changes[0].name
     factors[f"{name}.{side}"][0, 0] = value
     other = save(factors)
-    assert faults(resealed(recipe, other), other) == [f"{name}: the factors hold numbers that are not finite."]
+    assert faults(resealed(recipe, other), other) == [f"{name}.{side}: the factors hold numbers that are not finite."]
 
 
 def test_factors_of_another_shape_are_told():
@@ -178,11 +180,11 @@ def test_factors_of_another_shape_are_told():
     factors[f"{name}.left"] = factors[f"{name}.left"][:-1]
     other = save(factors)
     (fault,) = faults(resealed(recipe, other), other)
-    assert fault.startswith(f"{name}: the factors are (31, 1)")
+    assert fault.startswith(f"{name}.left: the factors are (31, 1)")
     del factors[f"{name}.left"]
     other = save(factors)
     (fault,) = faults(resealed(recipe, other), other)
-    assert "cannot be read" in fault
+    assert fault == f"{name}.left: the weights beside it do not hold it."
 
 
 def test_weights_that_are_no_safetensors_are_told():
@@ -228,3 +230,135 @@ def test_a_recipe_that_was_sealed_badly_is_told(path, value):
     assert faults(other, payload)
     with pytest.raises(BadFile, match="Nothing was changed"):
         edit_of(other, payload)
+
+
+def sealed(path: tuple, value: object) -> tuple[dict, bytes]:
+    recipe, payload = recipe_of(made())
+    other = copy_of(recipe)
+    place = other
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with suppress(ValueError):
+        other["id"] = recipe_id(other)
+    return other, payload
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("method", "condition"), [1.0], "method.condition"),
+        (("method", "statistics"), [{"tokens": 1, "corpus": "own", "grown": [1]}], "method.statistics.0.grown"),
+        (("glance", "texts"), [["a", "b", ["c"]]], "glance.texts.0.2"),
+        (("glance", "words"), [["city"]], "glance.words.0"),
+        (("artefact", "tensors", 0, "rank"), 0, "artefact.tensors.0.rank"),
+        (("artefact", "tensors", 0, "rank"), 10**9, "artefact.tensors.0.rank"),
+        (("artefact", "tensors", 0, "transposed"), 0, "artefact.tensors.0.transposed"),
+        (("artefact", "tensors", 0, "change_norm"), 9.9, "artefact.tensors.0.change_norm is 9.9"),
+        (("identity", "title"), "another", "identity.title is “another”"),
+        (("identity", "created_at"), "0001-01-01T00:00:00+00:00", "the year 1"),
+        (("identity", "author"), "a\u202eb", "identity.author holds the character U+202E"),
+        (("identity", "author"), "a\nb", "identity.author"),
+        (("model", "more"), 1, "model.more"),
+        (("model", "name"), "a\x00b", "U+0000"),
+        (("request", "tokens"), 2**60, "request.tokens is a whole number beyond"),
+        (("request", "layers"), [1.0], "request.layers"),
+        (("request", "layers"), ["1"], "request.layers.0 is “1”"),
+        (("request", "heads"), ["²"], "request.heads"),
+        (("composition", "built_on"), ["x"], "composition.built_on.0"),
+        (("evaluation", 0, "after", "said_probability"), 2.0, "evaluation.0.after.said_probability"),
+        (("before", "argmax"), ["Rome"], "before.argmax.0"),
+        (("audit",), [[]], "Event 1"),
+    ],
+)
+def test_every_field_is_held_to_its_form_and_named(path, value, said):
+    other, payload = sealed(path, value)
+    found = faults(other, payload)
+    assert any(said in one for one in found) or path[-1] == "heads", found
+    assert path[-1] != "heads" or found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"a": 1, "a": 2}', "“a” is said twice"),
+        ('{"a": NaN}', "NaN is no number"),
+        ('{"a": -Infinity}', "-Infinity is no number"),
+        ('{"a": 1e999}', "a is a number beyond all bounds"),
+        ('{"a": ' + "9" * 5000 + "}", "5000 digits"),
+        ('{"a": "\\u0000"}', "U+0000"),
+        ('{"a": "\\ud800"}', "U+D800"),
+        ("[" * 100_000, "100000 deep"),
+        ('{"a": ' + "[" * 17 + "]" * 17 + "}", "18 deep"),
+    ],
+)
+def test_json_that_means_two_things_or_none_is_refused(text, said):
+    with pytest.raises(NotStrict, match=re.escape(said)):
+        strict_json(text)
+
+
+def test_json_that_is_strict_is_read():
+    assert strict_json('{"a": [1, 2.5, "]]]]]]]]]]]]]]]]]]]]\\"", null, true]}')["a"][1:4] == [
+        2.5,
+        "]" * 20 + '"',
+        None,
+    ]
+
+
+def lying(change) -> bytes:
+    """The weights of a recipe with another header."""
+    payload = recipe_of(made())[1]
+    size = int.from_bytes(payload[:8], "little")
+    header = json.loads(payload[8 : 8 + size])
+    change(header)
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + payload[8 + size :]
+
+
+NAME = "model.layers.1.mlp.down_proj.weight"
+LIES = {
+    "overlap": (lambda h: h[f"{NAME}.right"].update(data_offsets=[0, 192]), "begins at byte 0"),
+    "beyond": (lambda h: h[f"{NAME}.right"].update(data_offsets=[128, 128 + 192 + 4096]), "its shape needs 192"),
+    "type": (lambda h: h[f"{NAME}.left"].update(dtype="F16"), "are F16, not F32"),
+    "more": (lambda h: h.update(x=h[f"{NAME}.left"]), "x: the weights hold it"),
+    "shape": (lambda h: h[f"{NAME}.left"].update(shape=[1, 32]), "are (1, 32), not (32, 1)"),
+    "no place": (lambda h: h[f"{NAME}.left"].pop("data_offsets"), "is not said with"),
+}
+
+
+@pytest.mark.parametrize("lie", list(LIES))
+def test_a_header_that_lies_about_its_tensors_is_told(lie):
+    change, said = LIES[lie]
+    payload = lying(change)
+    recipe = resealed(recipe_of(made())[0], payload)
+    recipe["artefact"]["bytes"] = len(payload)
+    recipe["id"] = recipe_id(recipe)
+    (fault,) = faults(recipe, payload)
+    assert said in fault
+
+
+def test_a_header_longer_than_the_file_is_told():
+    payload = (2**62).to_bytes(8, "little") + recipe_of(made())[1][8:]
+    assert (
+        "header should have 4,611,686,018,427,387,904 bytes"
+        in faults(resealed(recipe_of(made())[0], payload), payload)[0]
+    )
+
+
+def test_a_matrix_kept_the_other_way_round_is_not_written(tiny):
+    edit = made()
+    turned = replace(edit, changes=[replace(one, transposed=not one.transposed) for one in edit.changes])
+    recipe, payload = recipe_of(turned)
+    assert faults(recipe, payload) == []
+    with pytest.raises(BadRequest, match=r"keeps it the other way\. Nothing was changed"), written_over(tiny, [turned]):
+        pass
+
+
+def test_what_the_model_said_is_kept_readable():
+    """A model may say control characters; its recipe names them, and is a recipe."""
+    edit = replace(made(), after=replace(made().after, said=["\x00\u202e"]))
+    recipe, payload = recipe_of(edit)
+    assert recipe["evaluation"][0]["after"]["said"] == "⟨U+0000⟩⟨U+202E⟩"
+    assert recipe_of(edit_of(recipe, payload)) == (recipe, payload)
+    with pytest.raises(ValueError, match=r"holds the character U\+0000"):
+        Rewrite(prompt="{} is", subject="a\x00", target="b")

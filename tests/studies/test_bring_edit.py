@@ -2,9 +2,10 @@
 
 import io
 import json
+import stat
 import warnings
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import pytest
 
@@ -13,7 +14,7 @@ from app.exports import recipe_archive
 from app.exports.recipe_archive import brought, refuse_other_weights
 from app.exports.recipe_files import zipped
 from editors.edit.edit import Edit
-from editors.recipes.recipe import faults, recipe_id, recipe_of
+from editors.recipes.recipe import BROUGHT, faults, recipe_id, recipe_of
 from tests.kit.recipes import copy_of, made
 from tests.kit.visiting import FACT, fine, press, text, visit, wrote
 from tests.studies.test_edit_page import edit_of
@@ -24,13 +25,19 @@ def pair(edit: Edit) -> list[tuple[str, bytes]]:
     return [("mine.safetensors", payload), ("mine.json", json.dumps(recipe).encode())]
 
 
-def archive(*members: tuple[str, bytes]) -> list[tuple[str, bytes]]:
+def archive(*members: tuple[str | ZipInfo, bytes]) -> list[tuple[str, bytes]]:
     held = io.BytesIO()
     with ZipFile(held, "w", ZIP_DEFLATED) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the same name twice is meant
         for name, data in members:
             file.writestr(name, data)
     return [("mine.zip", held.getvalue())]
+
+
+def linked(name: str) -> ZipInfo:
+    info = ZipInfo(name)
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info
 
 
 def members(edit: Edit) -> list[tuple[str, bytes]]:
@@ -59,10 +66,12 @@ WRONG: dict[str, tuple[Any, str]] = {
         lambda: [pair(made())[1], ("b.safetensors", recipe_of(made(method="memit"))[1])],
         "hash mismatch",
     ),
-    "names that climb": (
-        lambda: archive(("../../recipe.json.sh", b""), ("/etc/passwd", b"")),
-        "A .json file is missing",
-    ),
+    "names that climb": (lambda: archive(("../../recipe.json", b"")), "leads out of the archive"),
+    "names from the root": (lambda: archive(("/etc/recipe.json", b"")), "leads out of the archive"),
+    "names of a drive": (lambda: archive(("C:\\recipe.json", b"")), "leads out of the archive"),
+    "a link": (lambda: archive((linked("recipe.json"), b"/etc/passwd")), "a link to another file"),
+    "archives in it": (lambda: archive(("recipe.zip", b"")), "an archive in the archive"),
+    "thousands of files": (lambda: archive(*[(f"{i}", b"") for i in range(2_000)]), "holds 2,000 files"),
 }
 
 
@@ -124,12 +133,12 @@ def test_a_recipe_that_would_break_its_page_is_refused(name):
 
 def test_the_author_is_kept_when_a_recipe_is_read_and_written_again():
     edit = made()
-    recipe, payload = recipe_of(edit.signed("Ada"))
+    recipe, payload = recipe_of(edit.by("Ada"))
     again = brought([("a.json", json.dumps(recipe).encode()), ("a.safetensors", payload)])
     assert again.author == "Ada"
-    assert recipe_of(again) == (recipe, payload)
+    assert recipe_of(again) == (recipe | {"brought": BROUGHT}, payload)
     assert again.id == edit.id
-    assert recipe_of(again.signed(""))[0]["identity"]["author"] == ""
+    assert recipe_of(again.by(""))[0]["identity"]["author"] == ""
     assert "author" not in recipe["method"]["provenance"]
 
 
@@ -152,7 +161,7 @@ def test_a_recipe_is_opened_on_the_page(ready):
     edit = edit_of(wrote(fine(visit("edit", **FACT))))
     at = fine(visit("edit"))
     press(at, f"written-{edit.id}-remove")
-    open_files(at, pair(edit.signed("Ada")))
+    open_files(at, pair(edit.by("Ada")))
     assert "1 of 1 on" in text(at)
     assert edit_of(at).author == "Ada"
     assert at.session_state["edit.prompt"] == FACT["prompt"]

@@ -51,7 +51,7 @@ def test_the_notebook_finds_the_same_edit_again(tiny, monkeypatch, capsys, metho
 def test_a_notebook_holds_text_as_text():
     edit = made()
     odd = replace(edit, model=edit.model | {"name": "a\n```\n# b", "source": 'x"); raise SystemExit("'})
-    book = json.loads(edit_notebook(odd.signed("[A](http://b)")))
+    book = json.loads(edit_notebook(odd.by("[A](http://b)")))
     compile(book["cells"][1]["source"], "cell", "exec")
     assert 'load("x\\"); raise SystemExit(\\"")' in book["cells"][1]["source"]
     assert "[A](" not in book["cells"][0]["source"]
@@ -123,7 +123,7 @@ def test_the_whole_model_is_downloaded_by_who_sits_elsewhere(ready, tiny, tmp_pa
 def test_one_id_is_on_the_page_and_in_the_files(ready):
     at = wrote(fine(visit("edit", **several())))
     edit = edit_of(at)
-    signed = edit.signed("Ada")
+    signed = edit.by("Ada")
     assert short_id(signed) != short_id(edit)
     assert f"Recipe `{short_id(edit)}`" in text(at)
     fine(at.text_input(key=f"edit-author-{edit.id}").set_value("Ada").run())

@@ -6,11 +6,13 @@ fail; `app.session.permalinks` is asked by itself, since a page that is drawn co
 
 import json
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analysis.errors import WorkbenchError
 from analysis.study import Request
+from app.bench.hostile.kind import Kind
 from app.registry.studies import ENTRIES, STUDIES
 from app.session.permalinks import read
 from app.studies.edit.form import EditForm
@@ -61,6 +63,17 @@ class Said:
     page: str
     study: str
     query: tuple[tuple[str, str], ...]
+
+
+def kind() -> Kind:
+    """Links without end; one that is read as it should be counts as taken."""
+    return Kind("link", lambda draw: cases(int(draw.integers(2**32)), sys.maxsize), _judged)
+
+
+def _judged(said: Said) -> bool:
+    if wrong := judge(said):
+        raise AssertionError(wrong)
+    return True
 
 
 def cases(seed: int, count: int) -> Iterator[tuple[str, Said]]:

@@ -12,6 +12,7 @@ from analysis.moments.request import OWN
 from analysis.study import Request
 from app.charts.prompt_kinds import PROMPT_KINDS
 from app.session.permalinks import validated
+from app.studies.edit.signing_command import add_demand, add_signing, refuse_unsigned
 from app.studies.evaluate.admit_command import add_audit
 from app.terminal.recipe_stack import stacked
 from app.terminal.request_flags import add_fields, add_model_flags, fields_of, follow, loaded
@@ -21,7 +22,8 @@ from editors.edit.probes import score
 from editors.edit.request import EditRequest, Rewrite
 from editors.recipes.audit_trail import faults as trail_faults
 from editors.recipes.audit_trail import head
-from editors.recipes.recipe import faults, read_files, read_recipe, short_id, write_recipe
+from editors.recipes.recipe import BROUGHT, faults, read_files, read_recipe, recipe_of, short_id, write_recipe
+from editors.recipes.signatures import told
 
 FORMATS = ("bundle", "peft", "hf", "script")
 
@@ -161,7 +163,7 @@ def apply(args: Namespace) -> int:
     """Make something of a recipe that is of use elsewhere."""
     from app.exports.recipe_files import refuse_what_is_there, save_as
 
-    made = read_recipe(args.recipe)
+    made = read_recipe(args.recipe).as_brought()
     refuse_what_is_there(args.out)
     if args.format != "peft" and (args.rank is not None or args.measure):
         raise BadRequest("--rank and --measure are for --format peft; the other forms hold the change as it is.")
@@ -192,14 +194,18 @@ def _recipe(parser: ArgumentParser) -> None:
             command.add_argument(
                 "--head", default="", metavar="HASH", help="a head of its audit trail, noted elsewhere, to be reached"
             )
+            add_demand(command)
     add_audit(actions)
+    add_signing(actions)
 
 
 def show(args: Namespace) -> int:
     """Print a recipe."""
-    recipe, _ = read_files(args.recipes[0])
-    made = read_recipe(args.recipes[0])
-    print(f"{made.title}\n{made.request.method}, recipe {recipe['id']}, on {made.model['name']}")
+    made = read_recipe(args.recipes[0]).as_brought()
+    recipe, _ = recipe_of(made)
+    by = f" by {made.author}" if made.author else ""
+    print(f"{made.title}\n{made.request.method}, recipe {recipe['id']}{by}, on {made.model['name']}")
+    print(f"The answers below are as the recipe says ({BROUGHT}); {told(recipe)}.")
     rows = [
         (str(one.layer), one.name, str(one.rank), f"{one.norm:.3g}", f"{one.norm / one.weight_norm:.2%}")
         for one in made.changes
@@ -219,8 +225,12 @@ def verify(args: Namespace) -> int:
     if found:
         raise BadFile(f"{args.recipes[0]} has {len(found)} faults.", tuple(found))
     trail = recipe.get("audit", [])
+    by = refuse_unsigned(recipe, args.recipes[0], args.key)
     noted = f" Its audit trail holds, {len(trail)} events, head {head(trail, recipe['id'])}." if trail else ""
-    print(f"{args.recipes[0]} is whole: recipe {recipe['id']}, {len(payload) / 1e3:,.0f} kB of weights.{noted}")
+    signers = "; ".join(f"{one.sentence[0].upper()}{one.sentence[1:]}" for one in by) or "It is not signed"
+    print(
+        f"{args.recipes[0]} is whole: recipe {recipe['id']}, {len(payload) / 1e3:,.0f} kB of weights.{noted} {signers}."
+    )
     return 0
 
 

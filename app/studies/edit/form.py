@@ -185,7 +185,7 @@ def form() -> EditForm:
 def _range(part: str) -> list[int]:
     """One layer, or a span of them: 6, 4-8."""
     ends = part.split("-")
-    if len(ends) > 2 or not all(end.strip().isdigit() for end in ends):
+    if len(ends) > 2 or not all(end.strip().isdecimal() for end in ends):
         raise BadRequest(f"Layers: “{part}” is neither a layer nor a span of layers such as 4-8.")
     low, high = int(ends[0]), int(ends[-1])
     if high - low > 200:

@@ -8,7 +8,8 @@ from editors.edit.request import EditRequest
 
 def edit_told(result: Edit) -> Told:
     """What is said now, and the method."""
-    return result.title, f"edit, {result.request.method}", None
+    brought = ", brought" if result.brought else ""
+    return result.title, f"edit, {result.request.method}{brought}", None
 
 
 def edit_words(run: Run) -> tuple[str, str] | None:

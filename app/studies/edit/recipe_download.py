@@ -58,9 +58,9 @@ def take_away(edit: Edit) -> None:
                 wrap=True,
             )
             author = st.text_input(
-                "Signed by", edit.author, max_chars=80, placeholder="nobody", key=f"edit-author-{edit.id}", width=180
+                "Author", edit.author, max_chars=80, placeholder="nobody", key=f"edit-author-{edit.id}", width=180
             )
-            signed = edit.signed(author.strip())
+            signed = edit.by(author.strip())
             rank = _rank(signed) if form == "peft" else None
             try:
                 if form == "peft":
@@ -126,7 +126,7 @@ def _button(edit: Edit, form: str, rank: int | None) -> None:
 
 
 def _build(edit: Edit) -> None:
-    run_flow.start(PAGE, CHECKPOINT, CheckpointRequest(edit=edit.id), (edit,))
+    run_flow.start(PAGE, CHECKPOINT, CheckpointRequest(edit=edit.whole_id), (edit,))
 
 
 def _note(edit: Edit, form: str) -> str:

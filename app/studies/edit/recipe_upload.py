@@ -11,6 +11,7 @@ from app.registry.studies import STUDIES
 from app.session import edit_stack
 from app.session.fields import fill, session_id, spec
 from app.session.run_flow import escape
+from editors.edit.edit import Edit
 
 PAGE, STUDY = "edit", STUDIES["edit"]
 LARGEST, LARGEST_PUBLIC = 64, 5
@@ -46,6 +47,14 @@ def _told() -> None:
     st.error("\n".join([first, "", *(f"- {line}" for line in others)]), icon=":material/gpp_bad:")
 
 
+def _refuse_misfit(edit: Edit) -> None:
+    """`BadRequest` where the model, if it is in memory, has not the matrices the recipe changes."""
+    if (lm := services().models.at_hand(spec())) is not None:
+        from editors.edit.apply import refuse_other_matrices  # a loaded model has fetched torch already
+
+        refuse_other_matrices(lm, edit)
+
+
 def _take(number: int) -> None:
     """Read the files, put the edit on the stack and show it; or keep the refusal to be told."""
     files = [(file.name, file.getvalue()) for file in st.session_state[f"edit-files-{number}"]]
@@ -54,12 +63,13 @@ def _take(number: int) -> None:
         zipped = any(name.lower().endswith(".zip") for name, _ in files)  # what is small may open to what is not
         edit = apart(brought, files, size=SMALL + 1 if zipped else sum(len(data) for _, data in files))
         refuse_other_weights(edit, services().card(spec()))
+        _refuse_misfit(edit)
         edit_stack.write_over(edit)
     except WorkbenchError as error:
         st.session_state[f"{PAGE}.refusal"] = str(error)
         return
-    services().history.add(rail_owner(session_id()), run_of(STUDY, edit.id, edit))
+    services().history.add(rail_owner(session_id()), run_of(STUDY, edit.whole_id, edit))
     fill(PAGE, edit.request)
     st.session_state[f"{PAGE}.bring"] = number + 1
-    st.session_state[f"{PAGE}.open"] = edit.id
+    st.session_state[f"{PAGE}.open"] = edit.whole_id
     st.session_state.pop(f"{PAGE}.job", None)

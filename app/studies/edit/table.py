@@ -4,6 +4,7 @@ import pandas as pd
 
 from app.exports.columns import floats
 from editors.edit.edit import Edit
+from editors.recipes.recipe import BROUGHT
 
 
 def edit_table(result: Edit) -> pd.DataFrame:
@@ -22,5 +23,6 @@ def edit_table(result: Edit) -> pd.DataFrame:
             "old_after": floats(after.old),
             "said_before": before.said,
             "said_after": after.said,
+            **({"measured": [BROUGHT] * len(result.probes)} if result.brought else {}),
         }
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from analysis.text.boundary import goes_on
@@ -12,13 +13,16 @@ from app.charts.palette import live
 from app.charts.prompt_kinds import PROMPT_KINDS
 from app.charts.words import percent
 from app.components import answer, theme_seen, verse
+from app.exports.json_csv import for_sheets
 from app.session import thoughts
 from app.session.export_row import take_away
 from app.session.run_flow import escape
+from app.session.standing import marks
 from app.studies.edit import captions, forgetting
 from app.studies.edit.figure import scraped, search_curves, search_of
 from editors.edit.edit import Edit
 from editors.edit.probes import WANT_NEW, Probe, score
+from editors.recipes.recipe import BROUGHT
 
 STILL = {"displayModeBar": False}
 SHOWN = 12
@@ -36,6 +40,7 @@ def show(edit: Edit) -> None:
     fact = edit.request.facts[0]
     before, after = edit.before.said[0], edit.after.said[0]
     verse(fact.text, fact.subject, now=after, was=before if before != after else None, size="medium", key="edit-verse")
+    _origin(edit)
     _side_by_side(edit)
     _warnings(edit.warnings)
     forgetting.note(edit)
@@ -54,7 +59,16 @@ def beneath(edit: Edit) -> None:
             st.markdown("### How much of the page was scraped")
             _scraped(edit)
     author = st.session_state.get(f"edit-author-{edit.id}", edit.author)  # who signs it makes it another recipe
-    take_away(edit.signed(author.strip()))
+    take_away(edit.by(author.strip()))
+
+
+def _origin(edit: Edit) -> None:
+    """Of an edit that was brought: that its answers are as its recipe says, whose key says so, and what to do."""
+    for icon, words in marks(edit):
+        said = escape(f"{words[0].upper()}{words[1:]}.")
+        if words == BROUGHT:
+            said += " What stands below is as its recipe says. Press **Write** to find the fact anew on this machine."
+        st.markdown(f":{'red' if icon == 'gpp_bad' else 'gray'}[:material/{icon}: {said}]")
 
 
 def _warnings(sentences: list[str]) -> None:
@@ -118,7 +132,7 @@ def facts(edit: Edit) -> None:
 
 def probes(edit: Edit) -> None:
     """Did it hold, and did anything else move?"""
-    st.markdown("## Did it hold, and did anything else move?")
+    st.markdown(f"## Did it hold, and did anything else move?{f' :gray-badge[{BROUGHT}]' if edit.brought else ''}")
     rows = [index for index, probe in enumerate(edit.probes) if probe.kind in SUMS]
     if not rows:
         st.markdown(
@@ -148,16 +162,15 @@ def _verdicts(edit: Edit, rows: list[int], title: str, asked: Callable[[Probe], 
         st.table(table, hide_index=True, alt=f"{title}: verdict, and what was answered before and after.")
     if not few:
         with st.expander(f"All {len(rows)}, one a row", icon=":material/table:"):
-            st.dataframe(
+            whole = pd.DataFrame(
                 {
                     "Verdict": [verdict(edit, index)[1] for index in rows],
                     title: [edit.probes[index].prompt for index in rows],
                     "Kind": [PROMPT_KINDS[edit.probes[index].kind] for index in rows],
                     "Before → after": [" → ".join(_said(edit, index)) for index in rows],
-                },
-                hide_index=True,
-                key=f"edit-all-{title}",
+                }
             )
+            st.dataframe(for_sheets(whole), hide_index=True, key=f"edit-all-{title}")
 
 
 def _said(edit: Edit, index: int) -> tuple[str, str]:

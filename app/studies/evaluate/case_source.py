@@ -8,6 +8,7 @@ import streamlit as st
 from analysis import KnownRequest, read_facts
 from analysis.errors import BadRequest
 from app.charts.prompt_kinds import TITLES
+from app.exports.json_csv import for_sheets
 from app.jobs.apart import apart
 from app.jobs.services import public, services
 from app.registry.studies import STUDIES
@@ -112,10 +113,10 @@ def _report(found: CaseFile) -> None:
     ):  # fmt: skip
         if lines:
             with st.expander(f"{icon} {title}"):
-                st.dataframe(_table(lines), hide_index=True, width="stretch")
+                st.dataframe(for_sheets(_table(lines)), hide_index=True, width="stretch")
     if found.cases:
         with st.expander("The first cases"):
-            st.dataframe(pd.DataFrame(_first(found)), hide_index=True, width="stretch")
+            st.dataframe(for_sheets(pd.DataFrame(_first(found))), hide_index=True, width="stretch")
 
 
 def _table(lines: tuple[str, ...] | tuple[LeftOut, ...]) -> pd.DataFrame:

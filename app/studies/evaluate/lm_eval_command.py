@@ -42,7 +42,7 @@ def run(args: Namespace) -> int:
         lm = loaded(args, bar)
     with written_over(lm, edits):
         found, version = second_opinion(lm, tasks, limit=args.limit, folder=args.folder)
-    told = {"model": lm.card(), "edits": [edit.id for edit in edits], "lm_eval": version}
+    told = {"model": lm.card(), "edits": [edit.key for edit in edits], "lm_eval": version}
     write_outputs(args, {"json": partial(_json, told, found)})
     rows = [
         (one.task, one.metric, f"{one.value:.4f}", "–" if one.standard_error is None else f"{one.standard_error:.4f}",
