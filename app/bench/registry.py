@@ -10,7 +10,7 @@ OF_NO_STUDY = (
     "app.bench.loading:BENCH",
     "app.bench.device:BENCH",
     "app.bench.examples:BENCH",
-    "app.bench.server:BENCH",
+    "app.bench.server.run:BENCH",
     "app.bench.ui:BENCH",
 )
 

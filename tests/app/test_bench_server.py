@@ -9,9 +9,9 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from analysis import LensRequest, read_facts
 from analysis.errors import WorkbenchError
-from app.bench import server as bench_server
-from app.bench.estimates import Timed, put
 from app.bench.form import Bench
+from app.bench.server import run as bench_server
+from app.bench.server.estimates import Timed, put
 from app.bench.visits.protocol import Visit
 from app.registry.studies import STUDIES
 from editors.cases.case import own_cases
@@ -55,7 +55,7 @@ def test_who_is_told_what_another_wrote_is_counted(monkeypatch, told, others):
 
 
 def test_everybody_in_a_room_has_another_edit():
-    from app.bench.room import Person
+    from app.bench.server.room import Person
     from app.studies.edit.form import EditForm
 
     asked = [EditForm.model_validate(Person(number, None, case).edit).asked() for number, case in enumerate(CASES)]

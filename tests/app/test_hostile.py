@@ -9,7 +9,7 @@ from app.bench.hostile.registry import KINDS
 from app.bench.hostile.valid import pair, through, valid
 from editors.recipes.recipe import recipe_of
 
-COUNTS = {"recipe": 120, "weights": 150, "archive": 25, "edit": 4, "link": 100}
+COUNTS = {"recipe": 120, "weights": 150, "archive": 25, "edit": 4, "link": 100, "file": 150}
 """What is refused takes milliseconds, what is taken a second and more."""
 
 

@@ -5,7 +5,7 @@ import sys
 
 from analysis import LensRequest, logit_lens
 from app.bench.form import Bench
-from app.bench.kills import add_kills, kinds
+from app.bench.server.kills import add_kills, kinds
 from app.jobs.store import ResultStore
 from app.registry.studies import STUDIES
 

@@ -7,9 +7,12 @@ its insides, and a page goes out under its own name only.
 import random
 import re
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+
+from app.bench.hostile.kind import Kind
 
 PATIENCE = 10.0
 """Seconds for an answer."""
@@ -69,6 +72,17 @@ class Sent:
 
     raw: bytes
     right: frozenset[int]
+
+
+def kind(port: int) -> Kind:
+    """Sent to a server on this machine; every one is answered as is right for it, so none is taken."""
+
+    def judged(sent: Sent) -> bool:
+        if wrong := judge(sent, answer(port, sent)):
+            raise AssertionError(f"The server {wrong}.")
+        return False
+
+    return Kind("header", lambda draw: cases(int(draw.integers(2**32)), sys.maxsize, port), judged)
 
 
 def cases(seed: int, count: int, port: int) -> Iterator[tuple[str, Sent]]:

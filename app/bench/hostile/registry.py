@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from analysis.study import Report, silent, within
 from app.bench.form import Bench
-from app.bench.hostile import archives, edits, links, recipe_json, weights
+from app.bench.hostile import archives, case_files, edits, links, recipe_json, weights
 from app.bench.hostile.kind import Kind, Outcome, attempt, put_down
 
 KINDS: dict[str, Callable[[], Kind]] = {
@@ -12,18 +12,18 @@ KINDS: dict[str, Callable[[], Kind]] = {
     "weights": weights.kind,
     "archive": archives.kind,
     "edit": edits.kind,
+    "file": case_files.kind,
     "link": links.kind,
 }
 
 
 def hostile(
-    bench: Bench, count: int = 1000, kinds: Sequence[str] = (), seed: int = 0, report: Report = silent
+    bench: Bench, count: int = 1000, more: Sequence[Kind] = (), seed: int = 0, report: Report = silent
 ) -> list[Outcome]:
-    """Try `count` inputs of each kind (all where none is named), and put the figures down."""
-    names = list(kinds) or list(KINDS)
+    """Try `count` inputs of each kind, and of others that need something to be tried on; put the figures down."""
+    kinds = [*(make() for make in KINDS.values()), *more]
     outcomes = [
-        attempt(KINDS[name](), count, seed, within(report, number, len(names), name))
-        for number, name in enumerate(names)
+        attempt(kind, count, seed, within(report, number, len(kinds), kind.name)) for number, kind in enumerate(kinds)
     ]
     put_down(bench, outcomes)
     return outcomes

@@ -5,7 +5,8 @@ A server of its own, open to others, and 1, 8, 30 visitors who speak the pages' 
 
 import random
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,12 +19,15 @@ import torch
 import analysis
 from analysis import LensRequest, ModelSpec, logit_lens, read_facts
 from analysis.errors import WorkbenchError
-from analysis.study import Report, silent
-from app.bench.entry import Benchmark
-from app.bench.estimates import QUICK, put, requests, timed
+from analysis.study import Report, silent, within
+from app.bench.entry import Benchmark, word_flag
 from app.bench.form import Bench
+from app.bench.hostile import headers
+from app.bench.hostile.registry import hostile
 from app.bench.machine import describe
-from app.bench.room import PAGES, Person, room, together
+from app.bench.server.estimates import QUICK, put, requests, timed
+from app.bench.server.kills import add_kills
+from app.bench.server.room import PAGES, Person, room, together
 from app.bench.tracing import FILLER, SUBJECT
 from app.bench.visits.kept import memory, results
 from app.bench.visits.served import Server, start_server
@@ -45,6 +49,9 @@ class ServerOptions:
     quick: bool = False
     """One visitor and four, twenty runs."""
     spec: ModelSpec = field(default_factory=ModelSpec)
+    parts: tuple[str, ...] = word_flag(
+        "parts", "what to measure (default: all)", ("visitors", "memory", "estimates", "hostile", "kills")
+    )
 
     @property
     def visitors(self) -> tuple[int, ...]:
@@ -61,6 +68,16 @@ class ServerOptions:
         """Runs after which memory is read."""
         return 20 if self.quick else 500
 
+    @property
+    def inputs(self) -> int:
+        """Hostile inputs of each kind."""
+        return 20 if self.quick else 1000
+
+    @property
+    def kills(self) -> int:
+        """Kills of each kind of run."""
+        return 2 if self.quick else 20
+
 
 def server(_: Any, options: ServerOptions, report: Report = silent) -> Bench:
     """Per number of visitors cross_talk, page_p50, page_p95, idle_page_p95, wait_longest, wait_unfairness; memory.
@@ -70,29 +87,64 @@ def server(_: Any, options: ServerOptions, report: Report = silent) -> Bench:
     a page every few seconds while one long run goes on; `idle_page_…` without one. `wait_…`: from pressing to the
     result, of one run each, all pressed at the same moment; unfairness is the longest over the median.
     `memory.after_500`: what the server's process holds more after so many runs than after the first five.
+    `hostile.…`: inputs of every kind a stranger may send, and those that were taken and failed later, or failed at
+    once. `kills.…`: runs killed at random moments, and those after which nothing but the run was lost.
     """
     bench = Bench(describe(torch.device("cpu")), {"name": options.spec.source})
+    asked = [part for part in PARTS if part in (options.parts or PARTS)]
+    for number, part in enumerate(asked):
+        PARTS[part](bench, options, within(report, number, len(asked), part))
+    return bench
+
+
+def _visitors(bench: Bench, options: ServerOptions, report: Report) -> None:
     cases = own_cases(read_facts())[: max(options.visitors)]
     alone = _Alone(options.spec)
     for number, count in enumerate(options.visitors):
-        report(number, len(options.visitors) + 1, f"{count} visitors")
-        with tempfile.TemporaryDirectory() as home:
-            served = start_server(Path(home), _flags(options.spec))
-            try:
-                with room(served.url, cases[:count]) as people:
-                    _seen(bench, people, options)
-                _cross_talk(bench, Path(home), cases[:count], alone)
-            finally:
-                served.stop()
-    report(len(options.visitors), len(options.visitors) + 1, f"{options.runs} runs")
-    with tempfile.TemporaryDirectory() as home:
-        served = start_server(Path(home), _flags(options.spec))
-        try:
-            _memory(bench, served, cases, options)
-        finally:
-            served.stop()
-    put(bench, timed(alone.lm(), QUICK if options.quick else tuple(requests()), report))
-    return bench
+        report(number, len(options.visitors), f"{count} visitors")
+        with tempfile.TemporaryDirectory() as home, served(Path(home), options.spec) as server:
+            with room(server.url, cases[:count]) as people:
+                _seen(bench, people, options)
+            _cross_talk(bench, Path(home), cases[:count], alone)
+
+
+def _memory(bench: Bench, options: ServerOptions, report: Report) -> None:
+    cases = own_cases(read_facts())[: max(options.visitors)]
+    report(0, 1, f"{options.runs} runs")
+    with tempfile.TemporaryDirectory() as home, served(Path(home), options.spec) as server:
+        _grown(bench, server, cases, options)
+
+
+def _estimates(bench: Bench, options: ServerOptions, report: Report) -> None:
+    put(bench, timed(_Alone(options.spec).lm(), QUICK if options.quick else tuple(requests()), report))
+
+
+def _hostile(bench: Bench, options: ServerOptions, report: Report) -> None:
+    with tempfile.TemporaryDirectory() as home, served(Path(home), options.spec) as server:
+        hostile(bench, options.inputs, [headers.kind(int(server.url.rsplit(":", 1)[1]))], report=report)
+
+
+def _kills(bench: Bench, options: ServerOptions, report: Report) -> None:
+    add_kills(bench, options.kills, report=report, only=("trace", "moments") if options.quick else ())
+
+
+PARTS: dict[str, Callable[[Bench, ServerOptions, Report], None]] = {
+    "visitors": _visitors,
+    "memory": _memory,
+    "estimates": _estimates,
+    "hostile": _hostile,
+    "kills": _kills,
+}
+
+
+@contextmanager
+def served(home: Path, spec: ModelSpec) -> Iterator[Server]:
+    """A server of its own while it is looked at."""
+    server = start_server(home, _flags(spec))
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def _flags(spec: ModelSpec) -> list[str]:
@@ -177,7 +229,7 @@ class _Alone:
         return self._loaded
 
 
-def _memory(bench: Bench, served: Server, cases: Sequence[Case], options: ServerOptions) -> None:
+def _grown(bench: Bench, served: Server, cases: Sequence[Case], options: ServerOptions) -> None:
     prompts = [fact.text for fact in read_facts()]
     with room(served.url, cases[:1]) as (person,):
         before = 0.0

@@ -140,7 +140,7 @@ class _Runs:
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["app.bench.kills"])
+        self._context.set_forkserver_preload(["app.bench.server.kills"])
 
     def run(self, kind: str, home: Path, *, kill_after: float | None = None) -> tuple[Any, float]:
         """What the run of a kind found and how long it took; None where it was killed before it ended."""
