@@ -40,11 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in OF_THE_DISK:
             raise
+        print(f"{error.filename or 'The disk'}: {error.strerror}. Nothing whole was changed.", file=sys.stderr)
         if _is_lost(sys.stdout):
             _leave_output()
-            print(f"The output cannot be written ({error.strerror}). Choose another place.", file=sys.stderr)
-        else:
-            print(f"{error.filename or 'The disk'}: {error.strerror}. Nothing whole was changed.", file=sys.stderr)
         return 2
 
 

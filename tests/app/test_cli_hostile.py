@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 
 from analysis.errors import WorkbenchError
-from app.bench.registry import BENCHES
-from app.cli import bench as bench_command
 from app.cli import main, models
 from app.registry.studies import commands
 from app.terminal import request_flags
@@ -28,7 +26,7 @@ HERE = ("studies", "recipe", "data", "report", "apply")
 
 @pytest.fixture
 def nothing_behind(monkeypatch, tmp_path) -> None:
-    """No model, no server, no benchmark: a command that comes so far says so."""
+    """No model and no server: a command that comes so far says so."""
 
     def begin(*_: Any, **__: Any) -> Any:
         raise WorkbenchError(BEGUN)
@@ -37,7 +35,6 @@ def nothing_behind(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(request_flags, "load", begin)
     for name in ("plan", "embedded_folder", "_from_hub"):
         monkeypatch.setattr(models, name, begin)
-    monkeypatch.setattr(bench_command, "BENCHES", dict.fromkeys(BENCHES, begin))
     monkeypatch.setattr(os, "execve", begin)
 
 
@@ -105,7 +102,7 @@ def test_a_full_disk_is_told_of():
         words = [sys.executable, "-m", "app.cli", "studies"]
         done = subprocess.run(words, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
     assert done.returncode == 2
-    assert done.stderr == "The output cannot be written (No space left on device). Choose another place.\n"
+    assert done.stderr == "The disk: No space left on device. Nothing whole was changed.\n"
 
 
 def test_bytes_that_are_no_text_are_told_of():

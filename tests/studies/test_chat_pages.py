@@ -14,7 +14,7 @@ from app.exports.notebook import notebook
 from app.registry.studies import STUDIES
 from app.session.chat_form import NO_TEMPLATE, words
 from app.session.fields import slot
-from app.session.permalinks import from_query, to_query
+from app.session.permalinks import read, to_query
 from app.studies.trace.form import _named
 from editors.generation.result import Generated, GenerateRequest
 from tests.kit.chats import CHATML
@@ -77,7 +77,7 @@ def test_a_link_opens_in_its_conversation_and_the_trace_is_asked_there(talking, 
     wanted = asked(kinds=("state", "mlp"), chat=SYSTEM)
     query = to_query(wanted)
     assert json.loads(query["chat"]) == {"system": SYSTEM.system, "prefix": SYSTEM.prefix}
-    assert from_query(TraceRequest, query) == wanted
+    assert read(TraceRequest, query).request == wanted
     at = fine(visit("trace", **query))
     assert switch(at, "trace").value
     assert at.text_area(key="trace.chat_system").value == SYSTEM.system
