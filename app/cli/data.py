@@ -11,7 +11,8 @@ from analysis.errors import BadFile, BadRequest
 from app.terminal.case_words import held_words, kept_words, left_words, read_words
 from app.terminal.files import add_outputs, check_outputs, printed, write, write_outputs
 from app.terminal.text import columns
-from editors.cases.files import COLUMNS, CaseFile, read_case_file
+from editors.cases.file_reader import CaseFile
+from editors.cases.files import COLUMNS, read_case_file
 from editors.cases.own_form import written
 from editors.edit.probes import Kind
 

@@ -11,7 +11,8 @@ from analysis.text.tokens import answer_token
 from app.cli.data import add_reading, read
 from app.terminal.case_words import kept_words, read_words
 from editors.cases.case import Case, own_cases
-from editors.cases.files import CaseFile, usable
+from editors.cases.file_reader import CaseFile
+from editors.cases.files import usable
 
 FAULTS = 5
 """Faults that a command names before it goes on."""

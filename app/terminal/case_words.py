@@ -1,7 +1,7 @@
 """What was read of a file of cases, in words: one sentence for the page and the terminal, and what is left out."""
 
 from editors.cases.case import counted
-from editors.cases.files import CaseFile
+from editors.cases.file_reader import CaseFile
 from editors.cases.prompts import LeftOut
 
 

@@ -11,7 +11,8 @@ from analysis.errors import BadFile, BadRequest
 from analysis.facts.chains import Chain, read_chains
 from analysis.facts.facts import Fact, another_object, read_facts
 from editors.cases.chain_case import ChainCase, Hop
-from editors.cases.files import CaseFile, read_case_file
+from editors.cases.file_reader import CaseFile
+from editors.cases.files import read_case_file
 from editors.edit.request import Rewrite
 
 Which = Literal["first", "second"]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from app.charts.palette import written
-from app.studies.evaluate.report_html import html_report
-from app.studies.evaluate.report_markdown import markdown_report
+from app.studies.evaluate.reports.html import html_report
+from app.studies.evaluate.reports.markdown import markdown_report
 from editors.cases.case import Case
 from editors.edit.probes import Probe
 from editors.edit.request import Rewrite

@@ -294,7 +294,7 @@ def test_a_gate_with_faults_ends_the_command_before_any_work(place, tmp_path, mo
 
 def test_numbers_older_than_the_gate_are_told(place, tmp_path, monkeypatch, capsys):
     assert evaluated(place) == 0
-    monkeypatch.setattr("app.studies.evaluate.gate_flag.datetime", Later)
+    monkeypatch.setattr("app.studies.evaluate.gates.flag.datetime", Later)
     evaluated(place, "--gate", "default")
     assert "before the gate was read" in capsys.readouterr().out
     assert json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))["gate"]["fixed_before_run"] is False

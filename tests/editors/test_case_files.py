@@ -11,7 +11,8 @@ from analysis.errors import BadFile
 from app.cli import main
 from app.terminal.case_flags import add_cases, cases_said
 from editors.cases.case import Case
-from editors.cases.files import CaseFile, case_file, cases_of, columns_of, read_case_file
+from editors.cases.file_reader import CaseFile
+from editors.cases.files import case_file, cases_of, columns_of, read_case_file
 from editors.cases.text import LARGEST
 from tests.kit.places import records
 

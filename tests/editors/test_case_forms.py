@@ -13,7 +13,8 @@ import pytest
 from app.cli import main
 from app.cli.data import counts
 from editors.cases.case import Case
-from editors.cases.files import CaseFile, case_file, read_case_file
+from editors.cases.file_reader import CaseFile
+from editors.cases.files import case_file, read_case_file
 from editors.cases.own_form import written
 from editors.cases.prompts import bare
 from editors.cases.question import Question

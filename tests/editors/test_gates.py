@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from analysis.errors import BadFile
 from app.charts.words import THIN
 from app.exports.json_csv import plain
-from app.studies.evaluate.gate_words import measured, verdict_said, wanted
+from app.studies.evaluate.gates.words import measured, verdict_said, wanted
 from editors.evaluation.gates import DEFAULT, Gate, Threshold, gate_of, read_gate
 from editors.evaluation.result import PROTOCOLS, EvaluateRequest, EvaluateResult
 from editors.evaluation.verdicts import LEAST, cases_needed, normal, paired_change, verdict, verdicts, wilson, worst

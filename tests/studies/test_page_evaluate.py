@@ -13,7 +13,7 @@ from app.exports.heading import key_of
 from app.jobs.run_entry import run_of
 from app.registry.studies import STUDIES
 from app.studies.evaluate.figure import evaluate_alt, evaluate_dots, shown
-from app.studies.evaluate.report_markdown import markdown_report
+from app.studies.evaluate.reports.markdown import markdown_report
 from app.studies.evaluate.view import PROTOCOL_WORDS
 from app.studies.lifelong.figure import age_bars, retention_alt, retention_curves
 from editors.evaluation.gates import DEFAULT

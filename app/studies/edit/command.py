@@ -13,7 +13,7 @@ from analysis.study import Request
 from app.charts.prompt_kinds import PROMPT_KINDS
 from app.session.permalinks import validated
 from app.studies.edit.signing_command import add_demand, add_signing, refuse_unsigned
-from app.studies.evaluate.admit_command import add_audit
+from app.studies.evaluate.gates.admit_command import add_audit
 from app.terminal.recipe_stack import stacked
 from app.terminal.request_flags import add_fields, add_model_flags, fields_of, follow, loaded
 from app.terminal.text import Bar, columns

@@ -17,7 +17,8 @@ from app.session.fields import lasting, spec
 from app.session.run_flow import escape
 from app.terminal.case_words import held_words, kept_words, read_words
 from editors.cases.case import Case, counted, own_cases
-from editors.cases.files import COLUMNS, NEEDED, CaseFile, case_file, columns_of, usable
+from editors.cases.file_reader import CaseFile
+from editors.cases.files import COLUMNS, NEEDED, case_file, columns_of, usable
 from editors.cases.prompts import LeftOut
 from editors.cases.record import GIVE_ONE
 

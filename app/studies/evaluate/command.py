@@ -6,9 +6,9 @@ from functools import partial
 from app.cli.study_command import FORMS, add_rest, answer
 from app.exports.json_csv import to_csv, to_json
 from app.registry.studies import STUDIES
-from app.studies.evaluate.gate_flag import DatedStore, add_gate, gate_block, gate_fixed, print_gate
-from app.studies.evaluate.report_html import html_report
-from app.studies.evaluate.report_markdown import markdown_report
+from app.studies.evaluate.gates.flag import DatedStore, add_gate, gate_block, gate_fixed, print_gate
+from app.studies.evaluate.reports.html import html_report
+from app.studies.evaluate.reports.markdown import markdown_report
 from app.terminal.case_flags import add_cases, cases_said, some_of
 from app.terminal.files import write_outputs
 from app.terminal.request_flags import add_fields, fields_of

@@ -1,6 +1,6 @@
 """Evaluations and abilities in a few lines of text."""
 
-from app.studies.evaluate.report_markdown import spread, with_interval
+from app.studies.evaluate.reports.markdown import spread, with_interval
 from app.terminal.text import columns, model_line
 from editors.ability_tests.result import CHANCE, AbilitiesResult
 from editors.cases.case import counted

@@ -9,7 +9,7 @@ from app.session.export_row import take_away
 from app.session.run_flow import escape
 from app.studies.evaluate import captions
 from app.studies.evaluate.figure import evaluate_alt, evaluate_dots
-from app.studies.evaluate.gate_words import gate_said, verdict_said
+from app.studies.evaluate.gates.words import gate_said, verdict_said
 from app.studies.evaluate.words import PROTOCOL_WORDS
 from editors.cases.case import counted
 from editors.evaluation.gates import DEFAULT

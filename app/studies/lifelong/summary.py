@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from app.studies.evaluate.report_markdown import spread
+from app.studies.evaluate.reports.markdown import spread
 from app.terminal.text import columns, model_line
 from editors.cases.case import counted
 from editors.evaluation.result import PROTOCOLS

@@ -1,6 +1,6 @@
 """A quiz in lines of text."""
 
-from app.studies.evaluate.report_markdown import spread
+from app.studies.evaluate.reports.markdown import spread
 from app.terminal.text import columns, model_line
 from editors.cases.case import counted
 from editors.quizzes.result import DIMENSIONS, QuizResult

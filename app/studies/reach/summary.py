@@ -1,6 +1,6 @@
 """Chains written over in lines of text."""
 
-from app.studies.evaluate.report_markdown import with_interval
+from app.studies.evaluate.reports.markdown import with_interval
 from app.terminal.text import columns, model_line
 from editors.cases.case import counted
 from editors.chain_reach.result import ReachResult

@@ -6,8 +6,8 @@ from typing import Any
 
 from analysis.errors import BadFile, BadRequest
 from app.studies.evaluate.file import EvaluationFile, read_evaluation
-from app.studies.evaluate.gate_flag import STATUS
-from app.studies.evaluate.gate_words import verdict_data, verdict_said
+from app.studies.evaluate.gates.flag import STATUS
+from app.studies.evaluate.gates.words import verdict_data, verdict_said
 from app.terminal.text import columns
 from editors.edit.edit import Edit
 from editors.evaluation.gates import DEFAULT, Gate, gate_of, read_gate

@@ -12,8 +12,8 @@ import numpy as np
 
 from app.charts.palette import THEME, Light, written
 from app.charts.prompt_kinds import TITLES
-from app.studies.evaluate.gate_words import SIGNS, gate_said, measured, subject, verdict_said, wanted
-from app.studies.evaluate.report_markdown import cell
+from app.studies.evaluate.gates.words import SIGNS, gate_said, measured, subject, verdict_said, wanted
+from app.studies.evaluate.reports.markdown import cell
 from app.studies.evaluate.words import PROTOCOL_WORDS
 from editors.cases.case import counted
 from editors.edit.probes import Kind

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.jobs.store import ResultStore
-from app.studies.evaluate.gate_words import SIGNS, gate_said, measured, subject, verdict_data, verdict_said, wanted
+from app.studies.evaluate.gates.words import SIGNS, gate_said, measured, subject, verdict_data, verdict_said, wanted
 from app.terminal.text import columns
 from editors.evaluation.gates import DEFAULT, Gate, read_gate
 from editors.evaluation.result import EvaluateResult

@@ -1,0 +1,1 @@
+"""An evaluation as a document: HTML that needs nothing else, and Markdown."""
