@@ -68,12 +68,9 @@ def _heads() -> Rows:
     }
     yield "without the page", _value("heads", "without_page.memory", 3), _value("heads", "without_page.page", 3)
     for count in range(len([name for name in names_below(BENCH, "heads") if name.endswith(".memory")]) - 1):
-        says = (
-            f"{_heads_of(count)} for memory silent"
-            if count
-            else f"with it; strongest: {strongest['memory']} for memory"
-        )
-        says += "" if count else f", {strongest['page']} for the page"
+        says = f"{_heads_of(count)} for memory silent"
+        if not count:
+            says = f"with it; strongest: {strongest['memory']} for memory, {strongest['page']} for the page"
         yield says, _value("heads", f"silent{count}.memory", 3), _value("heads", f"silent{count}.page", 3)
 
 
