@@ -11,7 +11,7 @@ import streamlit as st
 from app.chapters.chapter import read_more
 from app.components import theme_light
 from app.jobs.services import services
-from app.registry.studies import ENTRIES
+from app.registry.pages import listed
 from app.session.address import follow
 from app.shell.margin import margin
 from app.shell.not_kept import not_kept
@@ -25,8 +25,8 @@ page = st.navigation(
     [
         st.Page("../pages/start.py", title="Start", default=True),
         *(
-            st.Page(f"../pages/{one.page}.py", title=one.own_page.title, visibility=one.own_page.visibility)
-            for one in ENTRIES.values()
+            st.Page(script, title=one.own_page.title, url_path=one.page, visibility=one.own_page.visibility)
+            for one, script in listed()
             if one.own_page
         ),
         st.Page("../pages/compare.py", title="Side by side", url_path="compare", visibility="hidden"),

@@ -11,8 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-PAGES = Path(__file__).resolve().parent.parent / "pages"
-
 
 def warm() -> None:
     """Import what the pages import, without running any of them, and what studies name; not what runs a model."""
@@ -20,9 +18,10 @@ def warm() -> None:
     from importlib import import_module
 
     from analysis.errors import WorkbenchError
+    from app.registry.pages import OURS
     from app.registry.studies import ENTRIES
 
-    for page in [Path(__file__).with_name("main.py"), *sorted(PAGES.glob("*.py"))]:
+    for page in [Path(__file__).with_name("main.py"), *sorted(OURS.glob("*.py"))]:
         for node in ast.parse(page.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 module = import_module(node.module)

@@ -30,6 +30,8 @@ class Page:
 
     title: str
     visibility: Literal["visible", "hidden"] = "visible"
+    script: str = ""
+    """Module that draws the page when Streamlit runs its file: of a page of another package. Ours lie in pages/."""
 
 
 @dataclass(frozen=True)

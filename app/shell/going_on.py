@@ -1,7 +1,6 @@
 """Every run of a visitor that waits or goes on, in the margin: from any page it can be looked at, and ended."""
 
 import time
-from pathlib import Path
 
 import streamlit as st
 
@@ -9,6 +8,7 @@ from app.charts.words import duration
 from app.components.pulse import pulse
 from app.jobs.services import public, services
 from app.jobs.worker import Job
+from app.registry.studies import ENTRIES
 from app.session.fields import fill, session_id
 from app.session.pace import pause
 from app.session.run_flow import escape
@@ -51,7 +51,7 @@ def _list(pages: dict[str, str]) -> None:
 def _row(job: Job, number: int, pages: dict[str, str]) -> None:
     assert job.study is not None and job.request is not None
     page = pages.get(job.study.name)
-    word = Path(page).stem.capitalize() if page else job.study.name
+    word = ENTRIES[job.study.name].page.capitalize() if page else job.study.name
     text, look, end = st.columns([4.4, 0.9, 0.9], gap="xsmall", vertical_alignment="center")
     text.markdown(f"{escape(about(job))}  \n:gray[:small[{word} · {_state(job)}]]")
     if page and look.button(

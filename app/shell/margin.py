@@ -13,6 +13,7 @@ from app.components import rail
 from app.doors import login
 from app.jobs.history import Run
 from app.jobs.services import rail_owner, services
+from app.registry.pages import scripts
 from app.registry.studies import ENTRIES
 from app.session import address, edit_stack
 from app.session.fields import session_id, spec
@@ -22,7 +23,7 @@ from app.shell.going_on import going_on
 from editors.edit.stack import Layer
 from editors.registry.methods import label_of
 
-PAGES = {study: f"../pages/{page}.py" for study, page in address.PAGES.items()}
+PAGES = scripts()
 
 
 def margin() -> Callable[[], None]:

@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-PAGES = Path(__file__).resolve().parents[2] / "pages"
+from app.registry.pages import names
+
 HEAD = "<head>"
 SERVER = "window.__streamlit = {BACKEND_BASE_URL: location.origin + location.pathname.replace(/[^/]*$/, '')}"
 RING = """
@@ -26,8 +27,7 @@ input:focus-visible, textarea:focus-visible, main:focus-visible { outline-offset
 
 def routes() -> list[Route]:
     """The routes of the pages; other addresses are Streamlit's."""
-    pages = sorted(file.stem for file in PAGES.glob("*.py"))
-    return [Route(f"/{page}", _page) for page in ("", *pages)]
+    return [Route(f"/{page}", _page) for page in ("", *names())]
 
 
 @cache

@@ -1,11 +1,17 @@
 """A study of a package of its own is used as ours are; one at fault is named in a sentence and ends nothing."""
 
 import json
+import os
+import time
+import urllib.request
 from typing import Any
 
 import pytest
 
 import analysis
+from app.bench.visits.kept import results
+from app.bench.visits.protocol import visiting
+from app.bench.visits.served import start_server
 from app.charts.html import result_html
 from app.cli import main
 from app.exports.heading import heading
@@ -17,9 +23,12 @@ from app.registry.studies import ENTRIES, STUDIES
 from tests.kit.commands import refused, specs
 from tests.kit.installing import STUDY as SAMPLE
 from tests.kit.installing import Installed, declared, installed
+from tests.kit.places import ROOT
 
 __all__ = ["installed", "specs"]
 GROUP = "palimpsest.studies"
+LONGEST = 300.0
+"""Seconds until a server that hangs is given up: it loads a model first, which takes long on a busy machine."""
 ENTRY = """
 from app.registry.entry import Command, Entry, Page
 
@@ -82,6 +91,29 @@ def test_a_sweep_asks_it_of_every_case(sample, specs, capsys, tmp_path):
     assert "surprise" in (tmp_path / "all.csv").read_text(encoding="utf-8")
 
 
+def test_its_page_stands_in_the_top_bar_and_runs_it(sample, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "site"), str(SAMPLE), str(ROOT)]))
+    server = start_server(tmp_path / "home")
+    try:
+        assert "window.__streamlit" in urllib.request.urlopen(f"{server.url}/surprise").read().decode()
+        with visiting(server.url) as visit:
+            visit.open("lens")
+            assert ("Surprise", "surprise") in visit.bar
+            visit.open("surprise", {"prompt": "The capital of France is"})
+            assert "Which words surprise it?" in visit.text()
+            visit.press("surprise-go")
+            end = time.monotonic() + LONGEST
+            while not (found := list(results(tmp_path / "home", "surprise"))) and time.monotonic() < end:
+                time.sleep(0.1)
+            assert found[0].request.prompt == "The capital of France is"
+            visit.open("lens")
+            visit.open("surprise", {"prompt": "The capital of France is"})
+            assert "Traceback" not in visit.text()
+            assert any(one.HasField("plotly_chart") for one in visit.elements.values())
+    finally:
+        server.stop()
+
+
 def test_it_is_listed_with_its_fields(sample, capsys):
     assert main(["studies", "surprise"]) == 0
     out = capsys.readouterr().out
@@ -119,7 +151,15 @@ def test_it_is_listed_with_its_fields(sample, capsys):
         ("OTHER = entry(rail=3)", "its rail is “3”; it is written module:attribute"),
         ("OTHER = entry(from_case={'prompt': 'broken:'})", "for prompt is “broken:”; it is written"),
         ("OTHER = entry(command='nowhere')", "module of its command “other” is “nowhere”; there is no module"),
-        ("OTHER = entry(page='trace')", "it names a page"),
+        ("OTHER = entry(page='trace')", "its page is “trace”; a page bears its study's name"),
+        ("OTHER = entry(own_page=Page('Other'))", "its page is “”"),
+        ("OTHER = entry(name='start', page='start', own_page=Page('Other'))", "its page is “start”"),
+        ("OTHER = entry(page='other', own_page=Page('Other'))", "its page has no script"),
+        (
+            "OTHER = entry(page='other', own_page=Page('Other', script='nowhere.page'))",
+            "there is no module nowhere.page",
+        ),
+        ("OTHER = entry(plate='broken:entry')", "it names plates"),
         ("OTHER = entry(does='')", "it has no does"),
         ("OTHER = entry(question=None)", "it has no question"),
         ("OTHER = entry(table='')", "it has no table"),

@@ -24,6 +24,7 @@ class Visit:
         self._socket = socket
         self._page, self._query = "", ""
         self.elements: dict[tuple[int, ...], Any] = {}
+        self.bar: list[tuple[str, str]] = []  # titles and addresses of the pages there are
 
     def open(self, page: str, query: Mapping[str, str] | None = None) -> float:
         """Follow a link to a page; seconds until all of it has come."""
@@ -77,6 +78,8 @@ class Visit:
                 self.elements = {}
             elif kind == "delta" and message.delta.HasField("new_element"):
                 self.elements[tuple(message.metadata.delta_path)] = message.delta.new_element
+            elif kind == "navigation":
+                self.bar = [(page.page_name, page.url_pathname) for page in message.navigation.app_pages]
             elif kind == "script_finished" and message.script_finished in FINISHED:
                 return
 
