@@ -91,8 +91,11 @@ def replace_top(edit: Edit) -> None:
 
 
 def _store(edit: Edit) -> None:
-    """Keep an edit by the hash of all it says: one who brings another of the same id writes over nothing."""
-    services().store.keep(STUDY, edit.whole_id, edit)
+    """Keep an edit by the hash of all it says, once: whoever brings another, or the same, writes over nothing."""
+    key, store = edit.whole_id, services().store
+    there = store.load(STUDY, key)
+    if there is None or there.whole_id != key:
+        store.keep(STUDY, key, edit)
 
 
 def below(request: EditRequest) -> tuple[Edit, ...]:

@@ -18,7 +18,7 @@ from editors.edit.apply import written_over
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest
 from editors.methods.run import write
-from editors.recipes.recipe import faults, payload_place, read_files, read_recipe, write_recipe
+from editors.recipes.recipe import BROUGHT, faults, payload_place, read_files, read_recipe, write_recipe
 from tests.conftest import cached
 from tests.editors.test_editing import CITY, TOWER, asked, parameters, unchanged
 from tests.kit.commands import refused
@@ -298,7 +298,7 @@ def test_forms_that_need_no_model(unloaded, recipe, tmp_path, capsys, form, name
     assert main(["apply", str(recipe), "--format", form, "--out", str(place)]) == 0
     assert files(place) == names
     assert str(place) in capsys.readouterr().out
-    save_as(made(), form, tmp_path / "plain")
+    save_as(made().as_brought(), form, tmp_path / "plain")
     for name in names:
         assert (place / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
     assert list((tmp_path / "deep").iterdir()) == [place]
@@ -306,7 +306,8 @@ def test_forms_that_need_no_model(unloaded, recipe, tmp_path, capsys, form, name
 
 def test_a_bundle_is_the_recipe(unloaded, recipe, tmp_path):
     assert main(["apply", str(recipe), "--out", str(tmp_path / "new")]) == 0
-    assert (tmp_path / "new" / "recipe.json").read_bytes() == recipe.read_bytes()
+    taken, own = (read_files(place)[0] for place in (tmp_path / "new" / "recipe.json", recipe))
+    assert taken == own | {"brought": BROUGHT}
     assert main(["recipe", "verify", str(tmp_path / "new" / "recipe.json")]) == 0
 
 
