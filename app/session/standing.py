@@ -4,6 +4,13 @@ from editors.edit.edit import Edit
 from editors.recipes.recipe import BROUGHT, recipe_of
 from editors.recipes.signatures import standings
 
+FALSE = "gpp_bad"
+
+
+def colour_of(icon: str) -> str:
+    """The colour a mark is written in."""
+    return "red" if icon == FALSE else "gray"
+
 
 def marks(edit: Edit) -> list[tuple[str, str]]:
     """Icon and words, one for each thing to say; nothing of an edit that was found here and nobody signed."""
@@ -11,5 +18,5 @@ def marks(edit: Edit) -> list[tuple[str, str]]:
         return []
     found = [("move_to_inbox", BROUGHT)] if edit.brought else []
     signed = standings(recipe_of(edit)[0])
-    found += [("verified" if one.holds else "gpp_bad", one.sentence) for one in signed]
+    found += [("verified" if one.holds else FALSE, one.sentence) for one in signed]
     return found if signed else [*found, ("remove_moderator", "not signed")]

@@ -18,7 +18,7 @@ from app.registry.studies import ENTRIES
 from app.session import address, edit_stack
 from app.session.fields import session_id, spec
 from app.session.run_flow import escape
-from app.session.standing import marks
+from app.session.standing import colour_of, marks
 from app.shell.going_on import going_on
 from editors.edit.stack import Layer
 from editors.registry.methods import label_of
@@ -94,9 +94,8 @@ def _written_row(layer: Layer, place: int, count: int) -> None:
         text.markdown(f"**{what}** :blue[{was}] → :orange[{now}]{more}  \n:gray[:small[{method} · {where}]]")
     else:
         text.markdown(f":gray[{what} {was} → {now}{more}]  \n:gray[:small[{method} · {where} · off]]")
-    for icon, words in marks(edit):
-        tone = "red" if icon == "gpp_bad" else "gray"
-        text.markdown(f":{tone}[:small[:material/{icon}: {escape(words)}]]")
+    if told := [f":{colour_of(icon)}[:small[:material/{icon}: {escape(words)}]]" for icon, words in marks(edit)]:
+        text.markdown("  \n".join(told))
     off.button(
         "", icon=":material/close:", type="tertiary", key=f"{key}-remove", help="Take it off the stack",
         on_click=edit_stack.remove, args=(edit.id,),

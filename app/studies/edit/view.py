@@ -17,7 +17,7 @@ from app.exports.json_csv import for_sheets
 from app.session import thoughts
 from app.session.export_row import take_away
 from app.session.run_flow import escape
-from app.session.standing import marks
+from app.session.standing import colour_of, marks
 from app.studies.edit import captions, forgetting
 from app.studies.edit.figure import scraped, search_curves, search_of
 from editors.edit.edit import Edit
@@ -64,11 +64,14 @@ def beneath(edit: Edit) -> None:
 
 def _origin(edit: Edit) -> None:
     """Of an edit that was brought: that its answers are as its recipe says, whose key says so, and what to do."""
+    lines = []
     for icon, words in marks(edit):
         said = escape(f"{words[0].upper()}{words[1:]}.")
         if words == BROUGHT:
             said += " What stands below is as its recipe says. Press **Write** to find the fact anew on this machine."
-        st.markdown(f":{'red' if icon == 'gpp_bad' else 'gray'}[:material/{icon}: {said}]")
+        lines.append(f":{colour_of(icon)}[:material/{icon}: {said}]")
+    if lines:
+        st.markdown("  \n".join(lines))
 
 
 def _warnings(sentences: list[str]) -> None:
