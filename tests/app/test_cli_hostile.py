@@ -76,7 +76,7 @@ def test_no_flag_makes_a_command_fall(nothing_behind, tmp_path, capsys, command)
         (["lens", "--prompt", os.fsdecode(b"\xff")], "UTF-8"),
         (["generate", "--prompt", "a", "--recipe", ""], "--recipe"),
         (["generate", "--prompt", "a", "--recipe", "a" * 5000], "too long"),
-        (["model", "info", "a" * 5000], "too long"),
+        (["model", "pull", "a" * 5000], "too long"),
         (["serve", "--address", "\u202ea"], "cannot be listened on"),
         (["serve", "--host", "http://a"], "not a name"),
         (["serve", "--admit", "a@b.example"], "--login"),
