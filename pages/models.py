@@ -63,7 +63,7 @@ with st.container(border=True, key="model-form"):
             with st.spinner("Reading the config"):
                 priced = analysis.plan(wanted)
             if not priced.fits:
-                st.error(f"{priced.sentence()} It does not fit.", icon=":material/gpp_bad:")
+                st.error(f"{run_flow.escape(priced.sentence())} It does not fit.", icon=":material/gpp_bad:")
             elif load:
                 choose_spec(wanted)
                 services().worker.submit(None, None, wanted, session_id())

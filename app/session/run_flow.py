@@ -341,11 +341,11 @@ def _progress_text(job: Job, unit: str | None, preview: bool) -> str:
     left = job.seconds_left
     rest = f", {duration(left)} left" if left is not None else ""
     sketch = " The figure shows the preview until then." if preview else ""
-    return f"{job.done} of {job.total} {unit or job.note}{rest}.{sketch}"
+    return f"{job.done} of {job.total} {unit or escape(job.note)}{rest}.{sketch}"
 
 
 def _loading_text(job: Job) -> str:
-    return f"The model is being loaded: {job.note}." if job.note else "The model is being loaded."
+    return f"The model is being loaded: {escape(job.note)}." if job.note else "The model is being loaded."
 
 
 def ended(page: str) -> None:

@@ -132,7 +132,7 @@ def _status() -> None:
     made = services()
     card = made.models.cards.get(spec())
     if card is not None:
-        st.markdown(card["name"])
+        st.markdown(escape(card["name"]))
         st.markdown(
             f":gray[:small[{card['layers']} layers · {card['heads']} heads · {card['dtype']} · {device(card)}]]"
         )
@@ -140,13 +140,13 @@ def _status() -> None:
         return
     loading = next((job for job in reversed(made.worker.jobs()) if job.study is None and job.spec == spec()), None)
     known = made.card(spec())
-    st.markdown(known["name"] if known else spec().source)
+    st.markdown(escape(known["name"] if known else spec().source))
     if loading is not None and loading.state == "failed":
         st.markdown(f":red[:small[:material/error: {escape(loading.error or '')}]]")
         return
     note = loading.note if loading is not None and loading.note else "waiting"
     share = loading.share if loading is not None else 0.0
-    st.progress(min(share, 1.0), text=f":small[Loading: {note}]")
+    st.progress(min(share, 1.0), text=f":small[Loading: {escape(note)}]")
 
 
 def logit_difference(card: dict[str, Any]) -> str:

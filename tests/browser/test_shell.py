@@ -92,6 +92,16 @@ def test_the_console_stays_quiet_and_everything_asked_for_is_there(page: Page, s
     assert said == []
 
 
+def test_what_a_link_says_is_told_as_text(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/generate?tokens=24&http://evil.example=1&seed=www.evil.example&chat={'[' * 3000}")
+    told = page.get_by_text("The link could not be read in full")
+    expect(told).to_be_visible()
+    expect(told).to_contain_text("http://evil.example")
+    expect(page.get_by_role("spinbutton", name="Longest, in tokens")).to_have_value("24")
+    assert page.locator("a[href*=evil]").count() == 0
+    no_fault(page)
+
+
 def test_back_leads_to_the_page_before_at_once_and_its_form_is_as_it_was_left(page: Page, server: Server) -> None:
     follow(page, server, **WALL)
     prompt = page.get_by_role("textbox", name="Prompt")
