@@ -20,6 +20,7 @@ from analysis import (
     KnockoutResult,
     LanguageModel,
     LensResult,
+    NeuronsResult,
     TraceResult,
 )
 from analysis.facts.run import KnownResult
@@ -67,6 +68,7 @@ COMMANDS = {
     "drift": f'drift --recipe rome.json --grids heads {BEHIND} --subject "The Eiffel Tower"',
     "layers": f"layers {ROME}",
     "lifelong": "lifelong --known --n 20 --method memit",
+    "neurons": 'neurons --prompt "The capital of France is" --draws 1 --counts 1,10,100',
     "conflict": "conflict --find 6 --validation 3 --test 6 --ks 1,3 --draws 5",
     "reach": "reach --limit 3 --methods rome,memit",
     "quiz": "quiz --n 3 --methods rome",
@@ -240,6 +242,17 @@ def _lifelong(add: Add, found: LifelongResult) -> None:
         add(f"{count}.abilities", 100 * np.nanmean(found.abilities[row]), "% right", len(found.groups))
 
 
+def _neurons(add: Add, found: NeuronsResult) -> None:
+    add("clean", found.probability, "P(answer)")
+    for name, values in (("attention", found.attn_layer), ("MLPs", found.mlp_layer)):
+        add(f"{name}.gain", float(values.sum()), "nats")
+        add(f"{name}.layer", int(values.argmax()), "layer")
+    for one in found.ablations:
+        for count, probability, drawn in zip(one.counts, one.probability, one.random.T, strict=True):
+            add(f"{one.role}.{count}", float(probability), "P(answer)")
+            add(f"{one.role}.{count}.random", float(np.mean(drawn)) if len(drawn) else np.nan, "P(answer)", len(drawn))
+
+
 def _conflict(add: Add, found: ConflictResult) -> None:
     for one in found.outcomes:
         row = outcome_row(one)
@@ -281,6 +294,7 @@ TOLD: dict[str, Callable[[Add, Any], None]] = {
     "drift": _drift,
     "layers": _layers,
     "lifelong": _lifelong,
+    "neurons": _neurons,
     "conflict": _conflict,
     "reach": _reach,
     "quiz": _quiz,

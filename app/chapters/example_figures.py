@@ -161,6 +161,15 @@ def _conflict() -> Rows:
             yield said, *cells, n_of(BENCH, f"conflict.{name}")
 
 
+def _neurons() -> Rows:
+    yield "as it stands", _value("neurons", "clean", 2), ""
+    for role in ("value", "query"):
+        counts = [name for name in names_below(BENCH, f"neurons.{role}") if name.isdigit()]
+        for count in counts:
+            drawn = _value("neurons", f"{role}.{count}.random", 2)
+            yield f"{count} strongest {role} neurons off", _value("neurons", f"{role}.{count}", 2), drawn
+
+
 SIDES = {"context": "the page"}
 
 
@@ -202,6 +211,7 @@ SHOWN: dict[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
         ("edits", "facts, %", "said otherwise, %", "neighbours, %", "abilities, %", "perplexity"),
         _lifelong,
     ),
+    "neurons": (("run", "P(Paris)", "as many at random off"), _neurons),
     "conflict": (("treatment", "memory wins, RM", "the page wins, RC", "known still", "prompts"), _conflict),
     "reach": (("method", "edit-wise, %", "instance-wise, %", "multi-hop, %", "chains"), _reach),
     "quiz": (("method", *(f"{name}, %" for name in DIMENSIONS), "cases"), _quiz),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from app.chapters.stored_figures import by_name, n_of, names_below, number, told
+from app.chapters.stored_figures import by_name, n_of, number, told
 from editors.registry.methods import label_of
 
 Rows = Iterator[tuple[str, ...]]
@@ -42,17 +42,3 @@ def traced(_: str) -> str:
 
     head = ("repaired", "seconds", "one forward a cell, s", "times faster", "largest difference of P", "cells")
     return told("tracing", head, rows())
-
-
-def switched_off(_: str) -> str:
-    """The strongest value neurons off, and as many random ones."""
-
-    def rows() -> Rows:
-        for name, words in {"top": "the strongest", "random": "random ones of the same layers"}.items():
-            for whole in dict.fromkeys(one.partition(".")[0] for one in names_below("neurons", "ablate")):
-                if whole.startswith(name):
-                    kept, left = (number("neurons", f"ablate.{whole}.{what}", 2) for what in ("kept", "probability"))
-                    yield f"{whole.removeprefix(name)} {words}", kept, left, n_of("neurons", f"ablate.{whole}.kept")
-
-    head = ("value neurons switched off", "answer stays, share", "of its probability, mean share", "facts")
-    return told("neurons", head, rows())

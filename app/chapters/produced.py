@@ -22,7 +22,6 @@ PRODUCERS: dict[str, Callable[[str], str]] = {
         from_commands.commands,
         method_figures.evaluated,
         method_figures.traced,
-        method_figures.switched_off,
         machine_figures.loaded,
         machine_figures.families,
         machine_figures.watched,
