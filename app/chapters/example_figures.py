@@ -167,7 +167,8 @@ def _neurons() -> Rows:
         counts = [name for name in names_below(BENCH, f"neurons.{role}") if name.isdigit()]
         for count in counts:
             drawn = _value("neurons", f"{role}.{count}.random", 2)
-            yield f"{count} strongest {role} neurons off", _value("neurons", f"{role}.{count}", 2), drawn
+            off = f"the strongest {role} neuron off" if count == "1" else f"the {count} strongest {role} neurons off"
+            yield off, _value("neurons", f"{role}.{count}", 2), drawn
 
 
 SIDES = {"context": "the page"}
