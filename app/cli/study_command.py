@@ -10,8 +10,8 @@ from typing import Any
 
 from analysis import LanguageModel
 from analysis.errors import BadRequest
-from analysis.study import Request, Study, edited_hash
-from app.jobs.compute import stored
+from analysis.study import Request, Study
+from app.jobs.compute import key_of, stored
 from app.jobs.store import ResultStore
 from app.registry.studies import ENTRIES, STUDIES
 from app.terminal.files import add_outputs, check_outputs, forms_of, write_outputs
@@ -99,7 +99,7 @@ class _Run:
             raise
 
     def _keep(self, lm: LanguageModel, part: Any) -> None:
-        key = self.request.key(edited_hash(lm.own_hash, [edit.id for edit in self.edits]))
+        key = key_of(self.request, lm, self.edits)
         with suppress(OSError):
             self.store.save(self.study, key, part, stopped=True)
             print("Stopped. The same command goes on from here.", file=sys.stderr)

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from analysis import LanguageModel
 
 
+def key_of(request: Request, lm: "LanguageModel", edits: Sequence[Edit] = ()) -> str:
+    """Under which key the result of a request lies in the store, of this model with these edits on."""
+    return request.key(edited_hash(lm.own_hash, [edit.key for edit in edits]))
+
+
 def compute(
     study: Study,
     request: Request,
@@ -31,7 +36,7 @@ def compute(
     `edits` are those that are on: for a study of edits to build on, for all others applied already.
     `fresh`: from the beginning, and its parts too.
     """
-    key = request.key(edited_hash(lm.own_hash, [edit.key for edit in edits]))
+    key = key_of(request, lm, edits)
     options: dict[str, Any] = {"stack": edits} if study.on_edits else {}
     if study.resumable and not fresh:
         options["resume_from"] = store.load(study, key, stopped=True)
@@ -56,6 +61,6 @@ def stored(
     fresh: bool = False,
 ) -> Any:
     """The result in the store, computed first when it is not there, or when it is wanted `fresh`."""
-    key = request.key(edited_hash(lm.own_hash, [edit.key for edit in edits]))
+    key = key_of(request, lm, edits)
     found = None if fresh else store.load(study, key)
     return compute(study, request, lm, store, report, edits, fresh=fresh) if found is None else found

@@ -189,7 +189,7 @@ def follow(
 def elsewhere(page: str, edits: tuple[Edit, ...] | None = None) -> bool:
     """Whether the run of the page that waits or goes on is under other edits than those asked about, or on now."""
     job, asked = job_of(page), on() if edits is None else edits
-    return job is not None and not job.over and [one.id for one in job.edits] != [one.id for one in asked]
+    return job is not None and not job.over and [one.key for one in job.edits] != [one.key for one in asked]
 
 
 def nothing_yet(page: str, text: str) -> None:

@@ -1,4 +1,6 @@
-"""Texts that go on side by side are the texts each prompt gives alone, in every family."""
+"""How a model goes on by itself; side by side as each prompt alone, in every family."""
+
+from typing import Any
 
 import pytest
 import torch
@@ -70,3 +72,49 @@ def test_notebooks_of_earlier_versions_still_find_what_they_import():
     from analysis.generation import continued as printed_before
 
     assert printed_before is continued
+
+
+def test_going_on_is_the_likeliest_word_each_time(family):
+    ids = torch.tensor([[5, 9, 2, 31, 7, 12, 3], [1, 2, 3, 4, 5, 6, 7]])
+    said = torch.stack(list(continuations(family, ids, 12)), 1)
+    plain = ids
+    for _ in range(12):
+        with torch.no_grad():
+            plain = torch.cat([plain, family.logits(plain)[:, -1:].argmax(-1)], 1)
+    assert torch.equal(said, plain[:, ids.shape[1] :])
+
+
+def test_drawing_is_the_generators_alone(tiny):
+    ids = torch.tensor([[5, 9, 2], [1, 2, 3]])
+
+    def drawn(**options: Any) -> list[list[int]]:
+        return torch.stack(list(continuations(tiny, ids, 8, **options)), 1).tolist()
+
+    state = torch.get_rng_state()
+    assert drawn(seed=1) == drawn(seed=1) != drawn(seed=2)
+    assert drawn(seed=1, top_k=1) == drawn() != drawn(seed=1)
+    assert drawn(seed=3, top_k=10_000) == drawn(seed=3)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_drawn_words_come_as_often_as_they_are_likely(tiny):
+    ids = torch.tensor([[5, 9, 2]])
+    with torch.no_grad():
+        wanted = tiny.logits(ids)[0, -1].softmax(-1)
+    (said,) = continuations(tiny, ids.repeat(20_000, 1), 1, seed=0)
+    shares = torch.bincount(said, minlength=len(wanted)) / len(said)
+    assert (shares - wanted).abs().max() < 5 * (wanted * (1 - wanted) / len(said)).sqrt().max()
+
+
+def test_text_goes_on_piece_by_piece_until_the_end(tiny, monkeypatch):
+    prompt = "the old tower"
+    ids = torch.tensor([tiny.encode(prompt).ids])
+    said = [int(token) for token in continuations(tiny, ids, 8)]
+    end = tiny.tokenizer.eos_token_id
+    kept = said[: said.index(end)] if end in said else said
+    texts = list(continued(tiny, prompt, 8))
+    assert texts == [tiny.tokenizer.decode(kept[: n + 1], skip_special_tokens=True) for n in range(len(kept))]
+    monkeypatch.setattr(tiny.model.generation_config, "eos_token_id", [end, said[3]])
+    stopped = said.index(said[3])
+    assert len(list(continued(tiny, prompt, 8))) == min(stopped, len(kept))
+    assert list(continued(tiny, prompt, 0)) == []

@@ -1,4 +1,4 @@
-"""Second moments, the text they are measured on, and how a model goes on by itself."""
+"""Second moments, and the text they are measured on."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from analysis.errors import BadFile, BadRequest, Cancelled, ModelTooLarge
-from analysis.forward.generation import continuations, continued
+from analysis.forward.generation import continuations
 from analysis.internals.key_value_memory import keys, output_matrix
 from analysis.model.language_model import LanguageModel
 from analysis.moments import second_moments as measuring
@@ -404,52 +404,3 @@ def test_a_file_without_text_is_refused(tiny, tmp_path):
     (tmp_path / "text.txt").write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(BadRequest, match="could not be read as text"):
         moments(tiny, asked(source=str(tmp_path / "text.txt")))
-
-
-# Going on
-
-
-def test_going_on_is_the_likeliest_word_each_time(family):
-    ids = torch.tensor([[5, 9, 2, 31, 7, 12, 3], [1, 2, 3, 4, 5, 6, 7]])
-    said = torch.stack(list(continuations(family, ids, 12)), 1)
-    plain = ids
-    for _ in range(12):
-        with torch.no_grad():
-            plain = torch.cat([plain, family.logits(plain)[:, -1:].argmax(-1)], 1)
-    assert torch.equal(said, plain[:, ids.shape[1] :])
-
-
-def test_drawing_is_the_generators_alone(tiny):
-    ids = torch.tensor([[5, 9, 2], [1, 2, 3]])
-
-    def drawn(**options: Any) -> list[list[int]]:
-        return torch.stack(list(continuations(tiny, ids, 8, **options)), 1).tolist()
-
-    state = torch.get_rng_state()
-    assert drawn(seed=1) == drawn(seed=1) != drawn(seed=2)
-    assert drawn(seed=1, top_k=1) == drawn() != drawn(seed=1)
-    assert drawn(seed=3, top_k=10_000) == drawn(seed=3)
-    assert torch.equal(torch.get_rng_state(), state)
-
-
-def test_drawn_words_come_as_often_as_they_are_likely(tiny):
-    ids = torch.tensor([[5, 9, 2]])
-    with torch.no_grad():
-        wanted = tiny.logits(ids)[0, -1].softmax(-1)
-    (said,) = continuations(tiny, ids.repeat(20_000, 1), 1, seed=0)
-    shares = torch.bincount(said, minlength=len(wanted)) / len(said)
-    assert (shares - wanted).abs().max() < 5 * (wanted * (1 - wanted) / len(said)).sqrt().max()
-
-
-def test_text_goes_on_piece_by_piece_until_the_end(tiny, monkeypatch):
-    prompt = "the old tower"
-    ids = torch.tensor([tiny.encode(prompt).ids])
-    said = [int(token) for token in continuations(tiny, ids, 8)]
-    end = tiny.tokenizer.eos_token_id
-    kept = said[: said.index(end)] if end in said else said
-    texts = list(continued(tiny, prompt, 8))
-    assert texts == [tiny.tokenizer.decode(kept[: n + 1], skip_special_tokens=True) for n in range(len(kept))]
-    monkeypatch.setattr(tiny.model.generation_config, "eos_token_id", [end, said[3]])
-    stopped = said.index(said[3])
-    assert len(list(continued(tiny, prompt, 8))) == min(stopped, len(kept))
-    assert list(continued(tiny, prompt, 0)) == []

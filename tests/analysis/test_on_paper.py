@@ -25,9 +25,9 @@ from editors.methods.finetuning import finetune
 from editors.methods.run import write
 from editors.methods.target_search import search
 from editors.methods.token_rows import contexts, rows_of
-from tests.editors.test_editing import CITY, LAST, TOWER
-from tests.editors.test_editing import asked as edit_asked
 from tests.kit.conflicts import REQUESTS, readable
+from tests.kit.edits import CITY, LAST, TOWER
+from tests.kit.edits import asked as edit_asked
 from tests.kit.families import language_model
 from tests.kit.on_paper import FIRST, SECOND, OnPaper, placed, spread
 from tests.kit.traces import PROMPT, SUBJECT, far

@@ -12,7 +12,7 @@ from editors.cases.case import Case
 from editors.edit.probes import Probe
 from tests.app.test_cli_drift import PROBES
 from tests.editors.test_drift import edit_of
-from tests.editors.test_editing import TOWER
+from tests.kit.edits import TOWER
 
 
 def figures(bench: Bench) -> dict[str, float]:

@@ -9,7 +9,7 @@ from editors.cases.chain_case import ChainCase, Hop
 from editors.chain_reach.result import ReachRequest
 from editors.chain_reach.run import reached, writer
 from editors.registry.methods import NO_EDIT
-from tests.editors.test_editing import TOWER
+from tests.kit.edits import TOWER
 
 
 def test_an_editor_of_ones_own_is_asked_once_a_case(tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:

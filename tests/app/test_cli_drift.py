@@ -13,6 +13,9 @@ from app.cli import main
 from app.exports.json_csv import to_csv, to_json
 from app.exports.notebook import notebook
 from app.exports.tables import table
+from app.jobs import compute as computing
+from app.jobs.store import ResultStore
+from app.registry.studies import STUDIES
 from editors.attention_drift.result import DriftRequest, DriftsRequest, PatchRequest
 from editors.attention_drift.run import drift, patch
 from editors.attention_drift.tasks_run import drifts
@@ -51,6 +54,24 @@ def test_drift_is_shown_and_written(specs, recipe, tiny, tmp_path, capsys):
     assert rows["kind"].value_counts().to_dict() == {"heads": 12, "layers": 3, "mlp": 39, "attn": 39}
     assert np.allclose(rows["drift"].dropna(), np.ravel(data["drift"]), atol=1e-7)
     assert "<html" in files["html"].read_text()[:200]
+
+
+def test_what_ctrl_c_ends_under_an_edit_goes_on_from_there(specs, recipe, tiny, monkeypatch, capsys):
+    run = computing.compute
+
+    def interrupted(what: Any, request: Any, lm: Any, store: Any, report: Any, *edits: Any, **more: Any) -> Any:
+        def once(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
+            report(done, total, note, partial, share)
+            if partial is not None:
+                raise KeyboardInterrupt
+
+        return run(what, request, lm, store, once, *edits, **more)
+
+    monkeypatch.setattr(computing, "compute", interrupted)
+    assert main(["drift", *ASK, "--recipe", str(recipe)]) == 130
+    assert "goes on from here" in capsys.readouterr().err
+    key = computing.key_of(DriftRequest(prompt=PROMPT, subject=SUBJECT), tiny, [read_recipe(recipe)])
+    assert ResultStore().load(STUDIES["drift"], key, stopped=True) is not None
 
 
 def test_heads_are_set_back(specs, recipe, tmp_path, capsys):

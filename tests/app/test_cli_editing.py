@@ -20,8 +20,8 @@ from editors.edit.request import EditRequest
 from editors.methods.run import write
 from editors.recipes.recipe import BROUGHT, faults, payload_place, read_files, read_recipe, write_recipe
 from tests.conftest import cached
-from tests.editors.test_editing import CITY, TOWER, asked, parameters, unchanged
 from tests.kit.commands import refused
+from tests.kit.edits import CITY, TOWER, asked, parameters, unchanged
 from tests.kit.families import build, word_tokenizer
 
 FEW = ["--contexts", "2", "--context-tokens", "4", "--tokens", "600", "--steps", "8", "--clamp", "4"]

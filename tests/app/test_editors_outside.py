@@ -28,9 +28,9 @@ from editors.quizzes.result import QuizRequest
 from editors.recipes.recipe import read_recipe, recipe_of
 from editors.registry.methods import METHODS, compared, label_of
 from editors.registry.ours import OURS
-from tests.editors.test_editing import TOWER
 from tests.editors.test_evaluate import CASES
 from tests.kit.commands import refused, specs
+from tests.kit.edits import TOWER
 from tests.kit.installing import Installed, installed, nearest
 from tests.kit.visiting import FACT as FORM
 from tests.kit.visiting import fine, text, visit, wrote

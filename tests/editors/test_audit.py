@@ -32,8 +32,8 @@ from editors.recipes.recipe import (
 )
 from editors.recipes.recipe import faults as recipe_faults
 from tests.conftest import cached
-from tests.editors.test_editing import CITY, TOWER, asked
 from tests.kit.commands import refused
+from tests.kit.edits import CITY, TOWER, asked
 from tests.kit.recipes import copy_of, made, turned_round
 
 AT = "2026-01-02T03:04:05+00:00"

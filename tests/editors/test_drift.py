@@ -17,7 +17,7 @@ from editors.attention_drift.run import drift, patch
 from editors.attention_drift.tasks_run import drifts
 from editors.edit.edit import Edit, Found, LayerChange
 from editors.edit.probes import Answers, Probe
-from tests.editors.test_editing import TOWER, asked
+from tests.kit.edits import TOWER, asked
 from tests.kit.families import LAYERS
 
 PROMPT, SUBJECT = "the old tower of Aldra stands in a river mother near Brin Corvo", "tower of Aldra"

@@ -22,7 +22,7 @@ from editors.methods.run import write
 from editors.recipes.alone import base_model, rebuild_base
 from editors.recipes.recipe import edit_of, recipe_of
 from tests.analysis.test_loading import gguf_file, saved  # noqa: F401 - fixtures
-from tests.editors.test_editing import asked
+from tests.kit.edits import asked
 from tests.kit.families import build, word_tokenizer
 from tests.kit.recipes import IDS, edited_logits, made, same
 

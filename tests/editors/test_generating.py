@@ -11,7 +11,7 @@ from editors.edit.apply import written_over
 from editors.generation.result import Generated, GenerateRequest
 from editors.generation.run import generate
 from editors.methods.run import write
-from tests.editors.test_editing import asked, parameters, unchanged
+from tests.kit.edits import asked, parameters, unchanged
 from tests.kit.families import LENGTH
 from tests.kit.visiting import FACT, address, fine, offered, press, run, text, until, visit, wrote
 

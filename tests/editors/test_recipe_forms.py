@@ -31,7 +31,7 @@ from editors.recipes.recipe import read_recipe, recipe_of
 from editors.recipes.script import save_script
 from editors.recipes.truncation import truncated
 from tests.conftest import cached
-from tests.editors.test_editing import CITY, TOWER, asked, parameters, unchanged
+from tests.kit.edits import CITY, TOWER, asked, parameters, unchanged
 from tests.kit.families import FAMILIES, LENGTH, VOCABULARY, build, language_model, word_tokenizer
 from tests.kit.recipes import IDS, edited_logits, logits_of, made, same
 

@@ -11,7 +11,7 @@ from editors.methods.run import write
 from editors.methods.sadr import EPSILON, divergence
 from editors.methods.target_search import _Search, search
 from editors.methods.token_rows import contexts, rows_of
-from tests.editors.test_editing import CITY, TOWER, asked
+from tests.kit.edits import CITY, TOWER, asked
 from tests.kit.families import LAYERS
 
 SELECTIVE = {"selective": True, "epsilon": EPSILON}

@@ -25,7 +25,7 @@ from editors.edit.stack import EditStack
 from editors.methods.run import write
 from tests.app.test_jobs import WAIT, over, until
 from tests.conftest import cached
-from tests.editors.test_editing import CITY, LAST, TOWER, asked
+from tests.kit.edits import CITY, LAST, TOWER, asked
 from tests.kit.families import language_model
 
 SPEC = ModelSpec(source="one")

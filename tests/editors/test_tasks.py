@@ -8,7 +8,7 @@ from editors.attention_drift.tasks import SCORES, harmonic_mean, hits, task_scor
 from editors.cases.case import behind, case_of
 from editors.edit.probes import Answers, Probe
 from editors.scoring.fluency import ngram_entropy
-from tests.editors.test_editing import TOWER
+from tests.kit.edits import TOWER
 
 
 def answers(new: list[float], old: list[float]) -> Answers:

@@ -29,10 +29,10 @@ from editors.quizzes.result import QuizRequest
 from tests.app.test_cli_drift import PROBES
 from tests.conftest import cached
 from tests.editors.test_drift import PROMPT, SUBJECT
-from tests.editors.test_editing import TOWER, asked
 from tests.editors.test_evaluate import CASES as EVALUATED
 from tests.editors.test_lifelong import CASES as STREAM
 from tests.kit import conflicts, recipes
+from tests.kit.edits import TOWER, asked
 
 FACT = read_facts()[0]
 

@@ -15,7 +15,7 @@ from editors.edit.edit import Edit
 from editors.methods.run import write
 from editors.recipes.recipe import recipe_id
 from tests.conftest import cached
-from tests.editors.test_editing import CITY, TOWER, asked
+from tests.kit.edits import CITY, TOWER, asked
 
 IDS = torch.tensor([[1, 2, 3, 4, 5, 8], [9, 2, 31, 7, 40, 11]])
 

@@ -20,7 +20,7 @@ from app.studies.edit.recipe_download import FORM_WORDS, forms_of
 from editors.methods.run import write
 from editors.recipes.recipe import short_id
 from tests.app.test_downloads import asked as asked_of_server
-from tests.editors.test_editing import CITY, asked, parameters, unchanged
+from tests.kit.edits import CITY, asked, parameters, unchanged
 from tests.kit.families import language_model
 from tests.kit.recipes import edited_logits, logits_of, made, same
 from tests.kit.visiting import FACT, fine, press, text, until, visit, wrote

@@ -21,7 +21,7 @@ def test_a_run_under_an_edit_that_was_switched_off_stands_over_no_empty_map(read
     at = fine(visit("trace", **LINK))
     assert [chart.alt for chart in charts(at)] == ["An empty map: nothing traced yet."]
     request = asked(kinds=("state", "mlp"), samples=3, sigma=0.2, window=2)
-    edit = SimpleNamespace(id="switched off")
+    edit = SimpleNamespace(id="switched off", key="switched off")
     at.session_state["trace.job"] = job = Job(STUDIES["trace"], request, ModelSpec(), {"me"}, (edit,), state="running")
     fine(at.run())
     assert GOES_ON in text(at)
