@@ -120,6 +120,7 @@ class Provenance(Part):
     """Versions, time and duration."""
 
     palimpsest: Name | None = None
+    package: Name | None = None  # and version, of a method that is not ours
     versions: Told = {}
     created_at: Moment = ""
     seconds: Annotated[float, Field(ge=0, le=1e9)] = 0.0

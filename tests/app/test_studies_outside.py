@@ -91,6 +91,7 @@ def test_a_sweep_asks_it_of_every_case(sample, specs, capsys, tmp_path):
     assert "surprise" in (tmp_path / "all.csv").read_text(encoding="utf-8")
 
 
+@pytest.mark.real
 def test_its_page_stands_in_the_top_bar_and_runs_it(sample, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "site"), str(SAMPLE), str(ROOT)]))
     server = start_server(tmp_path / "home")
