@@ -145,10 +145,21 @@ def validated(kind: type[BaseModel], values: dict[str, Any]) -> Any:
         raise BadRequest("; ".join(faults) + ".") from error
 
 
+WANTED = {
+    "int_parsing": "a whole number is wanted",
+    "int_parsing_size": "the number is too large",
+    "int_from_float": "a whole number is wanted",
+    "float_parsing": "a number is wanted",
+    "bool_parsing": "yes or no is wanted",
+    "finite_number": "a finite number is wanted",
+}
+"""What is said of a value that is nothing of its kind."""
+
+
 def _fault(kind: type[BaseModel], fault: Any) -> tuple[str, str]:
     """The place of a fault, and what is wrong there."""
     place = ".".join(map(str, fault["loc"])) or kind.__name__
-    said = _too_short(kind, place) if fault["type"] == "too_short" else fault["msg"]
+    said = _too_short(kind, place) if fault["type"] == "too_short" else WANTED.get(fault["type"], fault["msg"])
     return place, said.removeprefix("Value error, ")
 
 

@@ -96,7 +96,7 @@ def test_other_parameters_are_left_to_others():
 def test_every_fault_is_named():
     found = read(TraceRequest, {"prompt": "a b", "samples": "many", "noise": "-1"})
     assert set(found.faults) == {"subject", "samples", "noise"}
-    assert "samples (Input should be a valid integer" in found.sentence()
+    assert "samples (a whole number is wanted)" in found.sentence()
 
 
 def test_the_rest_of_a_broken_link_is_taken():
