@@ -30,7 +30,7 @@ def warm() -> None:
                         import_module(f"{node.module}.{name.name}")
     for entry in ENTRIES.values():
         for field in entry.named():
-            if field not in ("run", "bench"):
+            if field not in ("run", "bench", "shown"):
                 with suppress(WorkbenchError):  # of another package; whoever asks for it is told
                     entry.read(field)
 

@@ -6,7 +6,7 @@ A chapter says `<!-- defaults: trace -->` where a table is to stand; `PRODUCERS`
 import re
 from collections.abc import Callable
 
-from app.chapters import example_figures, from_commands, from_program, machine_figures, method_figures
+from app.chapters import example, from_commands, from_program, machine_figures, method_figures
 
 MARKER = re.compile(r"<!-- (\w+)(?:: ([\w-]+))? -->")
 PRODUCERS: dict[str, Callable[[str], str]] = {
@@ -26,7 +26,7 @@ PRODUCERS: dict[str, Callable[[str], str]] = {
         machine_figures.families,
         machine_figures.watched,
         machine_figures.taken,
-        example_figures.example,
+        example.example,
     )
 }
 

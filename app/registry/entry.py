@@ -103,6 +103,8 @@ class Entry(Declared):
 
     chapter: str = ""
     """Chapter of the documentation about it, a file under docs/."""
+    shown: Named = ""
+    """Function without arguments: the examples of its chapter, `app.chapters.example.Example` by name."""
     page: str = ""
     """Page that shows its results; empty where only terminal and notebook do."""
     own_page: Page | None = None

@@ -4,9 +4,8 @@ import re
 
 import pytest
 
-from app.bench.examples import COMMANDS, TOLD
 from app.chapters import chapter as chapters
-from app.chapters.example_figures import SHOWN
+from app.chapters.example import chapter_examples
 from app.chapters.from_program import studies
 from app.chapters.produced import MARKER, PRODUCERS
 from app.registry.studies import ENTRIES
@@ -54,8 +53,7 @@ def test_every_producer_has_its_place_and_every_example_its_table():
     whole = "".join(page.read_text(encoding="utf-8") for page in DOCS.rglob("*.md"))
     words = {word for word, _ in MARKER.findall(whole)}
     assert words == set(PRODUCERS)
-    assert {part for word, part in MARKER.findall(whole) if word == "example"} == set(SHOWN)
-    assert set(COMMANDS) == set(TOLD) == set(SHOWN)
+    assert {part for word, part in MARKER.findall(whole) if word == "example"} == set(chapter_examples())
 
 
 def test_the_readmes_studies_are_the_registrys():

@@ -11,6 +11,7 @@ HEADS = Entry(
     run="analysis:heads_on_prompt",
     work="app.studies.conflict.work:heads_work",
     chapter="methods/conflict.md",
+    shown="app.studies.conflict.example:examples",
     page="conflict",
     own_page=Page("Conflict"),
     form="app.session.permalinks:own_request",

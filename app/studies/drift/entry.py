@@ -15,6 +15,7 @@ DRIFT = Entry(
     needs_edits=True,
     command="app.cli.study_on_edits",
     chapter="methods/drift.md",
+    shown="app.studies.drift.example:examples",
     page="drift",
     own_page=Page("Drift"),
     form="app.session.permalinks:own_request",

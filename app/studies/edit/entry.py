@@ -19,6 +19,7 @@ EDIT = Entry(
         Command("prune", "app.studies.edit.prune_command", "silence heads, as an edit"),
     ),
     chapter="methods/edit.md",
+    shown="app.studies.edit.example:examples",
     page="edit",
     own_page=Page("Edit"),
     elsewhere="app.studies.edit.rail:made_on",

@@ -50,4 +50,5 @@ ABILITIES = Entry(
     summary="app.studies.evaluate.summary:abilities_summary",
     rail="app.studies.evaluate.rail:abilities_told",
     chapter="methods/abilities.md",
+    shown="app.studies.evaluate.example:examples",
 )

@@ -12,6 +12,7 @@ FACTS = Entry(
     work="app.studies.facts.work:facts_work",
     command="app.studies.facts.command",
     chapter="methods/facts.md",
+    shown="app.studies.facts.example:examples",
     page="models",
     own_page=Page("Models"),
     table="app.studies.facts.table:known_table",

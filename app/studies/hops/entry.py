@@ -12,6 +12,7 @@ HOPS = Entry(
     work="app.studies.hops.work:hops_work",
     resumable=True,
     chapter="methods/hops.md",
+    shown="app.studies.hops.example:examples",
     page="neurons",
     form="app.studies.hops.view:asked_whole",
     table="app.studies.hops.table:hops_table",

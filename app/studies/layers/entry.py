@@ -12,6 +12,7 @@ LAYERS = Entry(
     work="app.studies.layers.work:layers_work",
     command="app.studies.layers.command",
     chapter="methods/layers.md",
+    shown="app.studies.layers.example:examples",
     page="edit",
     form="app.studies.edit.form:form_of_layers",
     table="app.studies.layers.table:layers_table",

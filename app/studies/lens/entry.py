@@ -11,6 +11,7 @@ LENS = Entry(
     run="analysis:logit_lens",
     work="app.studies.lens.work:lens_work",
     chapter="methods/lens.md",
+    shown="app.studies.lens.example:examples",
     page="lens",
     own_page=Page("Lens"),
     form="app.session.permalinks:own_request",

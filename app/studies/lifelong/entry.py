@@ -13,6 +13,7 @@ LIFELONG = Entry(
     resumable=True,
     command="app.cli.study_on_cases",
     chapter="methods/lifelong.md",
+    shown="app.studies.lifelong.example:examples",
     page="evaluate",
     table="app.studies.lifelong.table:lifelong_table",
     fields="app.studies.lifelong.table:lifelong_fields",

@@ -11,6 +11,7 @@ NEURONS = Entry(
     run="analysis:neurons",
     work="app.studies.neurons.work:neurons_work",
     chapter="methods/neurons.md",
+    shown="app.studies.neurons.example:examples",
     page="neurons",
     own_page=Page("Neurons"),
     form="app.session.permalinks:own_request",

@@ -13,6 +13,7 @@ QUIZ = Entry(
     resumable=True,
     command="app.cli.study_on_cases",
     chapter="methods/quiz.md",
+    shown="app.studies.quiz.example:examples",
     page="evaluate",
     table="app.studies.quiz.table:quiz_table",
     fields="app.studies.quiz.table:quiz_fields",

@@ -14,6 +14,7 @@ REACH = Entry(
     parts="reach",
     command="app.studies.reach.command",
     chapter="methods/reach.md",
+    shown="app.studies.reach.example:examples",
     page="neurons",
     table="app.studies.reach.table:reach_table",
     fields="app.studies.reach.table:reach_fields",

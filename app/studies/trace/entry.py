@@ -12,6 +12,7 @@ TRACE = Entry(
     work="app.studies.trace.work:trace_work",
     resumable=True,
     chapter="methods/trace.md",
+    shown="app.studies.trace.example:examples",
     page="trace",
     own_page=Page("Trace"),
     form="app.session.permalinks:own_request",
