@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from analysis.errors import BadFile, WorkbenchError
+from app.jobs.own_process import begin
 
 Read = TypeVar("Read")
 SMALL = 200_000
@@ -35,8 +36,7 @@ def apart(read: Callable[..., Read], *given: Any, size: int, seconds: float = SE
         return read(*given)
     with _one:
         here, there = _context.Pipe(duplex=False)
-        process = _context.Process(target=_read, args=(there, read, given), daemon=True)  # type: ignore[attr-defined]
-        process.start()
+        process = begin(_context, _read, there, read, given)
         there.close()
         try:
             if not here.poll(seconds):

@@ -4,6 +4,8 @@ import asyncio
 import io
 import json
 import os
+import sys
+from types import ModuleType
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -140,3 +142,12 @@ def test_files_that_are_on_their_way_count(monkeypatch):
     assert put(door, 10) == 413
     assert len(seen) == MOST_FILES
     assert put(Uploads(taken, public=True), 10) == 204
+
+
+def test_the_process_does_not_run_the_page_that_asked_for_it(tmp_path, monkeypatch):
+    page = tmp_path / "page.py"
+    page.write_text("raise SystemExit(3)", encoding="utf-8")
+    script = ModuleType("__main__")
+    script.__file__ = str(page)
+    monkeypatch.setitem(sys.modules, "__main__", script)
+    assert apart(len, b"x" * 300_000, size=300_000) == 300_000

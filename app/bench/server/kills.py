@@ -26,6 +26,7 @@ from analysis.study import Report, pack, silent
 from app.bench.form import Bench
 from app.bench.models.tiny_families import tiny_model, tokenizer
 from app.jobs.compute import compute, stored
+from app.jobs.own_process import begin
 from app.jobs.store import ResultStore
 from app.registry.studies import ENTRIES, STUDIES
 from app.sweeps.plan import Unit, planned
@@ -145,8 +146,7 @@ class _Runs:
     def run(self, kind: str, home: Path, *, kill_after: float | None = None) -> tuple[Any, float]:
         """What the run of a kind found and how long it took; None where it was killed before it ended."""
         here, there = self._context.Pipe()
-        process = self._context.Process(target=_apart, args=(kind, str(home), there))
-        process.start()
+        process = begin(self._context, _apart, kind, str(home), there)
         there.close()
         try:
             begun = here.recv() if here.poll(END) else "It hangs."
