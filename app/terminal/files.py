@@ -1,16 +1,16 @@
 """Files a command writes: seen to be writable before the work starts, whole or absent after it."""
 
-import os
 import sys
 import tempfile
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from analysis.errors import BadRequest
+from analysis.whole_files import replacing
 
 FORMS = {
     "json": "everything, as strict JSON",
@@ -75,13 +75,8 @@ def write(path: Path, text: str) -> None:
         if target.exists() and not target.is_file():
             target.write_text(text, encoding="utf-8")
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = _draft(target)
-        try:
-            draft.write_text(text, encoding="utf-8")
-            os.replace(draft, target)
-        finally:
-            draft.unlink(missing_ok=True)
+        with replacing(target) as new:
+            new.write_text(text, encoding="utf-8")
 
 
 def _checked(path: Path) -> None:
@@ -90,18 +85,8 @@ def _checked(path: Path) -> None:
         if target.is_dir():
             raise BadRequest(f"{path} is a folder. Name a file in it.")
         if not target.exists() or target.is_file():
-            _draft(target).unlink()
-
-
-def _draft(target: Path) -> Path:
-    """A new empty file beside `target`, with the rights an ordinary new file has."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    mask = os.umask(0)
-    os.umask(mask)
-    with suppress(OSError):
-        Path(name).chmod(0o666 & ~mask)
-    return Path(name)
+            with tempfile.TemporaryFile(dir=target.parent):
+                pass
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def test_a_disk_that_fails_where_nothing_can_go_on_is_a_sentence(specs, capsys, 
     def fails(*_: object, **__: object) -> None:
         raise fault(errno.ENOSPC, tmp_path / "there")
 
-    monkeypatch.setattr("app.terminal.files.os.replace", fails)
+    monkeypatch.setattr("analysis.whole_files.settle", fails)
     assert main([*LENS, "--json", str(tmp_path / "out.json")]) == 2
     assert "No space left" in capsys.readouterr().err
     monkeypatch.setattr(ResultStore, "keep", fails)

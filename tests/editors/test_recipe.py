@@ -219,14 +219,7 @@ def test_weights_that_are_no_safetensors_are_told():
     ],
 )
 def test_a_recipe_that_was_sealed_badly_is_told(path, value):
-    recipe, payload = recipe_of(made())
-    other = copy_of(recipe)
-    place = other
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
-    with suppress(ValueError):
-        other["id"] = recipe_id(other)
+    other, payload = sealed(path, value)
     assert faults(other, payload)
     with pytest.raises(BadFile, match="Nothing was changed"):
         edit_of(other, payload)

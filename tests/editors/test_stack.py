@@ -23,10 +23,10 @@ from editors.edit.apply import written_over
 from editors.edit.edit import Edit
 from editors.edit.stack import EditStack
 from editors.methods.run import write
-from tests.app.test_jobs import WAIT, over, until
 from tests.conftest import cached
 from tests.kit.edits import CITY, LAST, TOWER, asked
 from tests.kit.families import language_model
+from tests.kit.steps import WAIT, over, until
 
 SPEC = ModelSpec(source="one")
 IDS = torch.tensor([[1, 2, 3, 4, 5, 8]])
