@@ -21,10 +21,10 @@ from editors.edit.request import EditRequest
 from editors.methods.run import write
 from editors.recipes.alone import base_model, rebuild_base
 from editors.recipes.recipe import edit_of, recipe_of
-from tests.analysis.test_loading import gguf_file, saved  # noqa: F401 - fixtures
 from tests.kit.edits import asked
 from tests.kit.families import build, word_tokenizer
 from tests.kit.recipes import IDS, edited_logits, made, same
+from tests.kit.saved_models import gguf_file, saved  # noqa: F401 - fixtures
 
 NAME, BRANCH = "owner/tiny", "v1"
 OTHER_COMMIT = "f" * 40
