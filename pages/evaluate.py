@@ -19,7 +19,8 @@ from app.studies.evaluate import view as evaluate_view
 from app.studies.lifelong import view as lifelong_view
 from app.studies.quiz import view as quiz_view
 from editors.cases.case import Case
-from editors.registry.methods import compared, label_of, writing
+from editors.registry.methods import writing
+from editors.registry.versions import compared, label_of
 
 PAGE = "evaluate"
 KINDS = {"evaluate": "Methods side by side", "lifelong": "One edit upon the other", "quiz": "A quiz in many forms"}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from app.chapters.stored_figures import by_name, n_of, number, told
-from editors.registry.methods import label_of
+from editors.registry.versions import label_of
 
 Rows = Iterator[tuple[str, ...]]
 SHARES = {

@@ -10,7 +10,7 @@ from editors.edit.base_model import base_of
 from editors.edit.edit import Edit
 from editors.recipes.recipe import BROUGHT, recipe_of, short_id
 from editors.recipes.signatures import told
-from editors.registry.methods import label_of
+from editors.registry.versions import label_of
 
 CHECK = """if lm.own_hash != {wanted}:
     raise SystemExit("These are other weights than those that were edited. " + {how})

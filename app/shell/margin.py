@@ -21,7 +21,7 @@ from app.session.run_flow import escape
 from app.session.standing import colour_of, marks
 from app.shell.going_on import going_on
 from editors.edit.stack import Layer
-from editors.registry.methods import label_of
+from editors.registry.versions import label_of
 
 PAGES = scripts()
 

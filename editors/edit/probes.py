@@ -50,10 +50,11 @@ def stored_fact(rewrite: Rewrite, said: str) -> Fact | None:
     """The fact of the assets a rewrite is about: the same sentence, or the same subject with `said` for its object."""
     facts = read_facts()
     same = next((fact for fact in facts if fact.text == rewrite.text), None)
-    return same or next((f for f in facts if _bare(f.subject) == _bare(rewrite.subject) and f.object == said), None)
+    return same or next((f for f in facts if bare(f.subject) == bare(rewrite.subject) and f.object == said), None)
 
 
-def _bare(subject: str) -> str:
+def bare(subject: str) -> str:
+    """A subject as it is compared: small letters, no article."""
     return subject.casefold().removeprefix("the ").strip()
 
 

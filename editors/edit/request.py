@@ -7,7 +7,7 @@ left out takes the method's default, which `editors.methods.defaults` fills in f
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from analysis.facts.facts import Fact
 from analysis.moments.request import OWN
@@ -15,11 +15,13 @@ from analysis.text.boundary import answer_as_kept, ended
 from analysis.text.characters import fit, unfit
 from analysis.text.framing import Prompted
 from editors.registry.methods import METHODS, MethodName, method_of
+from editors.registry.versions import extras_in, method_in
 
 KeyMode = Literal["rome", "r_rome", "p_rome"]
 Order = Literal["query_first", "value_first"]
 Aim = Literal["block", "mlp"]
 Spreading = Literal["linear", "sqrt"]
+ProtectedFrom = Literal["none", "relation", "own"]
 
 
 class Rewrite(BaseModel):
@@ -68,6 +70,52 @@ class Rewrite(BaseModel):
         return cls(prompt=fact.prompt, subject=fact.subject, target=target)
 
 
+class Protected(BaseModel):
+    """What an edit must not move: a subject in its sentence, or, without a subject, every word of a prompt."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: str = Field(min_length=1, description="sentence, with {} in place of the subject where one is named")
+    subject: str = Field("", description="whose key shall keep its value; every token's where it is empty")
+
+    @field_validator("prompt", "subject")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        if char := unfit(text):
+            raise ValueError(f"“{fit(text)}” holds the character {char}, which does not show; take it out")
+        return text.strip()
+
+    @model_validator(mode="after")
+    def _in_its_slot(self) -> "Protected":
+        if self.prompt.count("{}") != bool(self.subject):
+            there = "exactly once, in place of the subject" if self.subject else "only where a subject is named"
+            raise ValueError(f"“{self.prompt}” must hold {{}} {there}")
+        return self
+
+    @property
+    def text(self) -> str:
+        """The prompt with its subject in place."""
+        return self.prompt.replace("{}", self.subject)
+
+    @property
+    def line(self) -> str:
+        """As a person writes it: the subject in braces, The capital of {Spain} is."""
+        return self.prompt.replace("{}", f"{{{self.subject}}}") if self.subject else self.prompt
+
+    @classmethod
+    def of_line(cls, line: str) -> "Protected":
+        """What a line says, its subject in braces if it names one; `ValueError` where braces do not pair."""
+        before, opened, rest = line.partition("{")
+        subject, closed, after = rest.partition("}")
+        if bool(opened) != bool(closed) or (opened and not subject.strip()) or {*"{}"} & {*before, *subject, *after}:
+            raise ValueError(f"“{line.strip()}” must name one subject in braces, as in The capital of {{Spain}} is")
+        return cls(prompt=f"{before}{{}}{after}", subject=subject) if opened else cls(prompt=line)
+
+
+MOST_PROTECTED = 20_000
+"""Prompts and subjects a request may name as those that must not move."""
+
+
 class EditRequest(Prompted):
     """Write these facts over what the model says now."""
 
@@ -77,10 +125,13 @@ class EditRequest(Prompted):
         "said_weight": "weight", "enough": "nats", "sadr": "weight", "sadr_steps": "steps",
         "sadr_epsilon": "share of attention", "moments_weight": "dimensions of a key",
         "slack": "mean diagonals of KᵀC⁻¹K", "norm": "a weight's own", "protect": "share",
-        "ridge": "energies of a typical key", "scale": "factor", "tokens": "tokens", "seed": "seed",
+        "ridge": "energies of a typical key", "protect_weight": "share of the text's weight",
+        "subjects_weight": "share of the text's weight", "scale": "factor", "tokens": "tokens", "seed": "seed",
     }  # fmt: skip
     edition: ClassVar[int] = 2  # the layers of ACE and of methods that write to one
-    later: ClassVar[tuple[str, ...]] = (*Prompted.later, "said_weight")
+    later: ClassVar[tuple[str, ...]] = (
+        *Prompted.later, "said_weight", "protect_keys", "protected", "protect_weight", "subjects_weight", "held_out",
+    )  # fmt: skip
     facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
     method: MethodName = Field("rome", description="method of editing")
     layers: tuple[int, ...] | None = Field(None, description="layers to write to; the method's own when left out")
@@ -126,6 +177,26 @@ class EditRequest(Prompted):
     )
     spare: bool = Field(True, description="AlphaEdit: spare the keys of the facts written before")
     ridge: float = Field(0.1, gt=0, description="AlphaEdit: ridge, in energies of a typical projected key")
+    protect_keys: ProtectedFrom = Field(
+        "none",
+        description="whose keys shall keep their values: relation, the stored subjects of the fact's relation; own, "
+        "subjects like the fact's that the model names; or none but those of `protected`",
+    )
+    protected: tuple[Protected, ...] = Field(
+        (), max_length=MOST_PROTECTED, description="prompts that must not move, those of protect_keys beside"
+    )
+    protect_weight: float | None = Field(
+        None,
+        ge=0,
+        description="weight of protected keys beside the text, by their traces; .1 when left out. AlphaEdit, which "
+        "weighs no text: what each counts for beside a fact written before; 1 when left out",
+    )
+    subjects_weight: float = Field(
+        0.0, ge=0, description="weight of the keys of all stored subjects beside the text, by their traces; 0 is none"
+    )
+    held_out: tuple[str, ...] = Field(
+        (), max_length=MOST_PROTECTED, description="subjects that are never protected: those a score is taken of"
+    )
     source: str = Field(OWN, description="text for second moments: own, shipped, a file, or hf:owner/name")
     heads: tuple[str, ...] = Field((), description="prune: heads to silence, as layer.head")
     scale: float = Field(0.0, ge=-10, le=10, description="prune: what they are multiplied by")
@@ -165,6 +236,8 @@ class EditRequest(Prompted):
             found.append("generation")  # the model writes its contexts and its own text
         if self.where == "block":
             found.append("stream")
+        if self.protect_keys == "own" and "protect_keys" in own.uses:
+            found.append("generation")
         found += [need for need, fields in own.chosen_with.items() if any(getattr(self, one) is None for one in fields)]
         return (*found, "looks") if "sadr" in own.uses and self.sadr else tuple(found)
 
@@ -175,7 +248,7 @@ def editions(methods: Sequence[str], aim: Aim | None = None) -> int:
     One where targets stand where a block's parts write: PMET's search noted its old value with its own change in it,
     before. A method that has come to write something else says so itself.
     """
-    own = [METHODS[name] for name in dict.fromkeys(one.partition("+")[0] for one in methods) if name in METHODS]
+    own = [METHODS[name] for name in dict.fromkeys(map(method_in, methods)) if name in METHODS]
     in_parts = any(one.where(aim) == "mlp" for one in own)
     return in_parts + sum(one.edition for one in own)
 
@@ -184,7 +257,7 @@ def needs_of(methods: Sequence[str]) -> tuple[str, ...]:
     """What all of these methods need, SADR as in rome+sadr; one that cannot write by itself refuses its cases."""
     fact = Rewrite(prompt="{}", subject="a", target="b")
     each = [
-        EditRequest(facts=(fact,), method=method, sadr=float(bool(extra))).needs()
-        for method, _, extra in (one.partition("+") for one in methods)
+        EditRequest(facts=(fact,), method=method_in(one), sadr=float("sadr" in extras_in(one))).needs()
+        for one in methods
     ]
     return tuple(need for need in each[0] if all(need in one for one in each)) if each else ()

@@ -20,9 +20,11 @@ from editors.edit.probes import Probe
 from editors.edit.request import EditRequest
 from editors.evaluation.comparison import Comparison
 from editors.evaluation.parts import joined, parts_of
+from editors.evaluation.protection import protection, scored
 from editors.evaluation.result import FREE, PROTOCOLS, EvaluateRequest, EvaluateResult, wants_new
 from editors.methods.run import write_each
-from editors.registry.methods import NO_EDIT, MethodName
+from editors.registry.methods import NO_EDIT
+from editors.registry.versions import extras_in, method_in
 from editors.scoring.consistency import consistency, reference
 from editors.scoring.fluency import ngram_entropy, texts_about
 from editors.scoring.free_answers import right, said_to
@@ -91,10 +93,11 @@ def evaluate(
 def _scored(lm: "LanguageModel", request: EvaluateRequest, report: Report) -> EvaluateResult:
     """All cases of the request written together, no edit and then each method."""
     started = time.perf_counter()
-    probes = [answerable(lm, case.probes) for case in request.cases]
+    cases = scored(request)
+    probes = [answerable(lm, case.probes) for case in cases]
     left_out = [
         f"{case.id or number}: {probe.prompt}"
-        for number, (case, kept) in enumerate(zip(request.cases, probes, strict=True))
+        for number, (case, kept) in enumerate(zip(cases, probes, strict=True))
         for probe in case.probes
         if probe not in kept
     ]
@@ -180,11 +183,11 @@ def edits_of(lm: "LanguageModel", request: Comparison, version: str, report: Rep
     """All cases written together with one version's method; nothing for no edit."""
     if version == NO_EDIT:
         return []
-    name, restrained, _ = version.partition("+")
-    method: MethodName = name  # type: ignore[assignment]
+    extras = extras_in(version)
     facts = tuple(dict.fromkeys(rewrite for case in request.cases for rewrite in case.rewrites))
-    sadr = request.sadr if restrained else 0.0
-    asked = EditRequest(facts=facts, method=method, sadr=sadr, seed=request.seed, **request.framing())
+    beside = {"sadr": request.sadr} if "sadr" in extras else {}
+    beside |= protection(request) if "protect" in extras else {}
+    asked = EditRequest(facts=facts, method=method_in(version), seed=request.seed, **beside, **request.framing())
     return write_each(lm, asked, report)
 
 

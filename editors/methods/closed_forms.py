@@ -7,6 +7,7 @@ rank n, the number of facts; float64 throughout, Cholesky where the matrix allow
 Shapes: K (d_k, n) keys, R (d, n) residuals (wanted minus present value), C (d_k, d_k) second moment.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -116,15 +117,17 @@ def freedom(moment: Tensor, protect: float) -> Freedom:
     return Freedom(vectors[:, free], float(values[free].max()), float(values[free].sum() / total))
 
 
-def alphaedit(free: Freedom, keys: Tensor, residuals: Tensor, past: Tensor | None, ridge: float) -> Change:
-    """Δ = R K̃ᵀ (P A P + K̃K̃ᵀ + ηI)⁻¹ with K̃ = P K, A the past keys' K Kᵀ, η = `ridge` (AlphaEdit, equation 14).
+def alphaedit(free: Freedom, keys: Tensor, residuals: Tensor, spared: Sequence[Tensor], ridge: float) -> Change:
+    """Δ = R K̃ᵀ (P A P + K̃K̃ᵀ + ηI)⁻¹ with K̃ = P K, A the sum of `spared`, η = `ridge` (AlphaEdit, equation 14).
+
+    Spared are the past keys' K Kᵀ, and those of keys that are protected, each (d_k, d_k).
 
     Solved among the coordinates of the free directions, where it is symmetric and smaller.
     """
     inner = free.basis.T @ keys.double()
     size = len(inner)
     system = inner @ inner.T + ridge * torch.eye(size, dtype=torch.float64)
-    if past is not None:
-        system = system + free.basis.T @ past.double() @ free.basis
+    for one in spared:
+        system = system + free.basis.T @ one.double() @ free.basis
     right = torch.cholesky_solve(inner, torch.linalg.cholesky(system))
     return Change(residuals.double(), (free.basis @ right).T)

@@ -21,10 +21,11 @@ from editors.edit.layer_change import layer_change
 from editors.edit.request import EditRequest
 from editors.edit.weight_overlay import Overlay
 from editors.methods import closed_forms
-from editors.methods.closed_forms import Change
+from editors.methods.closed_forms import Change, Inverse
 from editors.methods.factored_moments import inverse_of
 from editors.methods.last_token import hidden_at_end, keys_at_end, subject_keys
 from editors.methods.past_keys import PastKeys
+from editors.methods.protected_keys import ProtectedKeys
 from editors.methods.target_search import Site, search, unreached
 from editors.methods.token_rows import Row, contexts, rows_of
 
@@ -77,14 +78,19 @@ class Writing:
             self._phase(0.0, 0.4, "what the layers are used to reading"),
         )
         self.warnings += _unsteady(self.moments.values())
-        self.inverses = {layer: inverse_of(lm, one) for layer, one in self.moments.items()}
         self.contexts = contexts(lm, request)
+        told = self._phase(0.4, 0.45, "what must not move")
+        self.protected = ProtectedKeys(lm, request, self.layers, self.contexts, told)
+        self.inverses = {
+            layer: Inverse(self.protected.beside(one.matrix, layer)) if self.protected else inverse_of(lm, one)
+            for layer, one in self.moments.items()
+        }
 
     def run(self) -> Written:
         """Measure, search, write layer by layer; the model's weights are as before at the end."""
         lm, request, road, last = self.lm, self.request, self.road, self.layers[-1]
         rows = rows_of(lm, request.facts, self.contexts)
-        self.targets = search(lm, rows, last, road.sites, request, self._phase(0.4, 0.9, "the new value"))
+        self.targets = search(lm, rows, last, road.sites, request, self._phase(0.45, 0.9, "the new value"))
         changes: list[LayerChange] = []
         condition = math.nan
         with Overlay(lm) as overlay:

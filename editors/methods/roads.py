@@ -52,11 +52,16 @@ def _emmet(writing: Writing, layer: int, mean: Tensor, residual: Tensor) -> Chan
 
 
 def _alphaedit(writing: Writing, layer: int, mean: Tensor, residual: Tensor) -> Change:
-    free = freedom_of(writing.lm, writing.moments[layer], writing.request.protect)
+    moments, protect, protected = writing.moments[layer], writing.request.protect, writing.protected
+    free = (
+        closed_forms.freedom(protected.with_subjects(moments.matrix, layer), protect)
+        if protected.subjects
+        else freedom_of(writing.lm, moments, protect)
+    )
     projected = free.project(mean).square().sum(0)
     ridge = writing.request.ridge * float(projected.median())
-    past = writing.past.moment(layer) if writing.past else None
-    return closed_forms.alphaedit(free, mean, residual, past, ridge)
+    spared = [writing.past.moment(layer) if writing.past else None, protected.counted(layer)]
+    return closed_forms.alphaedit(free, mean, residual, [one for one in spared if one is not None], ridge)
 
 
 ROME = Road(("value",), lambda left: 1.0, _rome, halved=False, whole=True)

@@ -13,7 +13,7 @@ import torch
 from analysis.forward.generation import continuations
 from analysis.moments.corpus import OPENINGS
 from analysis.text.tokens import Tokens, answer_tokens, token_range
-from editors.edit.request import EditRequest, Rewrite
+from editors.edit.request import EditRequest, Protected, Rewrite
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
@@ -100,7 +100,7 @@ def rows_of(lm: "LanguageModel", facts: Sequence[Rewrite], before: Sequence[str]
     return rows
 
 
-def placed(lm: "LanguageModel", prefix: str, fact: Rewrite) -> tuple[Tokens, int]:
+def placed(lm: "LanguageModel", prefix: str, fact: Rewrite | Protected) -> tuple[Tokens, int]:
     """A prompt behind a text, and its subject's last token.
 
     A prompt that is all subject (a question, in IFMET's second stage) is meant at its very end: where the answer is

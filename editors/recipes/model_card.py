@@ -11,7 +11,7 @@ from editors.edit.base_model import Base, base_of
 from editors.edit.edit import Edit
 from editors.recipes.recipe import BROUGHT, recipe_of
 from editors.recipes.signatures import told
-from editors.registry.methods import label_of
+from editors.registry.versions import label_of
 
 CAUTION = "Other answers may have moved with these. Do not take what this model says for true."
 PLAIN = re.compile(r"[\w./-]*\w")

@@ -11,8 +11,9 @@ TEXTS = ("contexts", "context_tokens", "seed")
 MOMENTS = ("source", "tokens", "seed")
 SADR = ("sadr", "sadr_selective", "sadr_steps", "sadr_epsilon")
 SEARCH = ("layers", "steps", "rate", "clamp", "kl", "decay", "enough", *SADR)
-CLOSED_FORM = tuple(dict.fromkeys((*SEARCH, *TEXTS, *MOMENTS)))
-"""Fields of the request that every closed form reads: of its search, its texts and its second moments."""
+PROTECTION = ("protect_keys", "protected", "protect_weight", "subjects_weight", "held_out")
+CLOSED_FORM = tuple(dict.fromkeys((*SEARCH, *TEXTS, *MOMENTS, *PROTECTION)))
+"""Fields of the request that every closed form reads: of search, texts, second moments and what must not move."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Method(Declared):
     it there, or where the block's parts write (PMET's way); empty where neither is so, as for ROME and fine-tuning."""
     spares: bool = False
     """Whether it reads the keys of the edits below, and so is found on top of those that are on."""
-    with_sadr: bool = True
-    """Whether a comparison may name it with SADR, as in rome+sadr."""
+    without: tuple[str, ...] = ()
+    """What of `editors.registry.versions` a comparison does not offer beside it, though it reads the field."""
 
     needs: tuple[str, ...] = ("memory", "gradient")
     """What of `analysis.model.capabilities` it needs whatever is asked."""

@@ -18,8 +18,6 @@ log = logging.getLogger(__name__)
 GROUP = "palimpsest.editors"
 NO_EDIT = "none"
 """The version of a model that nothing is written in."""
-SADR_MARK = "sadr"
-"""What stands behind the + of a method that also holds attention back."""
 PACKAGES: dict[str, str] = {}
 """The package and version of each method that is not ours."""
 
@@ -78,26 +76,14 @@ def of_one_layer() -> list[str]:
     return [name for name in writing() if METHODS[name].one_layer]
 
 
-def with_sadr() -> list[str]:
-    """Methods a comparison may name with SADR."""
-    return [name for name in writing() if METHODS[name].with_sadr]
-
-
-def compared() -> list[str]:
-    """What a comparison offers: all that write facts, and the first of them with SADR as well."""
-    return [*writing(), f"{writing()[0]}+{SADR_MARK}"]
+def users_of(setting: str) -> str:
+    """The methods that read a field of the request, as people read them."""
+    return ", ".join(method.label for method in METHODS.values() if setting in method.uses)
 
 
 MethodName = Annotated[str, OneOf("method", lambda: METHODS)]
 WritingName = Annotated[str, OneOf("method that writes facts", writing)]
 OneLayerName = Annotated[str, OneOf("method of one layer", of_one_layer)]
-
-
-def label_of(version: str) -> str:
-    """A method as people read it, with SADR as in rome+sadr; the bare name of one that is absent here."""
-    name, _, extra = version.partition("+")
-    label = "No edit" if name == NO_EDIT else METHODS[name].label if name in METHODS else name
-    return f"{label} with {extra.upper()}" if extra else label
 
 
 def _fault(method: Method, taken: Collection[str]) -> str:

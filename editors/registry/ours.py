@@ -44,6 +44,7 @@ OURS = (
         write="editors.methods.roads:ALPHAEDIT",
         uses=(*CLOSED_FORM, "protect", "spare", "ridge"),
         aim="block",
+        defaults={"protect_weight": 1.0},
         spares=True,
     ),
     Method(
@@ -65,7 +66,7 @@ OURS = (
         uses=(*CLOSED_FORM, *GROUPS, "order", "spreading"),
         settle="editors.methods.ace:with_layers",
         aim="block",
-        with_sadr=False,
+        without=("sadr",),
         chosen_with={"neurons": ("layers", "shallow")},
         searches=2.0,
     ),
@@ -79,7 +80,7 @@ OURS = (
         layers="editors.methods.layer_rules:deep_layers",
         settle="editors.methods.ifmet:with_questions",
         aim="mlp",
-        with_sadr=False,
+        without=("sadr",),
         searches=2.0,
     ),
     Method(
@@ -100,7 +101,7 @@ OURS = (
         source="Jin et al. 2024, 2402.18154",
         whole="editors.methods.head_pruning:prune",
         uses=("heads", "scale"),
-        with_sadr=False,
+        without=("sadr",),
         needs=("heads",),
     ),
 )

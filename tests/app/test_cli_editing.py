@@ -16,6 +16,7 @@ from app.exports.recipe_files import save_as
 from app.terminal import request_flags
 from editors.edit.apply import written_over
 from editors.edit.edit import Edit
+from app.studies.edit.protect_flag import FIELDS
 from editors.edit.request import EditRequest
 from editors.methods.run import write
 from editors.recipes.recipe import BROUGHT, faults, payload_place, read_files, read_recipe, write_recipe
@@ -128,7 +129,7 @@ def test_model_flags_of_an_edit(specs):
     assert specs == [ModelSpec(source="owner/name", device="cpu")]
 
 
-@pytest.mark.parametrize("field", [name for name in EditRequest.model_fields if name != "facts"])
+@pytest.mark.parametrize("field", [name for name in EditRequest.model_fields if name not in ("facts", *FIELDS)])
 def test_every_setting_is_a_flag(field, capsys):
     assert main(["edit", "--help"]) == 0
     assert f"--{field.replace('_', '-')}" in capsys.readouterr().out

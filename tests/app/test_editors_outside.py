@@ -26,8 +26,9 @@ from editors.methods.defaults import settled
 from editors.methods.run import write
 from editors.quizzes.result import QuizRequest
 from editors.recipes.recipe import read_recipe, recipe_of
-from editors.registry.methods import METHODS, compared, label_of
+from editors.registry.methods import METHODS
 from editors.registry.ours import OURS
+from editors.registry.versions import compared, label_of
 from tests.editors.test_evaluate import CASES
 from tests.kit.commands import refused, specs
 from tests.kit.edits import TOWER

@@ -109,7 +109,7 @@ def test_alphaedits_projection_and_its_leak():
     assert torch.allclose(p @ p, p)
     assert torch.allclose(p, p.T)
     assert round(float(p.trace())) == free.basis.shape[1]
-    delta = closed_forms.alphaedit(free, k, r, None, 0.1).matrix
+    delta = closed_forms.alphaedit(free, k, r, [], 0.1).matrix
     assert torch.allclose(delta @ p, delta)
     assert float((delta @ moment @ delta.T).trace()) <= free.threshold * float(delta.norm() ** 2) * (1 + 1e-9)
     assert free.leak <= 0.2
@@ -121,7 +121,7 @@ def test_alphaedit_in_the_papers_form():
     p = free.basis @ free.basis.T
     past = torch.randn(10, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     a, eye = past @ past.T, torch.eye(10, dtype=torch.float64)
-    ours = closed_forms.alphaedit(free, k, r, a, 1.0).matrix
+    ours = closed_forms.alphaedit(free, k, r, [a], 1.0).matrix
     assert torch.allclose(ours, r @ k.T @ p @ torch.linalg.inv(a @ p + k @ k.T @ p + eye), atol=1e-8)
     assert torch.allclose(ours.T, torch.linalg.solve(p @ (k @ k.T + a) + eye, p @ k @ r.T), atol=1e-8)
 
@@ -131,7 +131,7 @@ def test_alphaedit_spares_past_keys():
     free = closed_forms.freedom(moment, 0.5)
     past = free.basis[:, :1]
     moved = [
-        float((closed_forms.alphaedit(free, k, r, weight * past @ past.T, 0.1).matrix @ past).norm())
+        float((closed_forms.alphaedit(free, k, r, [weight * past @ past.T], 0.1).matrix @ past).norm())
         for weight in (0.0, 1.0, 100.0)
     ]
     assert moved[0] > moved[1] > moved[2]
@@ -142,7 +142,7 @@ def test_alphaedit_without_its_projection_or_its_past(tiny):
     free = closed_forms.freedom(moment, 0.0)
     assert free.basis.shape == moment.shape
     plain = residuals @ torch.linalg.solve(keys.T @ keys + 0.1 * torch.eye(keys.shape[1]), keys.T)
-    assert torch.allclose(closed_forms.alphaedit(free, keys, residuals, None, 0.1).matrix, plain, atol=1e-8)
+    assert torch.allclose(closed_forms.alphaedit(free, keys, residuals, [], 0.1).matrix, plain, atol=1e-8)
     first, other = write(tiny, asked("alphaedit", CITY)), write(tiny, asked("alphaedit", CITY, spare=False))
     assert np.array_equal(first.changes[0].left, other.changes[0].left)
     spared, moved = (write(tiny, asked("alphaedit", spare=spare), stack=[first]) for spare in (True, False))

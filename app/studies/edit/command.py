@@ -12,6 +12,7 @@ from analysis.moments.request import OWN
 from analysis.study import Request
 from app.charts.prompt_kinds import PROMPT_KINDS
 from app.session.permalinks import validated
+from app.studies.edit.protect_flag import FIELDS, add_protect, protect_of
 from app.studies.edit.signing_command import add_demand, add_signing, refuse_unsigned
 from app.studies.evaluate.gates.admit_command import add_audit
 from app.terminal.recipe_stack import stacked
@@ -45,7 +46,8 @@ def add_facts(parser: ArgumentParser) -> None:
 
 def _edit(parser: ArgumentParser) -> None:
     add_facts(parser)
-    add_fields(parser, EditRequest, leave_out={"facts", "source"})
+    add_fields(parser, EditRequest, leave_out={"facts", "source", *FIELDS})
+    add_protect(parser)
     _add_text(parser, EditRequest)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the recipe here, its weights beside it")
     parser.add_argument(
@@ -61,7 +63,7 @@ def edit(args: Namespace) -> int:
     from editors.methods.run import write
 
     facts = facts_of(args)
-    request = fields_of(args, EditRequest, facts=facts, source=args.text)
+    request = fields_of(args, EditRequest, facts=facts, source=args.text, **protect_of(args))
     stack = stacked(args.on)
     if stack:
         follow(args, stack[0].model)

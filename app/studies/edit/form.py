@@ -24,12 +24,13 @@ from app.session.boundary_field import boundary_field
 from app.session.fields import field, loose, seed, slot, spec, take_fill
 from app.session.permalinks import validated
 from app.session.prompt_field import prompt_field
-from app.studies.edit import recipe_upload
+from app.studies.edit import protect_form, recipe_upload
 from app.studies.edit.forgetting import LIMIT, SILENT
 from editors.edit.edit import Edit
-from editors.edit.request import EditRequest, KeyMode, Rewrite
+from editors.edit.request import EditRequest, KeyMode, ProtectedFrom, Rewrite
 from editors.layer_sweep.result import LayersResult
-from editors.registry.methods import METHODS, WritingName, label_of, writing
+from editors.registry.methods import METHODS, WritingName, users_of, writing
+from editors.registry.versions import label_of
 
 PAGE = "edit"
 KEY_WORDS = {"r_rome": "r-ROME", "p_rome": "p-ROME", "rome": "ROME as published"}
@@ -43,6 +44,9 @@ SETTINGS = (
     "norm",
     "kl",
     "sadr",
+    "protect_keys",
+    "protect_weight",
+    "subjects_weight",
     "source",
     "tokens",
     "seed",
@@ -109,6 +113,10 @@ class EditForm(Prompted):
     norm: float | None = Field(None, gt=0)
     kl: float = Field(0.0625, ge=0)
     sadr: float = Field(0.0, ge=0)
+    protect_keys: ProtectedFrom = "none"
+    protect_weight: float | None = Field(None, ge=0)
+    subjects_weight: float = Field(0.0, ge=0)
+    must_not_move: str = Field("", max_length=20_000, description="prompts that must not move, one a line")
     source: str = OWN
     tokens: int | None = Field(None, ge=1)
     seed: int = Field(1, ge=0, lt=2**32)
@@ -129,14 +137,19 @@ class EditForm(Prompted):
                 facts.append(line.rewrite())
             except BadRequest as error:
                 raise BadRequest(f"Row {number} of the list: {error}") from error
-        values = {name: getattr(self, name) for name in SETTINGS} | self.framing()
+        values = (
+            {name: getattr(self, name) for name in SETTINGS}
+            | self.framing()
+            | {"protected": protect_form.named(self.must_not_move)}
+        )
         return validated(EditRequest, {"facts": tuple(facts), "method": self.method, **values})
 
 
 def form_of(request: EditRequest) -> EditForm:
-    """The form that asks for a request's facts."""
+    """The form that asks for a request's facts; subjects of their kind are found anew, others named line by line."""
     first, *more = (line_of(fact) for fact in request.facts)
     values = {name: getattr(request, name) for name in ("method", *SETTINGS)} | request.framing()
+    values["must_not_move"] = protect_form.lines_of(request)
     return EditForm(**first.model_dump(), more=tuple(more), **values)
 
 
@@ -228,6 +241,8 @@ def draw() -> bool:
                 wrap=True,
             )
             chat_form.draw(PAGE)
+            with st.popover("What must not move", icon=":material/shield:"):
+                protect_form.draw(PAGE)
             with st.popover("More settings", icon=":material/tune:"):
                 _more()
             with st.popover("Open a recipe", icon=":material/upload_file:"):
@@ -321,7 +336,7 @@ def _more() -> None:
     deepest = f"0 to {card['layers'] - 1}" if card else "all"
     st.text_input("Layers to write to", **field(PAGE, "layers"), placeholder="the method’s own", help=f"{deepest}; 4-8")
     st.segmented_control(
-        f"Key of {_users('key_mode')}",
+        f"Key of {users_of('key_mode')}",
         list(KEY_WORDS),
         format_func=KEY_WORDS.__getitem__,
         **field(PAGE, "key_mode"),
@@ -332,7 +347,7 @@ def _more() -> None:
     st.number_input("Rate of the search", 0.0, format="%.3f", **field(PAGE, "rate"), placeholder="0.5")
     st.number_input("Longest change, in lengths of the old value", 0.0, **field(PAGE, "clamp"), placeholder="method’s")
     st.number_input(
-        f"Furthest a weight may move ({_users('norm')})", 0.0, format="%.5f", step=0.001, **field(PAGE, "norm"),
+        f"Furthest a weight may move ({users_of('norm')})", 0.0, format="%.5f", step=0.001, **field(PAGE, "norm"),
         placeholder="0.0005", help="with a rate of the same size",
     )  # fmt: skip
     st.number_input("Weight of keeping the rest (KL)", 0.0, format="%.4f", **field(PAGE, "kl"))
@@ -345,11 +360,6 @@ def _more() -> None:
     st.number_input("Tokens of it", 1, **field(PAGE, "tokens"), placeholder="as many as it takes")
     st.number_input("Seed", 0, 2**32 - 1, **field(PAGE, "seed"))
     boundary_field(PAGE)
-
-
-def _users(setting: str) -> str:
-    """The methods that read a setting."""
-    return ", ".join(method.label for method in METHODS.values() if setting in method.uses)
 
 
 def suggestion(error: Exception) -> None:

@@ -6,9 +6,12 @@ from analysis.text.framing import Prompted
 from app.jobs.work import Shape, put
 from editors.edit.request import EditRequest, Rewrite
 from editors.registry.methods import method_of
+from editors.registry.versions import extras_in, method_in
 
 MEASURED = 4_000
 """Tokens of the text that second moments are measured on, as a rule: one that was measured before costs nothing."""
+OF_A_RELATION = 20
+"""Subjects that are protected, of a fact's own type."""
 PROBES = 12
 """Prompts that are asked before and after, of a fact."""
 
@@ -20,17 +23,18 @@ def edit_work(request: EditRequest, shape: Shape) -> float:
     steps = (request.steps or 25) + (request.sadr_steps if request.sadr else 0)
     return written(
         request, request.facts, request.method, shape, steps=steps, contexts=request.contexts,
-        length=request.context_tokens, measured=request.tokens, layers=request.layers,
+        length=request.context_tokens, measured=request.tokens, layers=request.layers, protected=_protected(request),
     )  # fmt: skip
 
 
 def written(
     put_by: Prompted, facts: Sequence[Rewrite], method: str, shape: Shape, *, steps: int = 25, contexts: int = 5,
-    length: int = 10, measured: int | None = None, layers: Sequence[int] | None = None,
+    length: int = 10, measured: int | None = None, layers: Sequence[int] | None = None, protected: int = 0,
 ) -> float:  # fmt: skip
-    """Facts written in one edit, and asked before and after."""
-    name, _, restrained = method.partition("+")
-    steps += 25 if restrained else 0
+    """Facts written in one edit, and asked before and after; `protected`: subjects whose keys are read."""
+    name, extras = method_in(method), extras_in(method)
+    steps += 25 if "sadr" in extras else 0
+    protected = protected or (OF_A_RELATION * len(facts) if "protect" in extras else 0)
     tokens = sum(put(put_by, fact.text) + put(None, fact.target) for fact in facts)
     own = method_of(name)
     if "source" not in own.uses:  # no second moments, no texts before
@@ -40,7 +44,15 @@ def written(
     search = own.searches * shape.searched(tokens / len(facts) + length, steps, rows * len(facts))
     deepest = max(layers) if layers else shape.layers // 3
     text = (measured or MEASURED) * (deepest + 1) if not own.one_layer or measured else 0.0
-    return before + search + text + _asked(facts, tokens, shape)
+    keys = protected * (contexts + 1) * (tokens / len(facts) + length) * (deepest + 1)
+    return before + search + text + keys + _asked(facts, tokens, shape)
+
+
+def _protected(request: EditRequest) -> int:
+    """Subjects whose keys an edit reads."""
+    if request.protect_weight == 0:
+        return 0
+    return len(request.protected) + (OF_A_RELATION * len(request.facts) if request.protect_keys != "none" else 0)
 
 
 def _asked(facts: Sequence[Rewrite], tokens: float, shape: Shape) -> float:

@@ -11,7 +11,7 @@ from app.studies.evaluate.words import DIMENSION_WORDS, form_words
 from editors.edit.probes import Kind
 from editors.evaluation.result import IN_PERCENT, EvaluateResult, Protocol
 from editors.quizzes.result import DIMENSIONS, QuizResult
-from editors.registry.methods import label_of
+from editors.registry.versions import label_of
 
 
 def evaluate_dots(result: EvaluateResult, protocol: Protocol, palette: Palette) -> go.Figure:

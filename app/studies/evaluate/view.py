@@ -15,7 +15,7 @@ from editors.cases.case import counted
 from editors.evaluation.gates import DEFAULT
 from editors.evaluation.result import PROTOCOLS, EvaluateResult
 from editors.evaluation.verdicts import Decision, verdicts
-from editors.registry.methods import label_of
+from editors.registry.versions import label_of
 
 STILL = {"displayModeBar": False}
 MARKS = {1.0: ":green[:material/check:]", 0.0: ":red[:material/close:]"}

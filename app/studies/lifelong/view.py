@@ -13,7 +13,7 @@ from app.studies.lifelong import captions
 from app.studies.lifelong.figure import age_alt, age_bars, retention_alt, retention_curves
 from editors.cases.case import counted
 from editors.lifelong_editing.result import LifelongResult
-from editors.registry.methods import label_of
+from editors.registry.versions import label_of
 
 STILL = {"displayModeBar": False}
 

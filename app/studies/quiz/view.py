@@ -11,7 +11,7 @@ from app.studies.evaluate.words import form_words
 from app.studies.quiz import captions
 from editors.cases.case import counted
 from editors.quizzes.result import QuizResult
-from editors.registry.methods import label_of
+from editors.registry.versions import label_of
 
 STILL = {"displayModeBar": False}
 BY = {False: "By dimension", True: "By form"}

@@ -14,7 +14,8 @@ from app.session.fields import lasting
 from app.session.run_flow import escape
 from editors.cases.chain_files import case_of_chain
 from editors.chain_reach.result import DIRECT, ReachRequest, ReachResult
-from editors.registry.methods import NO_EDIT, label_of, writing
+from editors.registry.methods import NO_EDIT, writing
+from editors.registry.versions import label_of
 
 PAGE, STUDY = "reach", STUDIES["reach"]
 WHICH = {"first": "The first hop", "second": "The second hop"}

@@ -10,10 +10,12 @@ from app.studies.evaluate.gates.flag import STATUS
 from app.studies.evaluate.gates.words import verdict_data, verdict_said
 from app.terminal.text import columns
 from editors.edit.edit import Edit
+from editors.edit.request import EditRequest
 from editors.evaluation.gates import DEFAULT, Gate, gate_of, read_gate
 from editors.evaluation.verdicts import Decision, Verdict, verdict
 from editors.recipes.audit_trail import Event, What, appended, head
 from editors.recipes.recipe import edit_of, faults, read_files, write_again
+from editors.registry.versions import version_of
 
 EVENTS: dict[Decision, What] = {"admit": "admitted", "hold": "held", "reject": "rejected"}
 
@@ -116,9 +118,15 @@ def _gate(args: Namespace, file: EvaluationFile) -> Gate:
     return gate
 
 
+def _version(asked: EditRequest) -> str:
+    """The version of a comparison that an edit is of."""
+    beside = {"sadr": bool(asked.sadr), "protect": bool(asked.protected)}
+    return version_of(asked.method, [extra for extra, on in beside.items() if on])
+
+
 def _version_of(edit: Edit, file: EvaluationFile) -> int:
     """The row of the evaluation that is about this edit; `BadRequest` where none is."""
-    result, name = file.result, edit.request.method + ("+sadr" if edit.request.sadr else "")
+    result, name = file.result, _version(edit.request)
     edit.refuse_unless_alone()
     if result.model.get("weights_hash") != edit.model["weights_hash"]:
         raise BadRequest(

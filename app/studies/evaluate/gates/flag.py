@@ -15,7 +15,7 @@ from app.terminal.text import columns
 from editors.evaluation.gates import DEFAULT, Gate, read_gate
 from editors.evaluation.result import EvaluateResult
 from editors.evaluation.verdicts import Decision, verdicts, worst
-from editors.registry.methods import label_of
+from editors.registry.versions import label_of
 
 STATUS: dict[Decision, int] = {"admit": 0, "hold": 3, "reject": 4}
 

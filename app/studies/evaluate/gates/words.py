@@ -8,7 +8,7 @@ from app.charts.words import THIN
 from editors.evaluation.gates import Gate, Threshold
 from editors.evaluation.result import IN_PERCENT, Protocol
 from editors.evaluation.verdicts import Decision, Finding, Verdict
-from editors.registry.methods import label_of
+from editors.registry.versions import label_of
 
 SIGNS: dict[Decision, str] = {"admit": "✓", "hold": "‖", "reject": "✕"}
 TOLD = 2

@@ -20,7 +20,7 @@ from editors.edit.probes import Kind
 from editors.evaluation.gates import DEFAULT, Gate
 from editors.evaluation.result import IN_PERCENT, PROTOCOLS, EvaluateResult, Mean, Protocol
 from editors.evaluation.verdicts import verdicts
-from editors.registry.methods import label_of
+from editors.registry.versions import label_of
 
 WORST = 5
 WIDE, HIGH, EDGE = 220, 18, 6

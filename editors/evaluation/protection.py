@@ -1,0 +1,44 @@
+"""What a comparison protects where a version is to protect neighbours: never what it scores."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from editors.cases.case import Case
+from editors.edit.request import Protected
+from editors.evaluation.comparison import Comparison
+from editors.methods.protected_subjects import scored_subjects
+
+SCORED = ("neighbour", "distracting")
+"""Kinds of prompts that go with a neighbour."""
+
+
+def scored(request: Comparison) -> tuple[Case, ...]:
+    """The cases with the prompts that are scored: of halved ones, the second half of each fact's neighbours."""
+    if not request.halved:
+        return request.cases
+    return tuple(
+        replace(case, probes=tuple(p for at, p in enumerate(case.probes) if at not in set(_first_half(case, SCORED))))
+        for case in request.cases
+    )
+
+
+def protection(request: Comparison) -> dict[str, Any]:
+    """Fields of an edit of all cases: whom to protect, and who is held out because a score is taken of them."""
+    if not request.halved:
+        held = scored_subjects(probe for case in request.cases for probe in case.probes)
+        return {"protect_keys": "relation", "held_out": held}
+    halves = [case.probes[at].prompt for case in request.cases for at in _first_half(case, ("neighbour",))]
+    left = {probe.prompt for case in scored(request) for probe in case.probes}
+    named = (Protected(prompt=prompt) for prompt in dict.fromkeys(halves) if prompt not in left and "{}" not in prompt)
+    return {"protected": tuple(named)}
+
+
+def _first_half(case: Case, kinds: Iterable[str]) -> list[int]:
+    """Places of the first half of a case's prompts of each of these kinds, fact by fact; of an odd one more is left."""
+    found: list[int] = []
+    for kind in kinds:
+        for fact in range(len(case.rewrites)):
+            own = [at for at, probe in enumerate(case.probes) if probe.kind == kind and probe.fact == fact]
+            found += own[: len(own) // 2]
+    return found

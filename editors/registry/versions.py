@@ -1,0 +1,72 @@
+"""Versions of a comparison: a method, and what it is to have beside, as in rome+sadr or memit+protect+sadr.
+
+What stands behind a + is set once here: its words, and the field a method must read to have it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from editors.registry.methods import METHODS, NO_EDIT, writing
+
+
+@dataclass(frozen=True)
+class Extra:
+    """Something a method may have beside."""
+
+    label: str
+    """As people read it."""
+    field: str
+    """Field of the request that a method must read."""
+
+
+EXTRAS = {
+    "sadr": Extra("SADR", "sadr"),
+    "protect": Extra("protected neighbours", "protect_keys"),
+}
+"""By what stands behind the +, in the order they are said."""
+
+
+def method_in(version: str) -> str:
+    """The method of a version."""
+    return version.partition("+")[0]
+
+
+def extras_in(version: str) -> tuple[str, ...]:
+    """What a version has beside."""
+    return tuple(version.split("+")[1:])
+
+
+def version_of(method: str, extras: Sequence[str]) -> str:
+    """A version's one name: its extras in their order."""
+    return "+".join((method, *(one for one in EXTRAS if one in extras)))
+
+
+def offers(method: str, extra: str) -> bool:
+    """Whether a method may have this beside."""
+    own = METHODS[method]
+    return bool(own.write) and extra not in own.without and EXTRAS[extra].field in own.uses
+
+
+def settled_version(version: str) -> str:
+    """A version said in its one way; `ValueError` for one there is none of, with those there are."""
+    method, extras = method_in(version), extras_in(version)
+    if method not in METHODS or not all(extra in EXTRAS and offers(method, extra) for extra in extras):
+        each = "; ".join(
+            f"+{extra} with {', '.join(name for name in writing() if offers(name, extra))}" for extra in EXTRAS
+        )
+        raise ValueError(f"there is no method “{version}”; take {', '.join(METHODS)}, or {each}")
+    return version_of(method, extras)
+
+
+def compared() -> list[str]:
+    """What a comparison offers: all that write facts, and the first of them with each thing beside it as well."""
+    first = writing()[0]
+    return [*writing(), *(version_of(first, (extra,)) for extra in EXTRAS if offers(first, extra))]
+
+
+def label_of(version: str) -> str:
+    """A version as people read it; the bare name of a method that is absent here."""
+    name, extras = method_in(version), extras_in(version)
+    label = "No edit" if name == NO_EDIT else METHODS[name].label if name in METHODS else name
+    words = [EXTRAS[extra].label if extra in EXTRAS else extra for extra in extras]
+    return f"{label} with {' and '.join(words)}" if words else label
