@@ -12,6 +12,7 @@ from app.chapters.chapter import read_more
 from app.components import theme_light
 from app.jobs.services import services
 from app.registry.pages import listed
+from app.session import arrived
 from app.session.address import follow
 from app.shell.margin import margin
 from app.shell.not_kept import not_kept
@@ -35,6 +36,7 @@ page = st.navigation(
     position="top",
 )
 st.session_state["page"] = page.url_path
+arrived.begin()
 follow()
 runs = margin()
 with st.sidebar:
@@ -46,5 +48,7 @@ with st.container(horizontal_alignment="center"), st.container(width=980):
         st.markdown(f":gray[:small[Read more: {chapters}]]")
 with above:
     not_kept()
+    if unread := arrived.untaken():
+        arrived.tell(unread)
 runs()
 services().begin()

@@ -3,12 +3,14 @@
 import streamlit as st
 
 from app.components import say_address
+from app.session import arrived
 from app.shell import compare_view
 
 PAGE = "compare"
 
 found = compare_view.to_choose_from()
-names: list[str | None] = [st.query_params.get("one"), st.query_params.get("other")]
+link = arrived.take("one", "other")
+names: list[str | None] = [link.get("one"), link.get("other")]
 for side, key in enumerate(st.session_state.get("marked", [])[-2:]):
     if names[side] is None:
         names[side] = next((name for name, kept in found.items() if kept.key == key), None)

@@ -4,8 +4,9 @@ import streamlit as st
 
 from app.chapters.chapter import CONTENTS, address, chapter, there, title
 from app.charts.marked import escape
+from app.session import arrived
 
-name = st.query_params.get("chapter", CONTENTS)
+name = arrived.take("chapter").get("chapter", CONTENTS)
 if name in there():
     with st.container(width=860):
         st.markdown(chapter(name))

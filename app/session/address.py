@@ -7,7 +7,9 @@ import streamlit as st
 from analysis.study import Request, Study
 from app.exports.heading import is_key, key_of
 from app.jobs.services import services
+from app.registry.pages import scripts
 from app.registry.studies import ENTRIES, STUDIES, entry_of
+from app.session import arrived
 from app.session.fields import fill
 from app.session.permalinks import link
 from app.session.run_flow import opened
@@ -31,17 +33,27 @@ def link_to(study: str, key: str) -> str:
 
 
 def follow() -> None:
-    """Open the stored result that the page's address names: once, and before the page is drawn."""
-    query = st.query_params.to_dict()
-    study, key = STUDIES.get(query.get("study", "")), query.get("result", "")
-    if study is None or not key or st.session_state.get("followed") == (study.name, key):
+    """Open the stored result that the page's address names, on its own page: once, and before the page is drawn."""
+    query = arrived.query()
+    name, key = query.get("study"), query.get("result")
+    if name is None and key is None:
         return
-    st.session_state["followed"] = (study.name, key)
-    result = services().store.load(study, key) if is_key(key) else None
-    if result is None:
-        st.error("The link leads to a result that is not on this server.", icon=":material/link_off:")
-        return
-    arrive(study, result.request, key)
+    study = STUDIES.get(name or "") if name in PAGES else None
+    if study is None or key is None:
+        _dead("is not named whole" if name is None or key is None else "is of a study that this server has no page for")
+    elif st.session_state.get("followed") != (study.name, key):
+        result = services().store.load(study, key) if is_key(key) else None
+        if result is None:
+            _dead("is not on this server")
+            return
+        st.session_state["followed"] = (study.name, key)
+        arrive(study, result.request, key)
+        if st.session_state["page"] != PAGES[study.name]:
+            st.switch_page(scripts()[study.name])
+
+
+def _dead(why: str) -> None:
+    st.error(f"The link leads to a result that {why}.", icon=":material/link_off:")
 
 
 def arrive(study: Study, request: Request, key: str) -> None:

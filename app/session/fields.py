@@ -13,14 +13,11 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from analysis import ModelSpec
 from analysis.study import Request
-from app.charts.marked import escape
 from app.components import say_address
 from app.jobs.services import default_spec, services
+from app.session import arrived
 from app.session.permalinks import read, to_query
 from app.session.visitor import visitor
-
-ELSEWHERE = {"study", "result", "one", "other"}
-"""Parameters of addresses that are no fields: of a stored result, of two that are compared."""
 
 
 def session_id() -> str:
@@ -71,17 +68,18 @@ def seed(page: str, defaults: dict[str, Any], kind: type[Request]) -> None:
     An address need not say everything: what a request cannot do without comes from `defaults`. What cannot be read of
     it is left out, and told of until a field changes. Call before any widget of the page is made.
     """
+    arrived.told_by_form()
     query, strange = arriving(page, kind), _strange(page, kind)
     values = {name: st.session_state.get(slot(page, name), value) for name, value in defaults.items()}
     if query or strange:
         needed = {name: defaults[name] for name, info in kind.model_fields.items() if info.is_required()}
         link = read(kind, query, needed)
-        link = replace(link, faults={**link.faults, **dict.fromkeys(strange, "nothing this page asks for")})
+        link = replace(link, faults={**link.faults, **strange})
         values = {**defaults, **loose(link.request)} if query else values
         st.session_state[f"{page}.misread"] = (link.sentence(), values)
     match st.session_state.get(f"{page}.misread"):
         case sentence, beside if sentence and beside == values:
-            st.markdown(f":orange[:material/link_off: {escape(sentence)}]")
+            arrived.tell(sentence)
         case _:
             st.session_state.pop(f"{page}.misread", None)
     for name, value in values.items():
@@ -92,17 +90,17 @@ def seed(page: str, defaults: dict[str, Any], kind: type[Request]) -> None:
 
 def arriving(page: str, kind: type[Request]) -> dict[str, str]:
     """What the address says of the form; empty where a link said it before, or the form did."""
-    query = {name: value for name, value in st.query_params.to_dict().items() if name in kind.model_fields}
+    query = {name: value for name, value in arrived.query().items() if name in kind.model_fields}
     return {} if query in (st.session_state.get(f"{page}.link"), st.session_state.get(f"{page}.address")) else query
 
 
-def _strange(page: str, kind: type[Request]) -> list[str]:
-    """What the address says that is no field of the page's form, once."""
-    names = sorted(set(st.query_params.to_dict()) - kind.model_fields.keys() - ELSEWHERE)
-    if names == st.session_state.get(f"{page}.strange", []):
-        return []
-    st.session_state[f"{page}.strange"] = names
-    return names
+def _strange(page: str, kind: type[Request]) -> dict[str, str]:
+    """What the address says that the page's form cannot take, once."""
+    found = arrived.at_fault(kind.model_fields)
+    if found == st.session_state.get(f"{page}.strange", {}):
+        return {}
+    st.session_state[f"{page}.strange"] = found
+    return found
 
 
 def loose(request: Request) -> dict[str, Any]:

@@ -60,11 +60,16 @@ class Link:
 
     def sentence(self) -> str:
         """What was left out and why; empty where nothing was."""
-        shown = [f"{_cut(name)} ({_cut(said)})" for name, said in [*self.faults.items()][:MOST]]
-        more = f" and {len(self.faults) - MOST} more" if len(self.faults) > MOST else ""
-        left_out = f" Left out: {', '.join(shown)}{more}." if shown else ""
-        misfit = f" Its fields do not fit together: {self.misfit.rstrip('.')}." if self.misfit else ""
-        return f"The link could not be read in full.{left_out}{misfit}" if left_out or misfit else ""
+        return left_out(self.faults, self.misfit)
+
+
+def left_out(faults: Mapping[str, str], misfit: str = "") -> str:
+    """What of a link was left out and why, in one sentence; empty where nothing was."""
+    shown = [f"{_cut(name)} ({_cut(said)})" for name, said in [*faults.items()][:MOST]]
+    more = f" and {len(faults) - MOST} more" if len(faults) > MOST else ""
+    parts = [f" Left out: {', '.join(shown)}{more}."] if shown else []
+    parts += [f" Its fields do not fit together: {misfit.rstrip('.')}."] if misfit else []
+    return f"The link could not be read in full.{''.join(parts)}" if parts else ""
 
 
 def read(kind: type[Request], query: Mapping[str, str], needed: Mapping[str, Any] | None = None) -> Link:
