@@ -58,7 +58,9 @@ def _add(parser: ArgumentParser, name: str, users: dict[str, Flag]) -> None:
     if one.switch:
         parser.add_argument(f"--{name}", action="store_true", **options)
         return
-    parser.add_argument(f"--{name}", type=one.parse or str, choices=one.choices or None, metavar=one.metavar, **options)
+    if one.parse:
+        options["type"] = one.parse
+    parser.add_argument(f"--{name}", choices=one.choices or None, metavar=one.metavar, **options)
 
 
 def run(default: Callable[[str], Any], args: Namespace) -> int:

@@ -80,7 +80,8 @@ def fetch(args: Namespace) -> int:
     elif kind == "hub":
         print(f"{args.source} is ready in {_from_hub(args.source, args.revision)}.")
     else:
-        print(f"{args.source} is on this machine already.")
+        priced = plan(ModelSpec(source=args.source))  # refuses what is no model
+        print(f"{args.source} is on this machine already: {priced.architecture}, {priced.layers} layers.")
     return 0
 
 

@@ -15,7 +15,6 @@ from analysis.errors import BadRequest
 from analysis.one_of import OneOf
 from analysis.study import Report
 from app.session.permalinks import nested_of, validated
-from app.terminal.text import filled
 
 MODEL_FLAGS = {"source": "model"}
 """Fields of `ModelSpec` whose flag has another name."""
@@ -43,8 +42,6 @@ def add_fields(
             parser.add_argument(f"--{flag}", action=BooleanOptionalAction, **options)
             continue
         several = any(get_origin(part) is tuple for part in parts)
-        if str in parts and not field.is_required() and field.get_default() is None:
-            options["type"] = filled
         flags = [f"--{flag}", f"--{flag[:-1]}"] if several and flag.endswith("s") else [f"--{flag}"]
         parser.add_argument(
             *flags, action="append" if several else "store", metavar=_metavar(field_name, field, parts), **options

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import PARSER, Action, ArgumentError, ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,6 +26,12 @@ class Parser(ArgumentParser):
         super().__init__(*args, **options)
         self.register("type", Path, place)
 
+    def _get_values(self, action: Action, words: list[str]) -> Any:
+        """What a flag was told; text that is blank is refused for every flag that does not judge its words itself."""
+        if action.type is None and action.nargs != PARSER and not all(word.strip() for word in words):
+            raise ArgumentError(action, "it is empty")
+        return super()._get_values(action, words)
+
     def error(self, message: str) -> NoReturn:
         """Print the sentence and exit 2."""
         self.exit(2, f"{message[0].upper()}{message[1:].rstrip('.')}. See {self.prog} --help.\n")
@@ -38,13 +44,6 @@ def place(text: str) -> Path:
     if len(os.fsencode(text)) > LONGEST or any(len(os.fsencode(part)) > LONGEST_PART for part in Path(text).parts):
         raise ArgumentTypeError(f"“{text[:40]}…” is too long for the name of a file")
     return Path(text)
-
-
-def filled(text: str) -> str:
-    """Text that a flag cannot do without once it is given; `ArgumentTypeError` where it is blank."""
-    if not text.strip():
-        raise ArgumentTypeError("it is empty")
-    return text
 
 
 class Bar:

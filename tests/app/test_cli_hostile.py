@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from analysis import plan
 from analysis.errors import WorkbenchError
-from app.cli import main, models
+from app.cli import main, models, parser_for
 from app.registry.studies import commands
 from app.terminal import request_flags
 from tests.kit.commands import refused
-from tests.kit.hostile_words import BASE, VALUES, cases, places
+from tests.kit.hostile_words import BASE, VALUES, actions, cases, places
 from tests.kit.places import ROOT
 from tests.kit.recipes import made
 
@@ -77,14 +78,39 @@ def test_no_flag_makes_a_command_fall(nothing_behind, tmp_path, capsys, command)
         (["generate", "--prompt", "a", "--recipe", ""], "--recipe"),
         (["generate", "--prompt", "a", "--recipe", "a" * 5000], "too long"),
         (["model", "pull", "a" * 5000], "too long"),
+        (["model", "pull", "./empty"], "not a GGUF file"),
+        (["model", "pull", "./bare"], "could not be read"),
+        (["recipe", "verify", "recipe.json", "--head", ""], "--head: it is empty"),
+        (["recipe", "verify", "recipe.json", "--key", ""], "--key: it is empty"),
+        (["recipe", "sign", "recipe.json", "--key", "key", "--who", ""], "--who: it is empty"),
         (["serve", "--address", "\u202ea"], "cannot be listened on"),
         (["serve", "--host", "http://a"], "not a name"),
         (["serve", "--admit", "a@b.example"], "--login"),
         (["serve", "--login", "none.toml"], "none.toml"),
     ],
 )
-def test_bad_input_is_one_sentence_and_exit_code_2(nothing_behind, capsys, words, part):
+def test_bad_input_is_one_sentence_and_exit_code_2(nothing_behind, monkeypatch, tmp_path, capsys, words, part):
+    monkeypatch.setattr(models, "plan", plan)
+    (tmp_path / "empty").touch()
+    (tmp_path / "bare").mkdir()
     assert part in refused(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    "command", [*BASE, "recipe show", "recipe diff", "recipe sign", "recipe key new", "model list"]
+)
+def test_no_flag_takes_a_blank(capsys, command):
+    words, parser = command.split(), parser_for(command.split())
+    taken = []
+    for action in actions(command):
+        for blank in ("", " \t"):
+            given = [f"{action.option_strings[0]}={blank}"] if action.option_strings else [blank]
+            try:
+                parser.parse_args([*words, *(BASE.get(command, []) if action.option_strings else []), *given])
+                taken.append(action.dest)
+            except SystemExit as ended:
+                assert ended.code == 2
+    assert taken == []
 
 
 def test_a_table_of_nothing_but_its_head_is_refused(nothing_behind, capsys, tmp_path):
