@@ -7,13 +7,16 @@ import numpy as np
 
 from analysis.errors import BadRequest
 from analysis.internals.head_names import parse_head
-from editors.edit.edit import Edit
+from editors.edit.edit import Edit, LayerChange
 from editors.edit.request import EditRequest
 
 MOST_TOKENS = 10**12
 LARGEST_SETTING = 1e12
 NEAR = 1e-3
 """How far a norm may be from that of the factors here: machines round differently."""
+
+ROUNDING = 1e-6
+"""By how much a norm near zero may be over what it should be."""
 
 
 def contradictions(edit: Edit) -> list[str]:
@@ -35,6 +38,9 @@ def contradictions(edit: Edit) -> list[str]:
         "Its first words do not match their probabilities.": glance is None
         or (len(glance.words) == len(glance.before) == len(glance.after)),
         "It silences no heads, or heads the model does not have.": not request.silences or _has_heads(edit),
+        "Its factors change other heads than those it silences, or by more than it says.": not request.silences
+        or not _has_heads(edit)
+        or _changes_its_heads(edit),
         "It would be found on top of itself.": edit.id not in edit.built_on,
         "Its settings are beyond all use.": _in_use(request),
     }
@@ -53,6 +59,34 @@ def _has_heads(edit: Edit) -> bool:
         return False
     most = edit.model.get("heads") or math.inf
     return bool(heads) and all(0 <= layer < edit.model["layers"] and 0 <= head < most for layer, head in heads)
+
+
+def _changes_its_heads(edit: Edit) -> bool:
+    """Whether the factors pick the columns of the heads it names, all of them and no others, once each, and the change
+    of each layer is no larger than scale − 1 can make it.
+
+    Which columns are a head's needs the number of heads; of a recipe that does not say it only their count is known.
+    """
+    heads = {parse_head(name) for name in edit.request.heads}
+    layers = sorted({layer for layer, _ in heads})
+    if sorted(change.layer for change in edit.changes) != layers or sorted(edit.request.layers or ()) != layers:
+        return False
+    return all(
+        _picks(change, {head for layer, head in heads if layer == change.layer}, edit) for change in edit.changes
+    )
+
+
+def _picks(change: LayerChange, heads: set[int], edit: Edit) -> bool:
+    rows, columns = np.nonzero(change.right)
+    chosen = (
+        len(rows) == change.rank and (rows == np.arange(change.rank)).all() and (change.right[rows, columns] == 1).all()
+    )
+    if known := edit.model.get("heads"):
+        width = change.right.shape[1] // known
+        wanted = [head * width + at for head in sorted(heads) for at in range(width)]
+        chosen = chosen and sorted(columns) == wanted and change.right.shape[1] == known * width
+    most = abs(edit.request.scale - 1) * change.weight_norm
+    return bool(chosen) and float(np.linalg.norm(change.left)) <= most * (1 + NEAR) + ROUNDING
 
 
 def _in_use(request: EditRequest) -> bool:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from peft import PeftModel
@@ -21,7 +22,7 @@ from editors.edit.stack import EditStack
 from editors.methods.run import write
 from editors.recipes.checkpoint import save_checkpoint
 from editors.recipes.peft_lora import save_lora
-from editors.recipes.recipe import edit_of, recipe_of
+from editors.recipes.recipe import edit_of, faults, recipe_of
 from tests.kit.families import build
 
 IDS = torch.tensor([[1, 2, 3, 4, 5, 8], [9, 2, 31, 7, 40, 11]])
@@ -131,3 +132,42 @@ def test_a_checkpoint_has_the_head_silenced(tiny, tmp_path):
 def test_heads_that_are_not_there_are_refused(tiny, heads, sentence):
     with pytest.raises(BadRequest, match=sentence):
         pruned(tiny, *heads)
+
+
+def _otherwise(edit: Edit, what: str) -> Edit:
+    """The same recipe, whose heads and factors say two things."""
+    change, request = edit.changes[0], edit.request
+    match what:
+        case "another head is named":
+            return replace(edit, request=request.model_copy(update={"heads": ("1.1",)}))
+        case "one more head is named":
+            return replace(edit, request=request.model_copy(update={"heads": ("1.1", "1.2")}))
+        case "a head of another layer is named":
+            return replace(edit, request=request.model_copy(update={"heads": ("1.2", "2.0"), "layers": (1, 2)}))
+        case "layers are named that are not its heads'":
+            return replace(edit, request=request.model_copy(update={"layers": (1, 2)}))
+        case "the factors reach other heads":
+            right = np.roll(change.right, 1, axis=1)
+            return replace(edit, changes=[replace(change, right=right)])
+        case "a part of the head is left":
+            return replace(edit, changes=[replace(change, left=change.left[:, 1:], right=change.right[1:])])
+        case "the factors mix columns":
+            return replace(edit, changes=[replace(change, right=change.right * 2)])
+        case "it is scaled less than changed":
+            return replace(edit, request=request.model_copy(update={"scale": 0.99}))
+    raise ValueError(what)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "another head is named", "one more head is named", "a head of another layer is named",
+        "layers are named that are not its heads'", "the factors reach other heads", "a part of the head is left",
+        "the factors mix columns", "it is scaled less than changed",
+    ],
+)  # fmt: skip
+def test_a_recipe_whose_heads_are_not_those_of_its_factors_is_refused(tiny, what):
+    edit = pruned(tiny, "1.2")
+    assert faults(*recipe_of(edit)) == faults(*recipe_of(pruned(tiny, "0.1", "1.2", "1.3", scale=0.5))) == []
+    (fault,) = faults(*recipe_of(_otherwise(edit, what)))
+    assert fault == "Its factors change other heads than those it silences, or by more than it says."
