@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.charts.marked import escape
 from app.components import say_address
 from app.session import arrived
 from app.shell import compare_view
@@ -28,7 +29,7 @@ for side, (column, label) in enumerate(zip(st.columns(2, gap="large"), ("On the 
 results = [compare_view.result_of(name) for name in names]
 for name, result in zip(names, results, strict=True):
     if name and result is None:
-        st.error("The link leads to a result that is not on this server.", icon=":material/link_off:")
+        st.error(escape(compare_view.missing(name)), icon=":material/link_off:")
 if results[0] is not None and results[1] is not None:
     say_address(PAGE, {"one": str(names[0]), "other": str(names[1])})
     compare_view.show(*results)

@@ -4,7 +4,9 @@ from typing import Any
 
 import streamlit as st
 
+from analysis.errors import WorkbenchError
 from analysis.study import Request, Study
+from app.charts.marked import escape
 from app.exports.heading import is_key, key_of
 from app.jobs.services import services
 from app.registry.pages import scripts
@@ -38,7 +40,11 @@ def follow() -> None:
     name, key = query.get("study"), query.get("result")
     if name is None and key is None:
         return
-    study = STUDIES.get(name or "") if name in PAGES else None
+    try:
+        study = STUDIES.get(name or "") if name in PAGES else None
+    except WorkbenchError as error:
+        _dead(f"cannot be shown: {escape(str(error))}")
+        return
     if study is None or key is None:
         _dead("is not named whole" if name is None or key is None else "is of a study that this server has no page for")
     elif st.session_state.get("followed") != (study.name, key):
@@ -53,7 +59,7 @@ def follow() -> None:
 
 
 def _dead(why: str) -> None:
-    st.error(f"The link leads to a result that {why}.", icon=":material/link_off:")
+    st.error(f"The link leads to a result that {why.rstrip('.')}.", icon=":material/link_off:")
 
 
 def arrive(study: Study, request: Request, key: str) -> None:

@@ -4,11 +4,13 @@ A result is named by its study and key, so that a link says both. Two traces sha
 own, and its panels stand beside those of the other where both have them.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
+from analysis.errors import WorkbenchError
 from app.charts.marked import escape
 from app.charts.palette import live
 from app.charts.panels import Panel, caption, panels
@@ -56,7 +58,22 @@ def result_of(name: str | None) -> Any | None:
     if study not in STUDIES or not is_key(key):
         return None
     store = services().store
-    return store.load(STUDIES[study], key) or store.load(STUDIES[study], key, stopped=True)
+    with suppress(WorkbenchError):  # of a package that cannot be read; `missing` says so
+        return store.load(STUDIES[study], key) or store.load(STUDIES[study], key, stopped=True)
+    return None
+
+
+def missing(name: str) -> str:
+    """Why the result of a name cannot be shown."""
+    study = name.partition(":")[0]
+    if study and study not in STUDIES:
+        return f"The result is of a study “{study}”, which is not on this server: its package may not be installed."
+    try:
+        if study:
+            STUDIES[study]
+    except WorkbenchError as error:
+        return str(error)
+    return "The link leads to a result that is not on this server."
 
 
 def show(left: Any, right: Any) -> None:

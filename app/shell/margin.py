@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
+from analysis.errors import BadRequest, WorkbenchError
 from analysis.one_of import STORED
 from app.components import rail
 from app.doors import login
@@ -162,10 +163,15 @@ def device(card: dict[str, Any]) -> str:
 
 def earlier_runs() -> None:
     """The rail: click to see a run again without running it, mark two to compare them."""
-    runs = [run for run in services().history.recent(rail_owner(session_id())) if run.study in PAGES]
+    recent = services().history.recent(rail_owner(session_id()))
+    runs = [run for run in recent if run.study in PAGES]
+    gone = [run for run in recent if run.study not in ENTRIES]
+    if runs or gone:
+        st.markdown("#### Earlier runs")
+    if gone:
+        st.markdown(f":gray[:small[:material/extension_off: {escape(not_here(gone))}]]")
     if not runs:
         return
-    st.markdown("#### Earlier runs")
     marked: list[str] = st.session_state.setdefault("marked", [])
     items = [
         {
@@ -202,18 +208,35 @@ def _words(run: Run) -> tuple[str, str] | None:
 
 def open_run(run: Run) -> None:
     """Show an earlier run: its form filled in, its result drawn from the store."""
-    entry = ENTRIES[run.study]
     try:
+        if (entry := ENTRIES.get(run.study)) is None or run.study not in PAGES:
+            raise BadRequest(not_here([run]))
         request = entry.study.request.model_validate(run.request, context=STORED)
     except ValidationError:
-        st.markdown(
-            ":red[:small[:material/error: Another edition of the workbench made this run; it cannot be opened.]]"
-        )
+        _unopened("Another edition of the workbench made this run; it cannot be opened.")
+        return
+    except WorkbenchError as error:
+        _unopened(str(error))
         return
     if entry.elsewhere and (other := entry.read("elsewhere")(request)):
         st.switch_page(PAGES[other])
     address.arrive(entry.study, request, run.key)
     st.switch_page(PAGES[run.study])
+
+
+def _unopened(why: str) -> None:
+    st.markdown(f":red[:small[:material/error: {escape(why)}]]")
+
+
+def not_here(runs: list[Run]) -> str:
+    """What is said of runs whose studies this server has no page for, or no longer."""
+    studies = ", ".join(f"“{name}”" for name in dict.fromkeys(run.study for run in runs))
+    if len(runs) == 1:
+        return f"An earlier run is of {studies}, which no page here shows: its package may not be installed any more."
+    return (
+        f"{len(runs)} earlier runs are of {studies}, which no page here shows: the package may not be installed any "
+        "more."
+    )
 
 
 def when(moment: datetime) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from analysis import ModelSpec
 from analysis.cache_home import cache_home
@@ -13,7 +14,7 @@ from app.jobs import disk as disk_module
 from app.jobs import services as shared
 from app.jobs.history import NOT_KEPT
 from app.registry.studies import ENTRIES
-from app.session import edit_stack
+from app.session import address, edit_stack
 from app.shell import margin
 from tests.app.test_history import RUN
 from tests.kit.faults import AT_FAULT, PASSING, disk_fails
@@ -115,5 +116,35 @@ def test_a_run_of_another_edition_stands_on_the_rail_and_breaks_nothing(ready):
     ):
         ready.history.add("local", replace(RUN, key=key, study=study, request=request, title="a: b → c"))
     at = fine(visit("start"))
-    assert margin.open_run(ready.history.find("local", "k1")) is None
+    for key in ("k1", "k2"):
+        assert margin.open_run(ready.history.find("local", key)) is None
     assert "Earlier runs" in text(at)
+
+
+def test_a_run_whose_study_is_gone_is_told_of(ready):
+    ready.history.add("local", replace(RUN, key="k1" * 32, study="gone", request={}))
+    assert "An earlier run is of “gone”, which no page here shows" in text(fine(visit("start")))
+    at = fine(visit("compare", one=f"gone:{'k1' * 32}"))
+    assert "of a study “gone”, which is not on this server" in text(at)
+    ready.history.add("local", replace(RUN, key="k2", study="lost", request={}))
+    assert "2 earlier runs are of “lost”, “gone”" in text(fine(visit("start")))
+    opened = AppTest.from_function(_open, kwargs={"run": ready.history.find("local", "k2")}).run()
+    assert "An earlier run is of “lost”, which no page here shows" in text(fine(opened))
+
+
+def _open(run):
+    from app.shell.margin import open_run
+
+    open_run(run)
+
+
+def test_a_study_of_a_package_that_cannot_be_read_is_told_of(ready, monkeypatch):
+    broken = replace(ENTRIES["trace"], name="other", request="no_such_module:Request", examples="", own_page=None)
+    monkeypatch.setitem(ENTRIES, "other", broken)
+    for pages in (address.PAGES, margin.PAGES):
+        monkeypatch.setitem(pages, "other", pages["trace"])
+    key = "a" * 64
+    assert "request of the study “other” cannot be read" in text(fine(visit("compare", one=f"other:{key}")))
+    assert "request of the study “other” cannot be read" in text(fine(visit("models", study="other", result=key)))
+    opened = AppTest.from_function(_open, kwargs={"run": replace(RUN, study="other")}).run()
+    assert "request of the study “other” cannot be read" in text(fine(opened))
