@@ -64,6 +64,9 @@ class _Studies(Mapping[str, "Study"]):
     def __getitem__(self, name: str) -> "Study":
         return ENTRIES[name].study
 
+    def __contains__(self, name: object) -> bool:
+        return name in ENTRIES  # one whose types cannot be read is there, too
+
     def __iter__(self) -> Iterator[str]:
         return iter(ENTRIES)
 
