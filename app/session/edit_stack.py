@@ -5,9 +5,6 @@ down, so a reload or a lost connection finds it again: on a public server under 
 """
 
 import json
-import os
-import time
-from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +18,7 @@ from analysis.whole_files import replacing
 from app.doors.visitor_cookie import DAYS
 from app.jobs.services import public, services
 from app.registry.studies import giving
+from app.session import days_seen
 from app.session.fields import session_id, spec
 from app.session.visitor import visitor
 from editors.edit.edit import Edit
@@ -30,9 +28,6 @@ from editors.registry.methods import method_of
 
 PLACE, VISITORS = "stack.json", "visitors"
 STUDY = giving(Edit).study
-STARTED = time.time(), time.monotonic()
-JUMP = 3600.0
-"""Seconds by which the clock may go wrong before nothing is cleared away by it."""
 
 
 def stack() -> EditStack:
@@ -185,12 +180,8 @@ def _place() -> Path:
     """Where this visitor's stack is kept; those nobody came back to are cleared away."""
     if not public():
         return cache_home() / PLACE
-    folder, now = cache_home() / VISITORS, time.time()
-    jumped = abs(now - STARTED[0] - (time.monotonic() - STARTED[1])) > JUMP
-    for old in () if jumped else folder.glob("*.json"):
-        with suppress(OSError):
-            if old.stat().st_mtime < now - DAYS * 24 * 3600:
-                old.unlink()
+    folder = cache_home() / VISITORS
+    days_seen.clear_away(folder, "*.json", DAYS)
     return folder / f"{sha256(name().encode()).hexdigest()[:32]}.json"
 
 
@@ -205,8 +196,7 @@ def _recovered() -> EditStack | None:
     except OSError as error:
         store.disk.failed("reading", error)
         return None
-    with suppress(OSError):
-        os.utime(place)  # kept as long as the cookie, which has just been renewed
+    days_seen.touch(place)  # kept as long as the cookie, which has just been renewed
     try:
         for entry in json.loads(text):
             edit = _stored(entry["edit"]) if entry["edit"].isalnum() else None
