@@ -13,10 +13,10 @@ from analysis.moments.request import MomentsRequest
 from analysis.moments.second_moments import moments
 from app.cli import main
 from app.exports.recipe_files import save_as
+from app.studies.edit.protect_flag import FIELDS
 from app.terminal import request_flags
 from editors.edit.apply import written_over
 from editors.edit.edit import Edit
-from app.studies.edit.protect_flag import FIELDS
 from editors.edit.request import EditRequest
 from editors.methods.run import write
 from editors.recipes.recipe import BROUGHT, faults, payload_place, read_files, read_recipe, write_recipe

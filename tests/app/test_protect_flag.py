@@ -42,7 +42,7 @@ def test_sources_shares_and_files_may_be_named_together(tmp_path: Path) -> None:
 def test_a_file_that_names_nothing_sensible_is_refused_with_its_name(tmp_path: Path, text: str) -> None:
     place = tmp_path / "named.txt"
     place.write_text(text, encoding="utf-8")
-    with pytest.raises(BadFile, match="named.txt"):
+    with pytest.raises(BadFile, match=r"named\.txt"):
         told(str(place))
 
 
