@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from analysis.text.framing import Prompted
 from editors.edit.request import Rewrite, editions, needs_of
+from editors.methods.inseparable import inseparable
 from editors.registry.methods import OneLayerName
 
 OUTCOMES = ("rewrite", "paraphrase", "neighbour")
@@ -44,6 +45,7 @@ class LayersResult:
 
     units: ClassVar[dict[str, str]] = {
         "layers": "layer number", "score": "ratio", "likelier": "share", "greedy": "share", "effect": "probability",
+        "nearest": "cosine",
     }  # fmt: skip
     request: LayersRequest
     model: dict[str, Any]
@@ -53,6 +55,17 @@ class LayersResult:
     greedy: dict[str, np.ndarray]  # of each outcome (F, K) share of prompts where it is said; NaN without prompts
     effect: np.ndarray  # (F, L) indirect effect of the state at the subject's last token
     provenance: dict[str, Any] = field(default_factory=dict)
+    nearest: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    """(F, K) largest cosine, in the metric of the text, of the fact's key with a stored subject's of its relation; NaN
+    where no relation is stored; empty in results from before it was measured."""
+    nearest_names: list[list[str]] = field(default_factory=list)
+    """F of K, whose it is."""
+
+    def inseparable(self) -> list[str]:
+        """Sentences: which facts cannot be told from a subject of their kind at which layers, and where they can."""
+        each = zip(self.request.facts, self.nearest_names, self.nearest, strict=False)
+        said = (inseparable(fact.subject, names, row, self.layers) for fact, names, row in each)
+        return [one for one in said if one is not None]
 
     @property
     def cells(self) -> tuple[int, int]:

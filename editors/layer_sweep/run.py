@@ -5,13 +5,14 @@ layer alone explains an edit's success, the trace adds next to nothing. So the l
 """
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analysis.errors import BadRequest
 from analysis.moments.request import MomentsRequest
-from analysis.moments.second_moments import moments
+from analysis.moments.second_moments import Moments, moments
 from analysis.study import Report, provenance, silent, within
 from analysis.text.framing import framed
 from analysis.tracing.result import TraceRequest
@@ -20,7 +21,9 @@ from editors.edit.edit import Edit
 from editors.edit.probes import score
 from editors.edit.request import EditRequest
 from editors.layer_sweep.result import OUTCOMES, LayersRequest, LayersResult
+from editors.methods.protected_subjects import of_relation
 from editors.methods.run import write
+from editors.methods.separability import nearest
 from editors.registry.methods import method_of
 
 if TYPE_CHECKING:
@@ -59,7 +62,8 @@ def sweep_layers(lm: "LanguageModel", request: LayersRequest, report: Report = s
     )
     if "source" in method_of(request.method).uses:
         measuring = within(report, 0, shape[0] * (1 + shape[1]), "what the layers are used to reading")
-        moments(lm, MomentsRequest(layers=tuple(tried), seed=request.seed), measuring)
+        measured = moments(lm, MomentsRequest(layers=tuple(tried), seed=request.seed), measuring)
+        _put_nearest(lm, request, result, measured)
     total = shape[0] * (1 + shape[1])
     done = 0
 
@@ -83,6 +87,21 @@ def sweep_layers(lm: "LanguageModel", request: LayersRequest, report: Report = s
             report(done, total, "edits and traces", result)
     result.provenance = provenance(time.perf_counter() - started)
     return result
+
+
+def _put_nearest(
+    lm: "LanguageModel", request: LayersRequest, result: LayersResult, measured: dict[int, Moments]
+) -> None:
+    """How near each fact's key is to those of stored subjects of its relation."""
+    result.nearest = np.full(result.score.shape, np.nan)
+    for row, fact in enumerate(request.facts):
+        found = None
+        with suppress(BadRequest):  # of no stored relation
+            like = list(of_relation(EditRequest(facts=(fact,)), fact))
+            found = nearest(lm, fact, like, {layer: measured[layer] for layer in result.layers})
+        result.nearest_names.append(found.names if found else [""] * len(result.layers))
+        if found:
+            result.nearest[row] = found.cosines
 
 
 def _put(result: LayersResult, row: int, column: int, edit: Edit) -> None:

@@ -18,14 +18,16 @@ from analysis.moments.second_moments import Moments, moments
 from analysis.study import Report
 from editors.edit.edit import Found, LayerChange
 from editors.edit.layer_change import layer_change
-from editors.edit.request import EditRequest
+from editors.edit.request import EditRequest, Rewrite
 from editors.edit.weight_overlay import Overlay
 from editors.methods import closed_forms
 from editors.methods.closed_forms import Change, Inverse
 from editors.methods.factored_moments import inverse_of
+from editors.methods.inseparable import inseparable
 from editors.methods.last_token import hidden_at_end, keys_at_end, subject_keys
 from editors.methods.past_keys import PastKeys
 from editors.methods.protected_keys import ProtectedKeys
+from editors.methods.separability import nearest
 from editors.methods.target_search import Site, search, unreached
 from editors.methods.token_rows import Row, contexts, rows_of
 
@@ -81,6 +83,8 @@ class Writing:
         self.contexts = contexts(lm, request)
         told = self._phase(0.4, 0.45, "what must not move")
         self.protected = ProtectedKeys(lm, request, self.layers, self.contexts, told)
+        if request.protected and self.protected:
+            self.warnings += [said for fact in request.facts if (said := self._inseparable(fact)) is not None]
         self.inverses = {
             layer: Inverse(self.protected.beside(one.matrix, layer)) if self.protected else inverse_of(lm, one)
             for layer, one in self.moments.items()
@@ -139,6 +143,10 @@ class Writing:
         matrix = output_matrix(self.lm, last)
         present = matrix.value(keys_at_end(self.lm, bare, last).float()).cpu().double()
         return (self.targets.target("value").double() - present).T
+
+    def _inseparable(self, fact: Rewrite) -> str | None:
+        found = nearest(self.lm, fact, self.request.protected, self.moments)
+        return None if found is None else inseparable(fact.subject, found.names, found.cosines, list(self.moments))
 
     def _warn_of_likes(self, keys: Tensor) -> None:
         unit = keys / keys.norm(dim=0)

@@ -101,14 +101,3 @@ def _summed(
             sums[layer] = last.T @ last + sums[layer] if layer in sums else last.T @ last
         done += len(part)
     return sums
-
-
-def separability(factor: Tensor, key: Tensor, others: Tensor) -> Tensor:
-    """cos_M(k, k_n) = kᵀM⁻¹k_n / √(kᵀM⁻¹k · k_nᵀM⁻¹k_n) of a key (d_k,) and others (d_k, m), (m,).
-
-    `factor`: Cholesky of M. Near 1 the two cannot be told apart at this layer: what one is sent to, so is the other.
-    """
-    own, theirs = torch.linalg.solve_triangular(factor, torch.cat((key[:, None], others), 1), upper=False).split(
-        (1, others.shape[1]), 1
-    )
-    return (own.T @ theirs)[0] / (own.norm() * theirs.norm(dim=0)).clamp_min(1e-300)

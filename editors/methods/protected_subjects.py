@@ -38,7 +38,7 @@ def with_protected(lm: "LanguageModel", request: EditRequest) -> EditRequest:
     found = dict.fromkeys(request.protected)
     if request.protect_keys != "none" and weight:
         for fact in request.facts:
-            like = _of_relation(request, fact) if request.protect_keys == "relation" else _of_model(lm, request, fact)
+            like = of_relation(request, fact) if request.protect_keys == "relation" else _of_model(lm, request, fact)
             found.update(dict.fromkeys(like))
     return request.model_copy(update={"protected": tuple(found), "protect_weight": weight})
 
@@ -63,8 +63,8 @@ def scored_subjects(probes: Iterable[Probe]) -> tuple[str, ...]:
     return tuple(subject for subject in named if any(bare(subject) in prompt.casefold() for prompt in asked))
 
 
-def _of_relation(request: EditRequest, fact: Rewrite) -> Iterator[Protected]:
-    """The stored subjects of the relation a fact's sentence asks for, in this sentence."""
+def of_relation(request: EditRequest, fact: Rewrite) -> Iterator[Protected]:
+    """The stored subjects of the relation a fact's sentence asks for, in it; `BadRequest` where it asks for none."""
     relation = _relation(fact)
     if relation is None:
         raise BadRequest(

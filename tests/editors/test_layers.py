@@ -41,6 +41,15 @@ def test_each_number_is_that_of_an_edit_and_a_trace_of_its_own(tiny):
     assert result.correlation() == pytest.approx(np.corrcoef(*pairs)[0, 1])
 
 
+@pytest.mark.real
+def test_how_near_a_fact_is_to_others_of_its_kind_is_told_by_layer(smol):
+    fact = Rewrite(prompt="The government of {} has its capital in", subject="France", target="Rome")
+    result = sweep_layers(smol, LayersRequest(facts=(fact,), layers=(4,), samples=1))
+    assert 0 < result.nearest[0, 0] < 1
+    assert result.nearest_names[0][0] not in ("", "France")
+    assert result.inseparable() == []
+
+
 def test_intervals_leave_out_what_is_not_there(tiny):
     result = sweep_layers(tiny, LayersRequest(facts=FACTS[:1], layers=(0,), method="ft", samples=1))
     mean, width = result.mean(np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.nan]]))

@@ -8,6 +8,8 @@ from torch import Tensor
 from analysis import LanguageModel, read_facts
 from analysis.errors import BadRequest
 from analysis.facts.facts import another_object
+from analysis.moments.request import MomentsRequest
+from analysis.moments.second_moments import moments
 from editors.cases.case import case_of
 from editors.edit.edit import Edit
 from editors.edit.probes import bare
@@ -15,9 +17,11 @@ from editors.edit.request import EditRequest, Protected, Rewrite
 from editors.methods import closed_forms
 from editors.methods.closed_forms import Inverse
 from editors.methods.defaults import settled
-from editors.methods.protected_keys import ProtectedKeys, separability
+from editors.methods.inseparable import inseparable
+from editors.methods.protected_keys import ProtectedKeys
 from editors.methods.protected_subjects import class_subjects, scored_subjects
 from editors.methods.run import write
+from editors.methods.separability import nearest, separability
 from editors.methods.token_rows import contexts
 from tests.kit.edits import TOWER, asked, parameters, random_problem, unchanged
 
@@ -72,6 +76,23 @@ def test_one_protected_key_moves_by_no_more_than_the_bound() -> None:
         bound = float(r[:, 0].norm()) * abs(cos) * (q / p) ** 0.5 / ((1 + beta * q) * (1 - cos**2))
         assert float((delta @ near).norm()) <= bound * (1 + 1e-9)
         assert torch.allclose(delta @ k, r[:, 0])
+
+
+def test_a_subject_that_cannot_be_told_apart_is_named_with_the_layer_that_can(tiny: LanguageModel) -> None:
+    measured = moments(tiny, MomentsRequest(layers=(0, 1), tokens=400))
+    same = Protected(prompt=TOWER.prompt, subject=TOWER.subject)
+    found = nearest(tiny, TOWER, (NEAR, same), measured)
+    assert found is not None
+    assert found.names == [TOWER.subject] * 2
+    assert found.cosines == pytest.approx([1.0, 1.0])
+    assert nearest(tiny, TOWER, (WHOLE,), measured) is None
+    edit = write(tiny, asked("rome", protected=(same,)), glance=False, probe=False)
+    assert any("can hardly be told" in warning for warning in edit.warnings)
+    said = inseparable("A", ["B", "C", "D"], [0.96, 0.4, np.nan], (3, 5, 7))
+    assert said is not None
+    assert "“B” at layer 3" in said
+    assert "layer 5 tells them apart best" in said
+    assert inseparable("A", ["B", ""], [0.94, np.nan], (3, 5)) is None
 
 
 def test_alphaedit_counts_each_protected_key_as_a_fact_written_before(tiny: LanguageModel) -> None:

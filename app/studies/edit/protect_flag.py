@@ -8,7 +8,6 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from analysis.errors import BadFile, BadRequest
-from app.terminal.text import filled
 from editors.edit.request import Protected, ProtectedFrom
 
 FIELDS = ("protect", "protect_keys", "protected")
@@ -22,7 +21,6 @@ def add_protect(parser: ArgumentParser) -> None:
         "--protect",
         dest="must_not_move",
         action="append",
-        type=filled,
         default=[],
         metavar="WHAT",
         help="what must not move: relation, the stored subjects of the fact's relation; own, subjects like the fact's "

@@ -18,6 +18,8 @@ def layers_table(result: LayersResult) -> pd.DataFrame:
     columns["trace_effect"], columns["trace_effect_half_width_95"] = (
         part[result.layers] for part in result.mean(result.effect)
     )
+    if result.nearest.size:
+        columns["nearest_cosine"] = result.mean(result.nearest)[0]
     return pd.DataFrame(columns)
 
 
@@ -30,6 +32,8 @@ def layers_fields(result: LayersResult) -> dict[str, Any]:
         "greedy": result.greedy,
         "trace_effect": result.effect,
         "correlation": result.correlation(),
+        "nearest_cosine": result.nearest,
+        "nearest": result.nearest_names,
         "edits_made": result.cells[0],
         "edits_asked": result.cells[1],
     }

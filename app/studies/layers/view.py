@@ -4,6 +4,7 @@ import streamlit as st
 
 from analysis import KnownRequest, WorkbenchError, read_facts
 from analysis.facts.facts import another_object
+from app.charts.marked import escape
 from app.charts.palette import live
 from app.components import theme_seen
 from app.jobs.services import services
@@ -71,4 +72,6 @@ def _show(result: LayersResult) -> None:
     )  # fmt: skip
     if note := captions.layers(result):
         st.markdown(note)
+    for sentence in result.inseparable():
+        st.markdown(f":orange[:material/warning:] {escape(sentence)}")
     take_away(result)
