@@ -15,9 +15,12 @@ _told = spawn.get_preparation_data
 OF_MAIN = ("init_main_from_path", "init_main_from_name")
 
 
-def begin(context: Any, target: Callable[..., Any], *given: Any) -> BaseProcess:
-    """A process of a context, begun, which calls `target` of a module; it ends with its parent."""
-    process: BaseProcess = context.Process(target=target, args=given, daemon=True)
+def begin(context: Any, target: Callable[..., Any], *given: Any, daemon: bool = True) -> BaseProcess:
+    """A process of a context, begun, which calls `target` of a module.
+
+    `daemon`: it ends with its parent, and begins no others; else both are its own concern.
+    """
+    process: BaseProcess = context.Process(target=target, args=given, daemon=daemon)
     with _one:
         spawn.get_preparation_data = _without_main
         try:

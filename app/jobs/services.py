@@ -1,4 +1,4 @@
-"""What the whole process shares: the worker, the one model slot, the store, the history.
+"""What the whole process shares: the worker, what it knows of models, the store, the history.
 
 Pages ask here; nothing in it belongs to one person.
 """
@@ -18,11 +18,14 @@ from analysis.cache_home import cache_home
 from analysis.study import Request, Study, edited_hash
 from app.jobs.disk import Disk
 from app.jobs.history import History
-from app.jobs.model_slot import ModelSlot
+from app.jobs.job import Job
+from app.jobs.known_models import Known
+from app.jobs.run_apart import RunApart
 from app.jobs.run_entry import run_of
+from app.jobs.run_here import Runner
 from app.jobs.store import ResultStore, shipped_index
 from app.jobs.work import Shape
-from app.jobs.worker import Job, Worker
+from app.jobs.worker import Worker
 from app.registry.studies import ENTRIES
 from editors.edit.edit import Edit
 
@@ -53,7 +56,7 @@ def allowed_specs() -> list[ModelSpec]:
 class Services:
     """The shared parts, wired together."""
 
-    models: ModelSlot
+    runner: Runner
     store: ResultStore
     history: History
     connections: dict[str, str] = field(default_factory=dict)
@@ -62,11 +65,16 @@ class Services:
     """Whose each session is, where the browser says so: all tabs of one person share their turns."""
     _begun: bool = False
 
+    @property
+    def models(self) -> Known:
+        """What is known of the models that were loaded."""
+        return self.runner.known
+
     @cached_property
     def worker(self) -> Worker:
         """The one worker."""
         return Worker(
-            self.models,
+            self.runner,
             self.store,
             finished=self._record,
             there=self._there,
@@ -128,7 +136,7 @@ class Services:
             self.models.paces.learn(study.name, work, job.spec, job.seconds)
         if study is None or study.passing or not study.kept or job.result is None or job.key is None:
             return
-        run, kept = run_of(study, job.key, job.result, stopped=job.cancelled.is_set()), not self.store.held(job.key)
+        run, kept = run_of(study, job.key, job.result, stopped=job.part), not self.store.held(job.key)
         for owner in {rail_owner(owner) for owner in job.asked_by}:
             self.history.add(owner, run, kept=kept)
 
@@ -156,4 +164,4 @@ def services() -> Services:
     """The services of this process."""
     disk = Disk(cache_home())
     disk.look()
-    return Services(ModelSlot(), ResultStore(disk=disk), History(disk=disk))
+    return Services(RunApart(), ResultStore(disk=disk), History(disk=disk))

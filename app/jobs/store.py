@@ -10,6 +10,7 @@ import json
 import logging
 import shutil
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
 from io import BytesIO
@@ -40,6 +41,10 @@ TURNS = 8
 """How often another process may clear the place away before a save gives up."""
 
 
+Held = tuple[Study, str, Any, bool]
+"""A result in memory alone: its study, key, itself, and whether it is a stopped one."""
+
+
 class _Broken(Exception):
     """What lies at a place is no result, and no passing fault of the system."""
 
@@ -57,7 +62,7 @@ class ResultStore:
         self.root = root or cache_home() / "results"
         self.shipped = shipped
         self.disk = disk or Disk(self.root)
-        self._held: dict[str, tuple[Study, str, Any, bool]] = {}
+        self._held: dict[str, Held] = {}
         self._broken: set[str] = set()
 
     def save(self, study: Study, key: str, result: Any, *, stopped: bool = False) -> None:
@@ -83,11 +88,20 @@ class ResultStore:
             self.disk.fine("results")
         except OSError as error:
             self.disk.failed("results", error)
+            self.hold([(study, key, result, stopped)])
+
+    def hold(self, results: Iterable[Held]) -> None:
+        """Have results in memory, until the disk takes them."""
+        for study, key, result, stopped in results:
             name = self._place(key, stopped).name
             self._held.pop(name, None)
             self._held[name] = study, key, result, stopped
-            for oldest in list(self._held)[:-HELD]:
-                self._held.pop(oldest, None)
+        for oldest in list(self._held)[:-HELD]:
+            self._held.pop(oldest, None)
+
+    def all_held(self) -> list[Held]:
+        """The results that are in memory alone, the oldest first."""
+        return list(self._held.values())
 
     def held(self, key: str) -> bool:
         """Whether a result is in memory alone."""
@@ -95,7 +109,7 @@ class ResultStore:
 
     def settle(self) -> None:
         """Write what is held; `OSError` where the disk still does not take it."""
-        for study, key, result, stopped in list(self._held.values()):
+        for study, key, result, stopped in self.all_held():
             self.save(study, key, result, stopped=stopped)
         self.disk.fine("results")
 

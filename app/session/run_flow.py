@@ -16,8 +16,8 @@ from analysis.text.tokens import Tokens, encode, find_text
 from app.charts.marked import escape as escape
 from app.charts.words import duration
 from app.components.pulse import pulse
+from app.jobs.job import Job
 from app.jobs.services import public, rail_owner, services
-from app.jobs.worker import Job
 from app.session import limits
 from app.session.edit_stack import on
 from app.session.fields import session_id, slot, spec

@@ -6,8 +6,8 @@ import streamlit as st
 
 from app.charts.words import duration
 from app.components.pulse import pulse
+from app.jobs.job import Job
 from app.jobs.services import public, services
-from app.jobs.worker import Job
 from app.registry.studies import ENTRIES
 from app.session.fields import fill, session_id
 from app.session.pace import pause

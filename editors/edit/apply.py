@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from analysis.errors import BadRequest
+from analysis.errors import BadRequest, UnknownArchitecture
 from analysis.internals.key_value_memory import OutputMatrix, attention_matrix, output_matrix
 from analysis.study import edited_hash
 from editors.edit.edit import Edit, LayerChange
+from editors.edit.matrices import Matrices, Matrix, refuse_other_matrices
 from editors.edit.weight_overlay import Overlay
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def apply(lm: "LanguageModel", edit: Edit, overlay: Overlay) -> None:
             f"“{edit.title}” was written on other weights ({edit.model['name']}, "
             f"{edit.model['weights_hash'][:12]}) than {lm.name}'s ({lm.own_hash[:12]}). Nothing was changed."
         )
-    refuse_other_matrices(lm, edit)
+    refuse_other_matrices(matrices_of(lm), edit)
     find = _finder(edit)
     for change in edit.changes:
         if edit.request.silences:
@@ -42,19 +43,22 @@ def apply(lm: "LanguageModel", edit: Edit, overlay: Overlay) -> None:
             overlay.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
 
 
-def refuse_other_matrices(lm: "LanguageModel", edit: Edit) -> None:
-    """`BadRequest` where an edit changes a matrix that the model has not so named, in this shape, this way round."""
-    find = _finder(edit)
-    for change in edit.changes:
-        matrix = find(lm, change.layer) if change.layer < lm.n_layers else None
-        shape = (len(change.left), change.right.shape[1])
-        if matrix is None or matrix.name != change.name or matrix.weight.shape != shape:
-            raise BadRequest(f"“{edit.title}” changes {change.name}, which {lm.name} does not have in this shape.")
-        if matrix.transposed != change.transposed:
-            raise BadRequest(
-                f"“{edit.title}” says that {change.name} is kept {'turned round' if change.transposed else 'upright'}; "
-                f"{lm.name} keeps it the other way. Nothing was changed."
-            )
+def matrices_of(lm: "LanguageModel") -> Matrices:
+    """Names and shapes of the matrices that edits of a model change."""
+
+    def all_of(find: Callable[["LanguageModel", int], OutputMatrix]) -> tuple[Matrix | str, ...]:
+        return tuple(_matrix(find, lm, layer) for layer in range(lm.n_layers))
+
+    return Matrices(lm.name, all_of(output_matrix), all_of(attention_matrix))
+
+
+def _matrix(find: "Callable[[LanguageModel, int], OutputMatrix]", lm: "LanguageModel", layer: int) -> Matrix | str:
+    try:
+        found = find(lm, layer)
+    except UnknownArchitecture as error:
+        return str(error)
+    rows, columns = found.weight.shape
+    return Matrix(found.name, (rows, columns), found.transposed)
 
 
 def _finder(edit: Edit) -> "Callable[[LanguageModel, int], OutputMatrix]":

@@ -1,6 +1,8 @@
 """The benchmark of pages, without a browser: whose processor time it was, and what becomes of what was seen."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -11,8 +13,19 @@ from app.bench import ui as bench_ui
 from app.bench.form import Bench
 from app.bench.ui import Seen, UiOptions, put
 from app.bench.visits import visitors
+from app.bench.visits.family import family, memory
 from app.bench.visits.threads import Spent, spent
-from app.jobs.worker import _step_back
+from app.jobs.run_here import step_back
+
+STEPS_BACK = """
+import os, time
+os.nice(10)
+held = bytearray(os.urandom(1)) * 100_000_000
+while time.process_time() < 0.3:
+    pass
+print("done", flush=True)
+time.sleep(600)
+"""
 
 
 def busy(seconds: float) -> None:
@@ -23,7 +36,7 @@ def busy(seconds: float) -> None:
 
 def test_a_thread_that_stepped_back_is_the_run_and_all_others_are_pages():
     def run() -> None:
-        _step_back()
+        step_back()
         busy(0.3)
         done.set()
         leave.wait()
@@ -40,6 +53,21 @@ def test_a_thread_that_stepped_back_is_the_run_and_all_others_are_pages():
     worker.join()
     assert found.run == pytest.approx(0.3, abs=0.06)
     assert found.pages == pytest.approx(0.2, abs=0.15)
+
+
+def test_a_process_that_stepped_back_is_the_run_too():
+    """Runs of a server have one of their own, which holds the model: its memory counts as the server's."""
+    before, held = spent(os.getpid()), memory(os.getpid())
+    begun = subprocess.Popen([sys.executable, "-c", STEPS_BACK], stdout=subprocess.PIPE)
+    assert begun.stdout.readline() == b"done\n"
+    found, with_it = spent(os.getpid()).since(before), memory(os.getpid())
+    assert family(os.getpid())[:1] == [os.getpid()]
+    assert begun.pid in family(os.getpid())
+    begun.kill()
+    begun.wait()
+    assert found.run >= 0.25  # clocks of processes have steps
+    assert with_it - held > 100e6
+    assert begun.pid not in family(os.getpid())
 
 
 def test_elsewhere_it_is_said_that_threads_cannot_be_told_apart(tmp_path):

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from analysis import ModelSpec
 from analysis.facts.chains import read_chains
 from analysis.study import Study
-from app.jobs.worker import Job
+from app.jobs.job import Job
 from app.registry.studies import ENTRIES, STUDIES
 from app.session.fields import loose
 from editors.attention_drift.result import DriftRequest

@@ -12,9 +12,11 @@ import torch
 
 from analysis import ModelSpec, TraceRequest, WorkbenchError
 from analysis.study import Study
+from app.jobs.job import Job
 from app.jobs.model_slot import ModelSlot
+from app.jobs.run_here import RunHere
 from app.jobs.store import ResultStore
-from app.jobs.worker import Job, Worker
+from app.jobs.worker import Worker
 from app.registry.studies import STUDIES
 from tests.kit.families import language_model
 from tests.kit.steps import SPEC, WAIT, StepsRequest, StepsResult, over, steps, submit, until
@@ -30,7 +32,9 @@ def finished() -> list[Job]:
 
 @pytest.fixture
 def worker(tmp_path, tiny, finished) -> Iterator[Worker]:
-    made = Worker(ModelSlot(lambda spec, report: tiny), ResultStore(tmp_path / "results"), finished=finished.append)
+    made = Worker(
+        RunHere(ModelSlot(lambda spec, report: tiny)), ResultStore(tmp_path / "results"), finished=finished.append
+    )
     yield made
     made.close()
 
@@ -255,7 +259,7 @@ def test_a_fault_of_the_listener_is_not_the_jobs(tmp_path, tiny, steps):
     def fail(job: Job) -> None:
         raise RuntimeError("history")
 
-    worker = Worker(ModelSlot(lambda spec, report: tiny), ResultStore(tmp_path / "results"), finished=fail)
+    worker = Worker(RunHere(ModelSlot(lambda spec, report: tiny)), ResultStore(tmp_path / "results"), finished=fail)
     steps.allow(1)
     assert over(submit(worker, steps, "a")).state == "done"
     worker.close()
@@ -283,20 +287,21 @@ def test_another_model_takes_the_first_ones_place(tmp_path, steps):
         alive[spec.source] = weakref.ref(lm)
         return lm
 
-    worker = Worker(ModelSlot(loader), ResultStore(tmp_path / "results"))
+    slot = ModelSlot(loader)
+    worker = Worker(RunHere(slot), ResultStore(tmp_path / "results"))
     steps.allow(1)
     over(submit(worker, steps, "a"))
     request = TraceRequest(prompt="the old tower of Aldra", subject="old tower", samples=2)
     traced = over(worker.submit(STUDIES["trace"], request, SPEC, "me"))
     assert traced.state == "done", traced.error
-    assert worker.models.loaded == SPEC
+    assert slot.loaded == SPEC
     loaded = over(worker.submit(None, None, OTHER, "me"))
     assert loaded.state == "done", loaded.error
     gc.collect()
     assert alive["one"]() is None
     assert alive["two"]() is not None
-    assert worker.models.loaded == OTHER
-    assert set(worker.models.cards) == {SPEC, OTHER}
+    assert slot.loaded == OTHER
+    assert set(slot.known.cards) == {SPEC, OTHER}
     worker.close()
 
 
@@ -304,10 +309,11 @@ def test_a_model_that_cannot_be_loaded(tmp_path, steps):
     def loader(spec: ModelSpec, report: Any) -> Any:
         raise WorkbenchError("It does not fit.")
 
-    worker = Worker(ModelSlot(loader), ResultStore(tmp_path / "results"))
+    slot = ModelSlot(loader)
+    worker = Worker(RunHere(slot), ResultStore(tmp_path / "results"))
     job = over(worker.submit(None, None, SPEC, "me"))
     assert (job.state, job.error) == ("failed", "It does not fit.")
-    assert worker.models.loaded is None
+    assert slot.loaded is None
     worker.close()
 
 

@@ -9,6 +9,7 @@ import pytest
 from analysis import ConflictRequest, ModelSpec, TraceRequest, read_facts
 from analysis.errors import BadRequest
 from app.jobs.model_slot import ModelSlot
+from app.jobs.run_here import RunHere
 from app.jobs.services import Services
 from app.jobs.work import Paces, Shape, tokens_in
 from app.registry.studies import ENTRIES, STUDIES
@@ -25,7 +26,7 @@ FACT = Rewrite(prompt="{} is located in the city of", subject="The Eiffel Tower"
 
 @pytest.fixture
 def made() -> Any:
-    return Services(ModelSlot(), None, None)  # type: ignore[arg-type]
+    return Services(RunHere(ModelSlot()), None, None)  # type: ignore[arg-type]
 
 
 def probes(count: int, prompt: str = "The Louvre is in", answer: str = "Paris") -> tuple[Probe, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.jobs.model_slot import ModelSlot
+from app.jobs.run_here import RunHere
 from app.jobs.store import ResultStore
 from app.jobs.worker import AWAY, LOOK, Worker
 from tests.kit.steps import over, steps, submit, until
@@ -28,7 +29,7 @@ class Room:
     def __init__(self, tmp_path, lm: Any):
         self.clock, self.gone = Clock(), set[str]()
         self.worker = Worker(
-            ModelSlot(lambda spec, report: lm),
+            RunHere(ModelSlot(lambda spec, report: lm)),
             ResultStore(tmp_path / "results"),
             there=lambda owner: owner not in self.gone,
             person=lambda owner: owner.partition("/")[0],
@@ -130,7 +131,7 @@ def test_a_run_two_wait_for_keeps_its_place_when_the_first_leaves(room, steps):
 def test_the_time_until_a_turn_is_that_of_the_runs_before(tmp_path, tiny, steps):
     known: dict[str, float | None] = {"a": 40.0, "b": 30.0, "c": None}
     worker = Worker(
-        ModelSlot(lambda spec, report: tiny),
+        RunHere(ModelSlot(lambda spec, report: tiny)),
         ResultStore(tmp_path / "results"),
         expected=lambda study, request, spec: known.get(request.name),
     )

@@ -15,9 +15,11 @@ from analysis import LensRequest, ModelSpec, TraceRequest, logit_lens, trace
 from analysis.errors import BadRequest
 from analysis.model.language_model import LanguageModel
 from analysis.study import Study
+from app.jobs.job import Job
 from app.jobs.model_slot import ModelSlot
+from app.jobs.run_here import RunHere
 from app.jobs.store import ResultStore
-from app.jobs.worker import Job, Worker
+from app.jobs.worker import Worker
 from app.registry.studies import STUDIES
 from editors.edit.apply import written_over
 from editors.edit.edit import Edit
@@ -228,7 +230,7 @@ def test_an_edit_that_does_not_fit_takes_those_before_it_along(tiny):
 
 @pytest.fixture
 def worker(tmp_path, tiny) -> Iterator[Worker]:
-    made = Worker(ModelSlot(lambda spec, report: tiny), ResultStore(tmp_path / "results"))
+    made = Worker(RunHere(ModelSlot(lambda spec, report: tiny)), ResultStore(tmp_path / "results"))
     yield made
     made.close()
 

@@ -12,8 +12,8 @@ from app.registry.studies import read_entries
 from editors.registry.methods import METHODS
 
 KIT = Path(__file__).parent
-STUDY, EDITOR = KIT / "sample_study", KIT / "sample_editor"
-OTHERS = ("palimpsest_surprise", "palimpsest_nearest", "broken")
+STUDY, EDITOR, DEATHS = KIT / "sample_study", KIT / "sample_editor", KIT / "sample_deaths"
+OTHERS = ("palimpsest_surprise", "palimpsest_nearest", "palimpsest_deaths", "broken")
 
 
 def declared(package: Path) -> dict[str, dict[str, str]]:

@@ -10,7 +10,8 @@ import pytest
 
 from analysis import ModelSpec
 from analysis.study import Request, Study
-from app.jobs.worker import Job, Worker
+from app.jobs.job import Job
+from app.jobs.worker import Worker
 
 SPEC = ModelSpec(source="one")
 WAIT = 20.0
@@ -56,15 +57,15 @@ class Steps:
         self.go.release(steps)
 
 
-def until(true: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + WAIT
+def until(true: Callable[[], bool], what: str, seconds: float = WAIT) -> None:
+    end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, what
         time.sleep(0.005)
 
 
-def over(job: Job) -> Job:
-    until(lambda: job.over, "the job does not end")
+def over(job: Job, seconds: float = WAIT) -> Job:
+    until(lambda: job.over, "the job does not end", seconds)
     return job
 
 

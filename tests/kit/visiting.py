@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from analysis import ModelSpec
 from app.jobs import services as shared
 from app.jobs.model_slot import ModelSlot
+from app.jobs.run_here import RunHere
 from tests.kit.places import MAIN
 from tests.kit.traces import PROMPT, SUBJECT
 
@@ -36,7 +37,7 @@ def loader(monkeypatch, tiny) -> Iterator[list[ModelSpec]]:
         loaded.append(spec)
         return tiny
 
-    monkeypatch.setattr(shared, "ModelSlot", lambda: ModelSlot(load))
+    monkeypatch.setattr(shared, "RunApart", lambda: RunHere(ModelSlot(load)))
     shared.services.clear()
     yield loaded
     forget_services()

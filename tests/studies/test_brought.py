@@ -23,6 +23,7 @@ from app.exports.sheet import sheet
 from app.jobs import services as shared
 from app.jobs.compute import stored
 from app.jobs.model_slot import ModelSlot
+from app.jobs.run_here import RunHere
 from app.registry.studies import STUDIES
 from editors.attention_drift.result import DriftsRequest
 from editors.edit.edit import Edit
@@ -189,7 +190,7 @@ def test_what_was_brought_is_measured_here_once_it_is_found_here(ready):
 def forgers(monkeypatch) -> Iterator[shared.Services]:
     """A process with the model that hostile recipes are made for."""
     monkeypatch.setattr("app.jobs.apart.SMALL", 1 << 30)  # a page that is tested is no program to begin another from
-    monkeypatch.setattr(shared, "ModelSlot", lambda: ModelSlot(lambda spec, report: hostile_model()))
+    monkeypatch.setattr(shared, "RunApart", lambda: RunHere(ModelSlot(lambda spec, report: hostile_model())))
     monkeypatch.setattr("app.session.edit_stack.visitor", lambda fresh: fresh)
     shared.services.clear()
     services = shared.services()

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from analysis import ModelSpec
-from app.jobs.worker import Job
+from app.jobs.job import Job
 from app.session.permalinks import to_query
 from app.studies.edit.form import EditForm, Line, form_of
 from editors.edit.edit import Edit

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from analysis import ModelSpec
-from app.jobs.worker import Job
+from app.jobs.job import Job
 from app.registry.studies import STUDIES
 from tests.kit.traces import asked
 from tests.kit.visiting import LINK, charts, fine, press, text, visit

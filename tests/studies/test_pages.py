@@ -14,6 +14,7 @@ from analysis import ModelSpec, TraceResult, trace
 from analysis.errors import ModelTooLarge
 from app.jobs import services as shared
 from app.jobs.model_slot import ModelSlot
+from app.jobs.run_here import RunHere
 from app.registry.studies import STUDIES
 from app.session.fields import slot
 from tests.kit.traces import PROMPT, SUBJECT, asked
@@ -374,7 +375,7 @@ def test_a_failed_loading_is_told(monkeypatch):
     def load(spec: ModelSpec, report: Any) -> Any:
         raise ModelTooLarge("It does not fit. It needs 9.9 GB; 0.1 GB are free. [Choose] a smaller one.")
 
-    monkeypatch.setattr(shared, "ModelSlot", lambda: ModelSlot(load))
+    monkeypatch.setattr(shared, "RunApart", lambda: RunHere(ModelSlot(load)))
     shared.services.clear()
     try:
         made = shared.services()

@@ -28,8 +28,9 @@ from app.jobs.run_entry import run_of
 from app.registry.studies import STUDIES
 from app.session.address import address
 from app.session.standing import marks
-from editors.edit.apply import refuse_other_matrices, written_over
+from editors.edit.apply import matrices_of, written_over
 from editors.edit.edit import Edit
+from editors.edit.matrices import refuse_other_matrices
 from editors.edit.request import EditRequest, Rewrite
 from editors.methods.run import write
 from editors.recipes.recipe import recipe_id, recipe_of
@@ -88,7 +89,7 @@ def through(files: Files) -> bool:
     try:
         edit = brought(files)
         refuse_other_weights(edit, tiny().card())
-        refuse_other_matrices(tiny(), edit)
+        refuse_other_matrices(matrices_of(tiny()), edit)
     except WorkbenchError as refused:
         _refuse_empty(refused)
         return False

@@ -29,7 +29,8 @@ from app.bench.server.estimates import QUICK, put, requests, timed
 from app.bench.server.kills import add_kills
 from app.bench.server.room import PAGES, Person, room, together
 from app.bench.tracing import FILLER, SUBJECT
-from app.bench.visits.kept import memory, results
+from app.bench.visits.family import memory
+from app.bench.visits.kept import results
 from app.bench.visits.served import Server, start_server
 from editors.cases.case import Case, own_cases
 from editors.edit.apply import written_over
@@ -86,7 +87,8 @@ def server(_: Any, options: ServerOptions, report: Report = silent) -> Bench:
     anybody else. `page_…`: from asking for a page until all of it has come, over all visitors, each of whom looks at
     a page every few seconds while one long run goes on; `idle_page_…` without one. `wait_…`: from pressing to the
     result, of one run each, all pressed at the same moment; unfairness is the longest over the median.
-    `memory.after_500`: what the server's process holds more after so many runs than after the first five.
+    `memory.after_500`: what the server and the process of its runs hold more after so many runs than after the first
+    five.
     `hostile.…`: inputs of every kind a stranger may send, and those that were taken and failed later, or failed at
     once. `kills.…`: runs killed at random moments, and those after which nothing but the run was lost.
     """

@@ -18,11 +18,3 @@ def results(home: Path, study: str) -> Iterator[Any]:
         found = store.load(STUDIES[study], place.parent.name)
         if found is not None:
             yield found
-
-
-def memory(pid: int) -> float:
-    """Bytes of a process that are in memory now."""
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmRSS:"):
-            return 1024.0 * int(line.split()[1])
-    raise ProcessLookupError(pid)

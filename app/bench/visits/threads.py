@@ -1,15 +1,17 @@
 """Whose processor time it was: the run's or the pages'.
 
-The worker of a server steps back (`app.jobs.worker`), and what torch starts from it does so too: those threads have a
-lower priority than all others. Pages are drawn by threads that end with the drawing, so theirs is what is left of the
-process: drawing, packing, sending, and whatever else a server does.
+What runs jobs steps back (`app.jobs.run_here`), and what torch starts from it does so too: those threads, and all of a
+process of their own, have a lower priority than the server. Pages are drawn by threads that end with the drawing, so
+theirs is what is left: drawing, packing, sending, and whatever else a server does.
 """
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.errors import BadRequest
+from app.bench.visits.family import family
 
 PROC = Path("/proc")
 USER, SYSTEM, NICE = 11, 12, 16
@@ -32,15 +34,31 @@ def spent(pid: int, proc: Path = PROC) -> Spent:
     """What a server's run and its pages have taken; `BadRequest` where the system does not tell them apart."""
     if not (proc / str(pid) / "task").is_dir():
         raise BadRequest("Only Linux says which thread of a server took how much processor time. Measure there.")
-    whole = _stat(proc / str(pid))
+    own = nice(pid, proc)
+    found = [_taken(proc / str(one), own) for one in family(pid, proc)]
+    return Spent(sum(one.run for one in found), sum(one.pages for one in found))
+
+
+def nice(pid: int, proc: Path = PROC) -> int:
+    """How far a process has stepped back."""
+    return _stat(proc / str(pid))[NICE]
+
+
+def _taken(process: Path, own: int) -> Spent:
+    """What the threads of a process took that stepped back behind the server's own priority, and the others."""
     run = 0.0
-    for task in (proc / str(pid) / "task").iterdir():
-        try:
+    try:
+        whole = _stat(process)
+        if whole[NICE] > own:
+            return Spent(_seconds(whole), 0.0)
+        tasks = list((process / "task").iterdir())
+    except FileNotFoundError:
+        return Spent(0.0, 0.0)
+    for task in tasks:
+        with suppress(FileNotFoundError):  # it has ended meanwhile
             found = _stat(task)
-        except FileNotFoundError:  # it has ended meanwhile
-            continue
-        if found[NICE] > whole[NICE]:
-            run += _seconds(found)
+            if found[NICE] > own:
+                run += _seconds(found)
     return Spent(run, _seconds(whole) - run)
 
 

@@ -12,6 +12,7 @@ from app.session import edit_stack
 from app.session.fields import fill, session_id, spec
 from app.session.run_flow import escape
 from editors.edit.edit import Edit
+from editors.edit.matrices import refuse_other_matrices
 
 PAGE, STUDY = "edit", STUDIES["edit"]
 LARGEST, LARGEST_PUBLIC = 64, 5
@@ -48,11 +49,9 @@ def _told() -> None:
 
 
 def _refuse_misfit(edit: Edit) -> None:
-    """`BadRequest` where the model, if it is in memory, has not the matrices the recipe changes."""
-    if (lm := services().models.at_hand(spec())) is not None:
-        from editors.edit.apply import refuse_other_matrices  # a loaded model has fetched torch already
-
-        refuse_other_matrices(lm, edit)
+    """`BadRequest` where the model, once it was loaded, has not the matrices the recipe changes."""
+    if (there := services().models.matrices.get(spec())) is not None:
+        refuse_other_matrices(there, edit)
 
 
 def _take(number: int) -> None:
