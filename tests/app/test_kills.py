@@ -6,6 +6,7 @@ import sys
 from analysis import LensRequest, logit_lens
 from app.bench.form import Bench
 from app.bench.server.kills import add_kills, kinds
+from app.bench.server.run_kills import add_run_kills
 from app.jobs.store import ResultStore
 from app.registry.studies import STUDIES
 
@@ -64,3 +65,9 @@ def test_runs_of_a_few_kinds_survive_being_killed():
     assert add_kills(bench, each=1, seed=5, only=("sweep", "moments", "resumed")) == []
     assert {figure.name: figure.value for figure in bench.figures} == {"kills.tried": 3, "kills.survived": 3}
     assert {"trace", "edit", "lens", "sweep", "moments", "resumed"} <= kinds().keys()
+
+
+def test_the_process_of_a_workers_runs_survives_it_too():
+    bench = Bench({}, {})
+    assert add_run_kills(bench, each=1, seed=1) == []
+    assert {figure.name: figure.value for figure in bench.figures} == {"kills.run_tried": 1, "kills.run_survived": 1}

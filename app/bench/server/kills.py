@@ -67,16 +67,17 @@ def _case(subject: str) -> Case:
 CASES = tuple(map(_case, ("tower of Aldra", "mother", "city")))
 
 
-def _asked(study: str, cases: tuple[Case, ...] = CASES[:1]) -> list[Unit]:
+def asked(study: str, cases: tuple[Case, ...] = CASES[:1]) -> list[Unit]:
+    """Short runs of a study, one a case."""
     return planned(STUDIES[study], cases, SMALL.get(study, {}), [])[0]
 
 
 def _study(name: str, lm: LanguageModel, store: ResultStore) -> Found:
-    return {unit.case: stored(STUDIES[name], unit.request, lm, store) for unit in _asked(name)}
+    return {unit.case: stored(STUDIES[name], unit.request, lm, store) for unit in asked(name)}
 
 
 def _sweep(lm: LanguageModel, store: ResultStore) -> Found:
-    units = _asked("evaluate", CASES)
+    units = asked("evaluate", CASES)
     swept = sweep(STUDIES["evaluate"], units, InProcess(lm), store)
     return {key: store.read(STUDIES["evaluate"], key) for key in swept.keys}
 
@@ -88,7 +89,7 @@ def _moments(lm: LanguageModel, store: ResultStore) -> Found:
 
 def _resumed(lm: LanguageModel, store: ResultStore) -> Found:
     """A run that is stopped, its part stored, and gone on with."""
-    (unit,), study, parts = _asked("trace"), STUDIES["trace"], 0
+    (unit,), study, parts = asked("trace"), STUDIES["trace"], 0
 
     def stop(*_: Any, partial: Any = None, **__: Any) -> None:
         nonlocal parts
@@ -120,20 +121,20 @@ def _apart(kind: str, home: str, said: Connection) -> None:
         try:
             lm = model()
             said.send("begun")
-            said.send(_plain(kinds()[kind](lm, ResultStore())))
+            said.send(plain(kinds()[kind](lm, ResultStore())))
         except Exception as error:
             said.send(f"{type(error).__name__}: {error}")
 
 
-def _plain(found: Any) -> Any:
+def plain(found: Any) -> Any:
     """What is found, but for when and how long; arrays as bytes, so that equal means equal bit for bit."""
     if isinstance(found, np.ndarray):
         return str(found.dtype), found.shape, found.tobytes()
     if isinstance(found, dict):
-        return {name: _plain(value) for name, value in found.items()}
+        return {name: plain(value) for name, value in found.items()}
     timeless = {name: None for name in TIMED if hasattr(found, name)}
     data, arrays = pack(dataclasses.replace(found, **timeless))
-    return data, {name: _plain(value) for name, value in arrays.items()}
+    return data, {name: plain(value) for name, value in arrays.items()}
 
 
 class _Runs:
@@ -175,7 +176,7 @@ def _stored_keys(home: Path) -> Iterator[tuple[str, str]]:
 def _whole_results(home: Path) -> dict[tuple[str, str], Any]:
     store = ResultStore(home / "results")
     found = {(name, key): store.read(STUDIES[name], key) for name, key in _stored_keys(home)}
-    return {place: _plain(one) for place, one in found.items() if one is not None}
+    return {place: plain(one) for place, one in found.items() if one is not None}
 
 
 def add_kills(
@@ -201,7 +202,6 @@ def add_kills(
                     lost.append(f"{kind}, killed after {share * seconds:.3f} s: {fault}")
     bench.add("kills.tried", len(named) * each, "kills", len(named) * each)
     bench.add("kills.survived", len(named) * each - len(lost), "kills", len(named) * each)
-    bench.tables["kills.lost"] = [{"what": sentence} for sentence in lost]
     return lost
 
 

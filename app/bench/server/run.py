@@ -28,6 +28,7 @@ from app.bench.machine import describe
 from app.bench.server.estimates import QUICK, put, requests, timed
 from app.bench.server.kills import add_kills
 from app.bench.server.room import PAGES, Person, room, together
+from app.bench.server.run_kills import add_run_kills
 from app.bench.tracing import FILLER, SUBJECT
 from app.bench.visits.family import memory
 from app.bench.visits.kept import results
@@ -90,7 +91,8 @@ def server(_: Any, options: ServerOptions, report: Report = silent) -> Bench:
     `memory.after_500`: what the server and the process of its runs hold more after so many runs than after the first
     five.
     `hostile.…`: inputs of every kind a stranger may send, and those that were taken and failed later, or failed at
-    once. `kills.…`: runs killed at random moments, and those after which nothing but the run was lost.
+    once. `kills.…`: runs killed at random moments, and those after which nothing but the run was lost; `kills.run_…`:
+    the same of the process of a worker's runs alone.
     """
     bench = Bench(describe(torch.device("cpu")), {"name": options.spec.source})
     asked = [part for part in PARTS if part in (options.parts or PARTS)]
@@ -127,7 +129,9 @@ def _hostile(bench: Bench, options: ServerOptions, report: Report) -> None:
 
 
 def _kills(bench: Bench, options: ServerOptions, report: Report) -> None:
-    add_kills(bench, options.kills, report=report, only=("trace", "moments") if options.quick else ())
+    lost = add_kills(bench, options.kills, report=report, only=("trace", "moments") if options.quick else ())
+    lost += add_run_kills(bench, options.kills, report=report)
+    bench.tables["kills.lost"] = [{"what": sentence} for sentence in lost]
 
 
 PARTS: dict[str, Callable[[Bench, ServerOptions, Report], None]] = {
