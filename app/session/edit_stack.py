@@ -5,12 +5,15 @@ down, so a reload or a lost connection finds it again: on a public server under 
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from filelock import FileLock, Timeout
 
 from analysis.cache_home import cache_home
 from analysis.errors import BadRequest, Unreadable
@@ -20,6 +23,7 @@ from app.jobs.services import public, services
 from app.registry.studies import giving
 from app.session import days_seen
 from app.session.fields import session_id, spec
+from app.session.stack_news import joined, news
 from app.session.visitor import visitor
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest
@@ -27,6 +31,8 @@ from editors.edit.stack import EditStack, Layer
 from editors.registry.methods import method_of
 
 PLACE, VISITORS = "stack.json", "visitors"
+PATIENCE = 5.0
+"""Seconds to wait for another tab that changes the same edits."""
 STUDY = giving(Edit).study
 
 
@@ -39,15 +45,63 @@ def stack() -> EditStack:
 
 
 def _whole() -> EditStack:
-    """All edits of this visitor, those of models they used before among them; none while they cannot be read."""
-    if "written" not in st.session_state:
-        found = _recovered()
+    """All edits of this visitor, those of models they used before among them; none while they cannot be read.
+
+    What another tab put down since is taken over, as a step of its own that can be undone.
+    """
+    state = st.session_state
+    if "written" not in state:
+        days_seen.touch(_place())  # kept as long as the cookie, which has just been renewed
+        seen = _signature()
+        found, _ = _recovered()
         if found is None:
             return EditStack()
-        st.session_state["written"] = found
-    elif st.session_state.get("written.unsaved") and services().store.disk.said() is None:
-        _put_down(st.session_state["written"])
-    return st.session_state["written"]
+        state["written"], state["written.seen"] = found, seen
+        return found
+    if not state.get("written.unread"):
+        _look()
+        if state.get("written.unsaved") and services().store.disk.said() is None:
+            _put_down(state["written"])
+    return state["written"]
+
+
+def _look() -> None:
+    """Take over what lies on the disk now, where somebody else put it there."""
+    state, seen = st.session_state, _signature()
+    if seen is None or seen == state.get("written.seen"):
+        return
+    found, whole = _recovered()
+    if found is None:
+        return
+    state["written.seen"] = seen
+    own = state["written"]
+    new = joined(found, own) if state.get("written.unsaved") else found
+    if whole and (told := news(own, new)):
+        state.setdefault("written.undo", []).append(own)
+        state["written.redo"], state["written"], state["written.news"] = [], new, told
+
+
+def _signature() -> tuple[int, int, int] | None:
+    """What tells the file as it lies there from every other; None for none that can be looked at."""
+    try:
+        found = _place().stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """A change from the look at what is there to its being put down: no other tab or server changes it meanwhile.
+
+    Where the disk lets nobody say so, the change is made all the same; it may not be kept then.
+    """
+    with ExitStack() as held:
+        with suppress(OSError, Timeout):
+            place = _place()
+            place.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(FileLock(f"{place}.lock", timeout=PATIENCE))
+        yield
 
 
 def on() -> tuple[Edit, ...]:
@@ -55,7 +109,7 @@ def on() -> tuple[Edit, ...]:
     return stack().on
 
 
-def put(new: EditStack) -> None:
+def _put(new: EditStack) -> None:
     """Take `new` as the stack; the one before can be had back."""
     st.session_state.setdefault("written.undo", []).append(_whole())
     st.session_state["written.redo"] = []
@@ -70,19 +124,21 @@ def write_over(edit: Edit) -> None:
 
     `BadRequest` where it does not fit.
     """
-    kept = stack()
-    same = [layer.edit for layer in kept.layers if layer.edit.id == edit.id]
-    new = kept.renew(edit) if same and same[0].brought and not edit.brought else kept.add(edit)
-    _store(edit)
-    put(new)
+    with _alone():
+        kept = stack()
+        same = [layer.edit for layer in kept.layers if layer.edit.id == edit.id]
+        new = kept.renew(edit) if same and same[0].brought and not edit.brought else kept.add(edit)
+        _store(edit)
+        _put(new)
 
 
 def replace_top(edit: Edit) -> None:
     """Put an edit in the place of the uppermost one that is on."""
-    kept = stack()
-    new = kept.remove(kept.on[-1].id).add(edit)
-    _store(edit)
-    put(new)
+    with _alone():
+        kept = stack()
+        new = kept.remove(kept.on[-1].id).add(edit)
+        _store(edit)
+        _put(new)
 
 
 def _store(edit: Edit) -> None:
@@ -111,11 +167,13 @@ def can(direction: str) -> bool:
 
 def step(direction: str) -> None:
     """Undo, or redo."""
-    if not can(direction):
-        return
-    other = "redo" if direction == "undo" else "undo"
-    st.session_state.setdefault(f"written.{other}", []).append(_whole())
-    _take(st.session_state[f"written.{direction}"].pop())
+    with _alone():
+        now = _whole()
+        if not can(direction):  # what another tab did since left nothing to bring back
+            return
+        other = "redo" if direction == "undo" else "undo"
+        st.session_state.setdefault(f"written.{other}", []).append(now)
+        _take(st.session_state[f"written.{direction}"].pop())
 
 
 def switch(edit_id: str, on: bool) -> None:
@@ -147,7 +205,8 @@ def move(edit_id: str, steps: int) -> None:
 def attempt(change: Any) -> None:
     """Put the stack that `change()` gives, or keep its refusal for the margin to show."""
     try:
-        put(change())
+        with _alone():
+            _put(change())
         st.session_state.pop("written.refusal", None)
     except BadRequest as error:
         st.session_state["written.refusal"] = str(error)
@@ -155,6 +214,7 @@ def attempt(change: Any) -> None:
 
 def _take(new: EditStack) -> None:
     st.session_state["written"] = new
+    st.session_state.pop("written.news", None)
     if not st.session_state.get("written.unread"):  # what lies there but could not be read is not written over
         _put_down(new)
 
@@ -164,7 +224,7 @@ def _put_down(new: EditStack) -> None:
     try:
         with replacing(_place()) as fresh:
             fresh.write_text(json.dumps(kept), encoding="utf-8")
-        st.session_state["written.unsaved"] = False
+        st.session_state["written.unsaved"], st.session_state["written.seen"] = False, _signature()
         disk.fine("edits")
     except OSError as error:
         st.session_state["written.unsaved"] = True
@@ -181,32 +241,31 @@ def _place() -> Path:
     if not public():
         return cache_home() / PLACE
     folder = cache_home() / VISITORS
-    days_seen.clear_away(folder, "*.json", DAYS)
+    days_seen.clear_away(folder, "*.json*", DAYS)
     return folder / f"{sha256(name().encode()).hexdigest()[:32]}.json"
 
 
-def _recovered() -> EditStack | None:
-    """The stack as it was put down; None where the system does not let it be read now."""
+def _recovered() -> tuple[EditStack | None, bool]:
+    """The stack as it was put down, and whether that is all of it; None where the system does not let it be read now."""
     store, found = services().store, EditStack()
     try:
-        place = _place()
-        text = place.read_bytes()
+        text = _place().read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        return found
+        return found, False
     except OSError as error:
         store.disk.failed("reading", error)
-        return None
-    days_seen.touch(place)  # kept as long as the cookie, which has just been renewed
+        return None, False
     try:
-        for entry in json.loads(text):
+        entries = json.loads(text)
+        for entry in entries:
             edit = _stored(entry["edit"]) if entry["edit"].isalnum() else None
             if edit is not None:
                 found = replace(found, layers=(*found.layers, Layer(edit, bool(entry["on"]))))
+        return found, len(found.layers) == len(entries)
     except Unreadable:
-        return None
+        return None, False
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, BadRequest):
-        pass  # a stack that was cut short: what came before stands
-    return found
+        return found, False  # a stack that was cut short: what came before stands
 
 
 def _stored(key: str) -> Edit | None:

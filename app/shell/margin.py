@@ -62,6 +62,8 @@ def written_over() -> None:
         st.markdown(f"#### Written over :{'orange' if on else 'gray'}-badge[{on} of {len(layers)} on]")
     for place, layer in reversed(list(enumerate(layers))):
         _written_row(layer, place, len(layers))
+    if told := st.session_state.get("written.news"):
+        st.markdown(f":gray[:small[:material/tab: {escape(told)}]]")
     if refusal := st.session_state.get("written.refusal"):
         st.markdown(f":red[:small[:material/error: {escape(refusal)}]]")
     if layers or edit_stack.can("undo") or edit_stack.can("redo"):
