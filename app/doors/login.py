@@ -15,8 +15,10 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.doors import link_kept
 from app.doors.answer import refuse
 from app.doors.sign_in_page import sign_in_page
+from app.doors.visitor_cookie import is_secure
 
 FILE, ADMIT = "PALIMPSEST_LOGIN", "PALIMPSEST_ADMIT"
 OPEN = ("/auth/login", "/auth/logout", "/oauth2callback", "/_stcore/health", "/app/static/")
@@ -66,11 +68,16 @@ class Login:
         if scope["type"] not in ("http", "websocket") or _is_open(scope["path"]):
             await self.app(scope, receive, send)
             return
-        user = user_of(HTTPConnection(scope).cookies)
+        cookies = HTTPConnection(scope).cookies
+        user = user_of(cookies)
         if user is not None and self.admitted.lets_in(user):
-            await self.app(scope, receive, send)
+            way_on = link_kept.follow(scope, cookies, self.pages) if scope["type"] == "http" else None
+            await (way_on or self.app)(scope, receive, send)
         elif scope["type"] == "http" and scope["path"] in self.pages:
-            await _page(user)(scope, receive, send)
+            answer = _page(user)
+            if user is None:
+                link_kept.keep(answer, scope, secure=is_secure(scope))
+            await answer(scope, receive, send)
         elif scope["type"] == "http" and scope["path"].startswith(SIGN_IN):
             await _to_provider(scope["path"].removeprefix(SIGN_IN))(scope, receive, send)
         else:

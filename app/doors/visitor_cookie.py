@@ -34,7 +34,7 @@ class VisitorCookie:
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 200:
-                MutableHeaders(scope=message).append("Set-Cookie", _cookie(name, secure=_secure(scope)))
+                MutableHeaders(scope=message).append("Set-Cookie", _cookie(name, secure=is_secure(scope)))
             await send(message)
 
         await self.app(scope, receive, named)
@@ -47,7 +47,7 @@ def _brought(scope: Scope) -> str | None:
     return names.pop() if len(names) == 1 and all(map(is_name, names)) else None
 
 
-def _secure(scope: Scope) -> bool:
+def is_secure(scope: Scope) -> bool:
     """Whether the browser speaks https: to this server, or to a proxy that says so."""
     return scope["scheme"] == "https" or Headers(scope=scope).get("x-forwarded-proto", "").strip().lower() == "https"
 

@@ -246,7 +246,7 @@ def _place() -> Path:
 
 
 def _recovered() -> tuple[EditStack | None, bool]:
-    """The stack as it was put down, and whether that is all of it; None where the system does not let it be read now."""
+    """The stack as it was put down, and whether that is all of it; None where the system does not let it be read."""
     store, found = services().store, EditStack()
     try:
         text = _place().read_bytes()

@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
+from starlette.responses import Response
 
 from analysis.errors import BadFile, BadRequest
 from app.bench.hostile.headers import Sent, answer, handshake
 from app.bench.visits.served import free_port, start_server
 from app.cli.login_file import login_hosts
+from app.doors import link_kept
 from app.doors.login import admits
 from app.doors.sign_in_page import sign_in_page
 from tests.kit.provider import CLIENT, SECRET, Provider, provider
@@ -80,6 +83,39 @@ def test_who_is_on_the_list_is_let_in(closed, email):
     assert client.get(f"{closed[0]}/_stcore/metrics").status_code == 404
     client.get(f"{closed[0]}/auth/logout")
     assert client.get(f"{closed[0]}/_stcore/host-config").status_code == 401
+
+
+def test_a_link_opened_before_signing_in_is_followed_afterwards_and_once(closed):
+    url, made = closed
+    link = f"{url}/trace?prompt=a+b%3B+%22c%22+%C3%A9&subject=b&answer="
+    made.user = {"email": "ada@example.org", "email_verified": True}
+    client = httpx.Client(follow_redirects=True, trust_env=False)
+    assert "sign-in/default" in client.get(link).text
+    page = client.get(f"{url}/sign-in/default")
+    assert (page.status_code, str(page.url)) == (200, link)
+    assert str(client.get(f"{url}/").url) == f"{url}/"
+    other = httpx.Client(follow_redirects=True, trust_env=False)
+    other.get(f"{url}/")
+    assert str(other.get(f"{url}/sign-in/default").url) == f"{url}/"
+
+
+@pytest.mark.parametrize(
+    "planted",
+    ["//evil.example", "https://evil.example/trace", "/\\evil.example", "/trace/../media/x", "/media/x", ".", "",
+     "//evil.example/trace?a", "/trace\r\nX: y?a", "%2Ftrace", "\x00"],
+)  # fmt: skip
+def test_a_planted_link_leads_nowhere_else(closed, planted):
+    client, _ = signed_in(*closed, email="ada@example.org", email_verified=True)
+    client.cookies.set(link_kept.COOKIE, quote(planted, safe=""))
+    page = client.get(f"{closed[0]}/", follow_redirects=False)
+    assert page.status_code == 200
+    assert "location" not in page.headers
+
+
+def test_a_link_that_is_too_long_is_not_kept():
+    answer = Response()
+    link_kept.keep(answer, {"path": "/trace", "query_string": b"prompt=" + b"a" * 4000}, secure=True)
+    assert 'palimpsest_link=""; expires=' in answer.headers["set-cookie"]
 
 
 @pytest.mark.parametrize(
