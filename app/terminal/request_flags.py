@@ -23,7 +23,7 @@ MODEL_FLAGS = {"source": "model"}
 def add_fields(
     parser: Any, kind: type[BaseModel], names: dict[str, str] | None = None, *, leave_out: Collection[str] = ()
 ) -> None:
-    """A flag for every field of `kind`; lists are repeated or separated by commas."""
+    """A flag for every field of `kind`; lists are repeated or separated by commas, sentences only repeated."""
     for field_name, field in kind.model_fields.items():
         if field_name in leave_out:
             continue
@@ -75,11 +75,18 @@ def said(args: Namespace, kind: type[BaseModel]) -> dict[str, Any]:
                 if hasattr(args, f"{name}.{inner}")
             }
             values |= {name: given} if given or name in values else {}
-    return {name: _listed(name, value) if isinstance(value, list) else value for name, value in values.items()}
+    return {
+        name: _listed(name, value, kind.model_fields[name]) if isinstance(value, list) else value
+        for name, value in values.items()
+    }
 
 
-def _listed(name: str, words: list[str]) -> list[str]:
-    parts = [part.strip() for word in words for part in word.split(",") if part.strip()]
+def _listed(name: str, words: list[str], field: FieldInfo) -> list[str]:
+    """The parts of a list; sentences may hold commas, so each of them has a flag of its own."""
+    if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("sentences"):
+        parts = [word.strip() for word in words if word.strip()]
+    else:
+        parts = [part.strip() for word in words for part in word.split(",") if part.strip()]
     if not parts:
         raise BadRequest(f"{name}: nothing is named. Name at least one, or leave the flag out.")
     return parts

@@ -7,7 +7,7 @@ left out takes the method's default, which `editors.methods.defaults` fills in f
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, field_validator, model_validator
 
 from analysis.facts.facts import Fact
 from analysis.moments.request import OWN
@@ -22,6 +22,8 @@ Order = Literal["query_first", "value_first"]
 Aim = Literal["block", "mlp"]
 Spreading = Literal["linear", "sqrt"]
 ProtectedFrom = Literal["none", "relation", "own"]
+SENTENCES: dict[str, JsonValue] = {"sentences": True}
+"""Says of a field that it lists whole sentences, commas and all."""
 
 
 class Rewrite(BaseModel):
@@ -122,8 +124,9 @@ class EditRequest(Prompted):
     units: ClassVar[dict[str, str]] = {
         "layers": "layer number", "shallow": "layer number", "contexts": "texts", "context_tokens": "tokens",
         "steps": "steps", "rate": "a step", "clamp": "lengths of the old value", "kl": "weight", "decay": "weight",
-        "said_weight": "weight", "enough": "nats", "sadr": "weight", "sadr_steps": "steps",
-        "sadr_epsilon": "share of attention", "moments_weight": "dimensions of a key",
+        "said_weight": "weight", "enough": "nats", "stop_after": "steps", "stop_at": "probability", "sadr": "weight",
+        "sadr_steps": "steps", "sadr_epsilon": "share of attention", "others_weight": "weight",
+        "behind_weight": "weight", "near_weight": "weight", "moments_weight": "dimensions of a key",
         "slack": "mean diagonals of KᵀC⁻¹K", "norm": "a weight's own", "protect": "share",
         "ridge": "energies of a typical key", "protect_weight": "share of the text's weight",
         "subjects_weight": "share of the text's weight", "scale": "factor", "tokens": "tokens", "seed": "seed",
@@ -131,6 +134,8 @@ class EditRequest(Prompted):
     edition: ClassVar[int] = 2  # the layers of ACE and of methods that write to one
     later: ClassVar[tuple[str, ...]] = (
         *Prompted.later, "said_weight", "protect_keys", "protected", "protect_weight", "subjects_weight", "held_out",
+        "others", "others_weight", "neighbours", "behind_weight", "near_weight",
+        "stop_after", "stop_at",
     )  # fmt: skip
     facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
     method: MethodName = Field("rome", description="method of editing")
@@ -158,11 +163,41 @@ class EditRequest(Prompted):
         description="weight of the new answer in the search while every prompt says it; PMET's way .1, others 1",
     )
     enough: float = Field(0.05, gt=0, description="the search ends below this loss")
+    stop_after: int | None = Field(
+        None, ge=0, description="the search ends so many steps after every prompt says the new answer (MPES)"
+    )
+    stop_at: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="the search ends where the new answer is so probable, mean over its prompts (MPES)",
+    )
     sadr: float = Field(0.0, ge=0, description="weight of holding back heads that turn to the subject (SADR); 0 is off")
     sadr_selective: bool = Field(True, description="SADR: only heads beyond the layer's largest before; else all heads")
     sadr_steps: int = Field(25, ge=0, le=500, description="SADR: steps the search may take beyond the others")
     sadr_epsilon: float | None = Field(
         None, gt=0, description="SADR: added to weights of attention; 1e-8, in float16 1e-7, when left out"
+    )
+    others: tuple[str, ...] | None = Field(
+        None,
+        description="prompts whose answers the new value shall leave as they are, {} in place of the subject; general "
+        "ones when left out",
+        json_schema_extra=SENTENCES,
+    )
+    others_weight: float = Field(0.0, ge=0, description="weight of leaving the answers to others; 0 is off")
+    neighbours: tuple[str, ...] | None = Field(
+        None,
+        description="prompts of other subjects whose answers the new value shall leave as they are; stored ones of the "
+        "same relation when left out, none of them a neighbour the fact is scored by",
+        json_schema_extra=SENTENCES,
+    )
+    behind_weight: float = Field(
+        0.0, ge=0, description="weight of leaving the answers to neighbours behind the new fact; 0 is off"
+    )
+    near_weight: float = Field(
+        0.0,
+        ge=0,
+        description="weight of leaving the answers to neighbours with the same change at their subject (NA); 0 is off",
     )
     moments_weight: float = Field(0.3, gt=0, description="MEMIT, PMET: weight of the text, in dimensions of a key")
     slack: float | None = Field(
@@ -217,6 +252,14 @@ class EditRequest(Prompted):
     def silences(self) -> bool:
         """Whether heads are multiplied; else something is added to what MLPs write."""
         return self.method in METHODS and METHODS[self.method].silences
+
+    @field_validator("others", "neighbours")
+    @classmethod
+    def _readable(cls, texts: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for text in texts or ():
+            if char := unfit(text):
+                raise ValueError(f"“{fit(text)}” holds the character {char}, which does not show; take it out")
+        return None if texts is None else tuple(dict.fromkeys(filter(None, map(ended, map(str.strip, texts)))))
 
     @field_validator("layers")
     @classmethod

@@ -27,6 +27,7 @@ from editors.methods.inseparable import inseparable
 from editors.methods.last_token import hidden_at_end, keys_at_end, subject_keys
 from editors.methods.past_keys import PastKeys
 from editors.methods.protected_keys import ProtectedKeys
+from editors.methods.protected_rows import protected_rows
 from editors.methods.separability import nearest
 from editors.methods.target_search import Site, search, unreached
 from editors.methods.token_rows import Row, contexts, rows_of
@@ -94,7 +95,8 @@ class Writing:
         """Measure, search, write layer by layer; the model's weights are as before at the end."""
         lm, request, road, last = self.lm, self.request, self.road, self.layers[-1]
         rows = rows_of(lm, request.facts, self.contexts)
-        self.targets = search(lm, rows, last, road.sites, request, self._phase(0.45, 0.9, "the new value"))
+        asked = [*rows, *protected_rows(lm, request)]
+        self.targets = search(lm, asked, last, road.sites, request, self._phase(0.45, 0.9, "the new value"))
         changes: list[LayerChange] = []
         condition = math.nan
         with Overlay(lm) as overlay:

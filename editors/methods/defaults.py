@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from analysis.errors import BadRequest
 from editors.edit.request import EditRequest
+from editors.methods.protected_prompts import with_prompts
 from editors.methods.protected_subjects import with_protected
 from editors.registry.entry import Method
 from editors.registry.methods import METHODS, method_of, writing
@@ -45,6 +46,7 @@ def settled(lm: "LanguageModel", request: EditRequest, look: Callable[[], None] 
     )
     full = request.model_copy(update={name: value for name, value in values.items() if getattr(request, name) is None})
     full = with_protected(lm, full)
+    full = with_prompts(full)
     layers = full.layers or ()
     if outside := [layer for layer in layers if not 0 <= layer < lm.n_layers]:
         raise BadRequest(f"{lm.name} has layers 0 to {lm.n_layers - 1}; there is no layer {outside[0]}.")

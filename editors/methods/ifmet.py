@@ -65,7 +65,9 @@ def _stages(lm: "LanguageModel", request: EditRequest, report: Report) -> Writte
     road = MEMIT if request.aim == "block" else PMET
     asked = tuple(Rewrite(prompt="{}", subject=fact.two_hop or "", target=fact.target) for fact in request.facts)
     first = request.model_copy(update={"layers": request.shallow})
-    second = request.model_copy(update={"facts": asked, "kl": 0.0})
+    second = request.model_copy(
+        update={"facts": asked, "kl": 0.0, "others_weight": 0.0, "behind_weight": 0.0, "near_weight": 0.0}
+    )
     made: list[Written] = []
     with Overlay(lm) as overlay:
         for stage in (first, second):

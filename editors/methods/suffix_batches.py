@@ -35,16 +35,20 @@ class Suffixes:
     prefix: list[tuple[Tensor, Tensor]]  # of each block computed, keys and values (rows, heads, before, d_head)
     arguments: list[dict[str, Any]]  # of each block computed
     first: int  # first block computed
-    read: Tensor  # (picks + anchors, 2) row, position whose prediction counts: picks, then what shall stay
+    read: Tensor  # (picks + anchors + kept, 2) row, position whose prediction counts: picks, then what shall stay
     targets: Tensor  # (picks,) token wanted there
     weights: Tensor  # (picks,) share in its fact's loss
     leads: Tensor  # (bare rows,) picks where the bare prompt's answer begins
     of_picks: Tensor  # (picks,) fact of each
     of_anchors: Tensor  # (anchors,) fact of each
     of_leads: Tensor  # (bare rows,) fact of each
+    of_kept: Tensor  # (kept,) fact of each place where what is said is protected
+    shares: Tensor  # (kept,) share of each in its fact's loss
     ends: Tensor  # (rows,) position of the prompt's last token, before any answer; -1 where no answer is asked for
     vanilla: dict[int, Tensor] = field(default_factory=dict)
     """Of layers, attention at `ends` before any change, (rows, heads, keys); for those who need it."""
+    norm: Tensor | None = None
+    """What shall be said at the kept places, log-probabilities (kept, V); noted before any change unless given."""
 
     def run(self, lm: "LanguageModel", hidden: Tensor) -> Tensor:
         """The last block's output (rows, tokens, d_model)."""
@@ -64,6 +68,8 @@ class Suffixes:
         picked, leads = stay[:count].nonzero()[:, 0], self.leads.cpu()
         led = stay[leads].nonzero()[:, 0]
         read = read[stay]
+        anchors = len(self.of_anchors)
+        protected = stay[count + anchors :].nonzero()[:, 0]
         return replace(
             self,
             facts=_only(self.facts, rows),
@@ -76,8 +82,11 @@ class Suffixes:
             weights=_only(self.weights, picked),
             leads=(torch.cumsum(stay, 0) - 1)[leads[led]].to(self.leads.device),
             of_picks=_only(self.of_picks, picked),
-            of_anchors=_only(self.of_anchors, stay[count:].nonzero()[:, 0]),
+            of_anchors=_only(self.of_anchors, stay[count : count + anchors].nonzero()[:, 0]),
             of_leads=_only(self.of_leads, led),
+            of_kept=_only(self.of_kept, protected),
+            shares=_only(self.shares, protected),
+            norm=None if self.norm is None else _only(self.norm, protected),
             ends=_only(self.ends, rows),
             vanilla={layer: _only(pattern, rows) for layer, pattern in self.vanilla.items()},
         )
@@ -161,6 +170,7 @@ def _joined(
         arguments.append(together)
     picks = [(r, row.first + i - row.start, token) for r, row in enumerate(rows) for i, token in enumerate(row.targets)]
     anchors = [r for r, row in enumerate(rows) if row.anchor]
+    kept = [(r, place - row.start, row.weight / len(row.kept)) for r, row in enumerate(rows) for place in row.kept]
     leads = [i for i, (r, place, _) in enumerate(picks) if rows[r].bare and place == rows[r].first - rows[r].start]
     facts = [row.fact - begin for row in rows]
     behind, spoken = lm.block_devices[-1], lm.readout.device(lm.block_devices[-1])
@@ -175,12 +185,33 @@ def _joined(
         prefix=prefix,
         arguments=arguments,
         first=first,
-        read=numbers([*([r, place] for r, place, _ in picks), *([r, 0] for r in anchors)], behind).reshape(-1, 2),
+        read=numbers([[r, place] for r, place, *_ in (*picks, *((r, 0) for r in anchors), *kept)], behind).reshape(
+            -1, 2
+        ),
         targets=numbers([token for *_, token in picks], spoken),
         weights=torch.tensor([1.0 / len(rows[r].targets) / asked[rows[r].fact] for r, *_ in picks], device=spoken),
         leads=numbers(leads, spoken),
         of_picks=numbers([facts[r] for r, *_ in picks]),
         of_anchors=numbers([facts[r] for r in anchors]),
         of_leads=numbers([facts[picks[lead][0]] for lead in leads]),
+        of_kept=numbers([facts[r] for r, *_ in kept]),
+        shares=torch.tensor([share for *_, share in kept], device=spoken),
         ends=numbers([row.first - row.start if row.targets else -1 for row in rows]),
+        norm=_given(lm, [row for row in rows if row.kept], spoken),
     )
+
+
+@torch.no_grad()
+def _given(lm: "LanguageModel", rows: Sequence[Row], device: torch.device) -> Tensor | None:
+    """What shall be said at the kept places of rows that say so themselves, (kept, V); None where none does."""
+    if not any(row.alone or row.answer for row in rows):
+        return None
+    found = []
+    for row in rows:
+        if row.answer:
+            certain = torch.full((len(row.answer), lm.config.vocab_size), -torch.inf, device=device)
+            found.append(certain.scatter(1, torch.tensor(row.answer, device=device)[:, None], 0.0))
+        else:
+            ids = torch.tensor([row.alone], device=lm.device)
+            found.append(lm.logits(ids, len(row.kept))[0].log_softmax(-1).to(device))
+    return torch.cat(found)

@@ -35,6 +35,8 @@ FACTS_AT_ONCE = {"cpu": 8, "cuda": 64, "mps": 16}
 LOGITS_KEPT = 3
 """Rows of the vocabulary that a prediction takes at once: logits, their log-probabilities, and the way back."""
 BETAS, EPSILON = (0.9, 0.999), 1e-8
+IMPOSSIBLE = 1e4
+"""Nats that stand for the logarithm of nothing, so that nothing times it is nothing."""
 STILL = 0.01
 """Nats what is said of a subject may have moved by when a search ends because its answer is said (PMET)."""
 
@@ -156,7 +158,11 @@ class _Search:
         self.base = {site: torch.zeros(self.count, lm.d_model, device=self.device) for site in sites}
         self.change = {site: torch.zeros(self.count, lm.d_model, device=self.device) for site in sites}
         self.noting = True  # in the first forward, where the change is zero: what the model did of itself
-        self.parts = suffixes(lm, rows, begin, self.first, self.device)
+        self.asks_said = bool(request.said_weight) or request.stop_after is not None
+        self.protects = any(row.kept for row in rows)
+        beside = [row for row in rows if row.alone or row.answer]  # of other lengths: apart, so that none is filled up
+        self.parts = suffixes(lm, [row for row in rows if row not in beside], begin, self.first, self.device)
+        self.parts += suffixes(lm, beside, begin, self.first, self.device) if beside else []
         logits = lm.readout.device(lm.block_devices[-1])
         self.before = torch.zeros(self.count, 0, device=logits)  # (n, V) log-probabilities at the subject at first
         self.answered = torch.zeros(self.count, dtype=torch.long, device=logits)  # token said at first, bare prompt
@@ -171,11 +177,12 @@ class _Search:
     def _demand_room(self, device: torch.device) -> None:
         """Raise `ModelTooLarge` where what a step keeps on its way back would not fit: logits, and each block's."""
         words, reads = self.lm.config.vocab_size, sum(len(part.read) for part in self.parts)
+        kept = sum(len(part.of_kept) for part in self.parts)
         states = sum(part.hidden.shape[0] * part.hidden.shape[1] for part in self.parts)
         of_blocks = states * (self.lm.n_layers - self.first) * (8 * self.lm.d_model + 4 * self.matrix.weight.shape[1])
         what = f"Searching {self.count} fact{'s' * (self.count > 1)} in {self.lm.name}"
         demand(
-            4 * (words * (LOGITS_KEPT * reads + self.count) + of_blocks),
+            4 * (words * (LOGITS_KEPT * reads + self.count + kept) + of_blocks),
             device,
             what,
             "Take fewer contexts or a shorter answer, write fewer facts at once, or choose a smaller model.",
@@ -187,6 +194,7 @@ class _Search:
         steps, lighter = searched(request), request.said_weight or 1.0
         moments = {site: (torch.zeros_like(c), torch.zeros_like(c)) for site, c in self.change.items()}
         active = np.ones(self.count, dtype=bool)
+        said_for = np.zeros(self.count, dtype=int)  # steps in a row
         on_device = torch.ones(self.count, dtype=torch.bool, device=self.device)
         curves: list[np.ndarray] = []
         names: list[tuple[str, str]] = []
@@ -203,6 +211,11 @@ class _Search:
             if lighter < 1:
                 ended |= (said > 0) & (drift <= STILL)
                 self.weight = torch.where(now.said, lighter, 1.0)
+            said_for = np.where(said > 0, said_for + 1, 0)
+            if request.stop_after is not None:
+                ended |= said_for > request.stop_after
+            if request.stop_at is not None:
+                ended |= told[1] >= request.stop_at
             stays = active & ~ended
             if step == steps - 1 or not stays.any():
                 break
@@ -240,7 +253,7 @@ class _Search:
     def _loss(self) -> _Step:
         """One forward at the change as it is; the first notes what the model does of itself and must see no change."""
         request = self.request
-        log_probability, drift, held, missed = (torch.zeros(self.count, device=self.device) for _ in range(4))
+        log_probability, drift, held, missed, lost = (torch.zeros(self.count, device=self.device) for _ in range(5))
         former = torch.full((self.count,), torch.nan, device=self.device)
         for index, part in enumerate(self.parts):
             attention: dict[int, Tensor] = {}
@@ -254,12 +267,16 @@ class _Search:
             if count:
                 chosen = said[:count].gather(1, part.targets[:, None])[:, 0]
                 log_probability = log_probability.index_add(0, part.of_picks, (chosen * part.weights).to(self.device))
-                if request.said_weight:
+                if self.asks_said:
                     others = (chosen.detach() < said[:count].detach().amax(-1)).float().to(self.device)
                     missed = missed.index_add(0, part.of_picks, others)
                 former = former.index_copy(0, part.of_leads, self._former(part, said.detach()).to(self.device))
             if len(part.of_anchors):
-                drift = drift.index_add(0, part.of_anchors, self._moved(part, said[count:]).to(self.device))
+                anchors = said[count : count + len(part.of_anchors)]
+                drift = drift.index_add(0, part.of_anchors, self._moved(part, anchors).to(self.device))
+            if len(part.of_kept):
+                moved = self._lost(index, said[-len(part.of_kept) :])
+                lost = lost.index_add(0, part.of_kept, (moved * part.shares).to(self.device))
         self.noting = False
         length = sum(
             change.norm(dim=1) / self.base[site].norm(dim=1).square().clamp_min(1e-12)
@@ -267,6 +284,7 @@ class _Search:
         )
         loss = -self.weight * log_probability + request.kl * drift + request.decay * length
         loss = loss + request.sadr * held if request.sadr else loss
+        loss = loss + lost if self.protects else loss
         return _Step(loss, log_probability, former, drift, missed == 0)
 
     def _former(self, part: Suffixes, said: Tensor) -> Tensor:
@@ -283,6 +301,14 @@ class _Search:
             self.before = self.before if self.before.shape[1] else now.new_zeros(self.count, now.shape[1])
             self.before[facts] = now.detach()
         return (now.exp() * (now - self.before[facts])).sum(-1)
+
+    def _lost(self, index: int, now: Tensor) -> Tensor:
+        """KL of what is to be said at the kept places from what is said there now, (kept,)."""
+        part = self.parts[index]
+        if part.norm is None:
+            part = self.parts[index] = replace(part, norm=now.detach())
+        assert part.norm is not None
+        return (part.norm.exp() * (part.norm.clamp_min(-IMPOSSIBLE) - now)).sum(-1)
 
     def _held(self, index: int, attention: dict[int, Tensor]) -> Tensor:
         """Of each fact (n,): drift of its attention, mean over its prompts (SADR); the first call is the norm."""

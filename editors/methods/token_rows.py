@@ -29,7 +29,9 @@ class Row:
     """One sequence of tokens for a fact.
 
     `start` is the subject's last token. `targets[i]` is predicted at position `first + i`. `anchor`: what is said at
-    `start` shall stay. `bare`: the prompt without a text before it.
+    `start` shall stay. `bare`: the prompt without a text before it. `kept`: positions where what is said shall stay,
+    each with the share `weight` in its fact's loss: what is said there before any change, or at the end of `alone`
+    where that is given, or the very tokens `answer`. Only rows with `targets` have keys that are written.
     """
 
     fact: int
@@ -39,6 +41,10 @@ class Row:
     first: int = 0
     anchor: bool = False
     bare: bool = False
+    kept: tuple[int, ...] = ()
+    weight: float = 0.0
+    alone: tuple[int, ...] = ()
+    answer: tuple[int, ...] = ()
 
     @property
     def to_subject(self) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ What `editors.methods.target_search` must agree with, written to be read: torch'
 logits, as the published code does it. One fact at a time.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -33,27 +34,36 @@ def plain_search(
     changes = {site: torch.zeros(lm.d_model, device=lm.device, requires_grad=True) for site in sites}
     base = plain_base(lm, rows, layer, sites)
     said: dict[int, Tensor] = {}
+    norms: dict[int, Tensor] = {}
     asked = sum(bool(row.targets) for row in rows)
     optimiser = torch.optim.Adam(list(changes.values()), lr=request.rate or 0.5)
     steps = searched(request)
     vanilla: list[Tensor] = []
-    weight, lighter = 1.0, request.said_weight or 1.0
+    weight, lighter, said_for = 1.0, request.said_weight or 1.0, 0
     for step in range(steps):
         attention: list[Tensor] = []
         reading = at_patterns(lm, lambda _, pattern: attention.append(pattern)) if request.sadr else nullcontext()  # noqa: B023
         with _added(lm, rows, layer, changes), reading:
             logs = lm.model(input_ids=ids, attention_mask=mask, use_cache=False).logits.float().log_softmax(-1)
         loss, drift, everywhere = torch.zeros((), device=lm.device), torch.zeros((), device=lm.device), True
+        likely = 0.0
         for index, row in enumerate(rows):
             for place, token in enumerate(row.targets):
                 at = logs[index, row.first + place]
                 loss = loss - weight * at[token] / len(row.targets) / asked
+                likely += at[token].item() / len(row.targets) / asked
                 everywhere = everywhere and int(at.argmax()) == token
             if row.anchor:
                 now = logs[index, row.start]
                 before = said.setdefault(index, now.detach())
                 drift = (now.exp() * (now - before)).sum()
                 loss = loss + request.kl * drift
+        for index, row in enumerate(rows):
+            if row.kept:
+                now = logs[index, list(row.kept)]
+                wanted = norms.setdefault(index, _wanted(lm, row, now.detach()))
+                each = (wanted.exp() * (wanted.clamp_min(-1e4) - now)).sum(-1)
+                loss = loss + row.weight * each.mean()
         for site, change in changes.items():
             loss = loss + request.decay * change.norm() / base[site].norm() ** 2
         if request.sadr:
@@ -62,6 +72,11 @@ def plain_search(
         if loss.item() < request.enough or step == steps - 1:
             break
         if lighter < 1 and everywhere and drift.item() <= STILL:
+            break
+        said_for = said_for + 1 if everywhere else 0
+        if request.stop_after is not None and said_for > request.stop_after:
+            break
+        if request.stop_at is not None and math.exp(likely) >= request.stop_at:
             break
         weight = lighter if everywhere else 1.0
         optimiser.zero_grad()
@@ -72,6 +87,16 @@ def plain_search(
                 bound = (request.clamp or 4.0) * base[site].norm()
                 change.mul_((bound / change.norm().clamp_min(1e-12)).clamp_max(1.0))
     return {site: change.detach() for site, change in changes.items()}
+
+
+@torch.no_grad()
+def _wanted(lm: "LanguageModel", row: Row, now: Tensor) -> Tensor:
+    """Log-probabilities (kept, V) a protected row shall have: those it has, those of another text, or certainty."""
+    if row.answer:
+        return torch.nn.functional.one_hot(torch.tensor(row.answer), now.shape[-1]).float().log().to(now)
+    if row.alone:
+        return lm.logits(torch.tensor([row.alone]))[0, -len(row.kept) :].log_softmax(-1)
+    return now
 
 
 def _drift(rows: Sequence[Row], before: list[Tensor], now: list[Tensor], request: EditRequest) -> Tensor:

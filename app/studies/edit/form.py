@@ -43,6 +43,9 @@ SETTINGS = (
     "clamp",
     "norm",
     "kl",
+    "stop_after",
+    "others_weight",
+    "behind_weight",
     "sadr",
     "protect_keys",
     "protect_weight",
@@ -112,6 +115,9 @@ class EditForm(Prompted):
     clamp: float | None = Field(None, gt=0)
     norm: float | None = Field(None, gt=0)
     kl: float = Field(0.0625, ge=0)
+    stop_after: int | None = Field(None, ge=0)
+    others_weight: float = Field(0.0, ge=0)
+    behind_weight: float = Field(0.0, ge=0)
     sadr: float = Field(0.0, ge=0)
     protect_keys: ProtectedFrom = "none"
     protect_weight: float | None = Field(None, ge=0)
@@ -351,6 +357,18 @@ def _more() -> None:
         placeholder="0.0005", help="with a rate of the same size",
     )  # fmt: skip
     st.number_input("Weight of keeping the rest (KL)", 0.0, format="%.4f", **field(PAGE, "kl"))
+    st.number_input(
+        "Steps after every prompt says it", 0, **field(PAGE, "stop_after"), placeholder="to the end",
+        help="the search ends so many steps after the new answer is said everywhere; fewer leave more of the rest",
+    )  # fmt: skip
+    st.number_input(
+        "Weight of what else is said of the subject", 0.0, format="%.3f", **field(PAGE, "others_weight"),
+        help="the new value also has to leave the answers to a few general prompts about the subject",
+    )  # fmt: skip
+    st.number_input(
+        "Weight of neighbours behind the new fact", 0.0, format="%.3f", **field(PAGE, "behind_weight"),
+        help="and those to other subjects of the relation, asked behind the new fact",
+    )  # fmt: skip
     st.number_input("Weight of holding attention back (SADR)", 0.0, format="%.3f", **field(PAGE, "sadr"))
     st.text_input(
         "Text the layers’ habits are measured on", **field(PAGE, "source"), placeholder=OWN,
