@@ -38,8 +38,8 @@ def warm() -> None:
 def end(code: int) -> NoReturn:
     """End the process once every exit function has run, without taking the interpreter apart.
 
-    A model may be on its way in on another thread, which Python can neither stop nor outrun: on a busy machine taking
-    torch apart beside it takes longer than a host waits between its request to end and its kill.
+    A page may be at work on another thread, which Python can neither stop nor outrun: on a busy machine taking apart
+    what it has read takes longer than a host waits between its request to end and its kill.
     """
     atexit._run_exitfuncs()
     sys.stdout.flush()

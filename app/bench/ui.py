@@ -1,6 +1,6 @@
 """What watching a run costs it, and how long people wait for pages: a server of its own, a browser, 1, 4, 8 visitors.
 
-Eight people who look at a long trace see it grow, and all they see is drawn by the process that computes it.
+Eight people who look at a long trace see it grow, and all they see is drawn on the machine that computes it.
 """
 
 import tempfile

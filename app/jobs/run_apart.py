@@ -63,8 +63,7 @@ class RunApart:
         return self._process.pid if self._process is not None else None
 
     def prepare(self) -> None:
-        """Keep Ctrl-C from the process while it begins; it lets pages go first by itself."""
-        hear(signal.SIG_BLOCK)
+        """The process lets pages go first by itself."""
 
     def run(self, job: Job, store: ResultStore, check: Callable[[], None]) -> State:
         """Run a job to its end, or to that of its process."""
@@ -110,6 +109,7 @@ class RunApart:
         with self._one:
             if self._closed:
                 raise _Lost
+            _keep_signals_back()
             here, there = _context.Pipe()
             self._process = begin(_context, serve, there, self._loader, daemon=False)
             self._pipe, self._warm = here, False
@@ -184,6 +184,15 @@ class RunApart:
         code = process.exitcode
         process.close()
         return code
+
+
+def _keep_signals_back() -> None:
+    """Keep Ctrl-C from a process that is begun on this thread: its server says what to do."""
+    with suppress(ImportError):  # a system without
+        from multiprocessing import resource_tracker
+
+        resource_tracker.ensure_running()  # it lets signals through on the thread that begins it
+    hear(block=True)
 
 
 def _expect_tokenizers() -> None:

@@ -24,6 +24,8 @@ from editors.edit.edit import Edit
 log = logging.getLogger(__name__)
 NICE = 10
 """How far runs step back, where the system knows priorities."""
+Listener = Callable[[bool], None]
+"""Hears that something new stands in a job, and whether it is what was found so far."""
 OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory")
 """How torch says so, of a GPU and of a processor."""
 
@@ -73,7 +75,7 @@ class RunHere:
 
 
 def run_job(
-    job: Job, slot: ModelSlot, store: ResultStore, check: Callable[[], None], told: Callable[[], None] = lambda: None
+    job: Job, slot: ModelSlot, store: ResultStore, check: Callable[[], None], told: Listener = lambda partial: None
 ) -> State:
     """Run a job; `told` is called whenever something new stands in it."""
     try:
@@ -91,14 +93,14 @@ def run_job(
     return "done"
 
 
-def _run(job: Job, slot: ModelSlot, store: ResultStore, check: Callable[[], None], told: Callable[[], None]) -> None:
+def _run(job: Job, slot: ModelSlot, store: ResultStore, check: Callable[[], None], told: Listener) -> None:
     def report(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
         check()
         job.done, job.total, job.note = done, total, note
         job.share = share if share is not None else done / max(total, 1)
         if partial is not None:
             job.partial = partial
-        told()
+        told(partial is not None)
 
     lm = slot.get(job.spec, report)
     if job.study is None or job.request is None:
@@ -107,7 +109,7 @@ def _run(job: Job, slot: ModelSlot, store: ResultStore, check: Callable[[], None
     job.result = store.load(job.study, job.key) if job.study.kept else None
     if job.result is None:
         job.started, begun = time.monotonic(), store.stopped(job.key)
-        told()
+        told(False)
         applied = nullcontext() if job.study.on_edits or not job.edits else _written_over(lm, job.edits)
         with _interruptible(lm, check), applied:
             job.result = compute(job.study, job.request, lm, store, report, job.edits)

@@ -38,9 +38,10 @@ FIRST_TO_GO = "500"
 """Where memory runs out this process ends, and not the server."""
 
 
-def hear(how: int) -> None:
+def hear(*, block: bool) -> None:
     """Keep back signals that end a server, from this thread and what it begins, or let them through."""
     with suppress(AttributeError):  # a system without masks of signals
+        how = signal.SIG_BLOCK if block else signal.SIG_UNBLOCK
         signal.pthread_sigmask(how, {signal.SIGINT, signal.SIGTERM})
 
 
@@ -53,7 +54,7 @@ def serve(pipe: Connection, loader: Callable[..., Any] | None) -> NoReturn:
     inside = _Inside(pipe, loader)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: inside.leave())
-    hear(signal.SIG_UNBLOCK)  # they were kept back while this process began
+    hear(block=False)  # they were kept back while this process began
     threading.Thread(target=inside.listen, name="commands", daemon=True).start()
     inside.work()
     sys.stdout.flush()
@@ -132,30 +133,31 @@ class _Telling:
 
     def __init__(self, job: Job, say: Callable[[Any], None]):
         self._job, self._say = job, say
-        self._new = False
-        self._sent: Any = None
+        self._new = self._new_part = False
         self._next = self._next_part = 0.0
 
     def check(self) -> None:
         """Raise `Cancelled` where the run is to end."""
         if self._new:
-            self.look()
+            self.look(False)
         if self._job.cancelled.is_set():
             raise Cancelled
 
-    def look(self) -> None:
-        """Something new stands in the job: tell it now, or when it is time."""
-        self._new = True
-        if (now := time.monotonic()) >= self._next:
+    def look(self, partial: bool) -> None:
+        """Something new stands in the job, or a `partial` result does: tell it now, or when it is time."""
+        self._new, self._new_part = True, self._new_part or partial
+        now = time.monotonic()
+        part = self._new_part and now >= self._next_part
+        if part or now >= self._next:
             self._next = now + EVERY
-            self.tell(part=now >= self._next_part)
+            self.tell(part=part)
 
     def tell(self, *, part: bool = True) -> None:
         """Tell it now, with what was found so far where that is due."""
         job, began = self._job, time.monotonic()
-        partial = job.partial if part and job.partial is not self._sent else None
+        partial = job.partial if part and self._new_part else None
         self._say(Told(job.key, job.started > 0, job.done, job.total, job.note, job.share, partial))
         if partial is not None:
-            self._sent, now = partial, time.monotonic()
+            self._new_part, now = False, time.monotonic()
             self._next_part = now + max(PARTS_EVERY, SHARE * (now - began))
-        self._new = job.partial is not self._sent
+        self._new = self._new_part

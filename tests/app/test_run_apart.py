@@ -21,7 +21,7 @@ from app.jobs.store import ResultStore
 from app.jobs.worker import Worker
 from app.registry.studies import STUDIES
 from editors import write
-from tests.kit.apart import apart, ask, deaths, ended, has_part, process_of
+from tests.kit.apart import BEGINNING, ENDLESS, apart, ask, deaths, ended, has_part, process_of
 from tests.kit.edits import asked
 from tests.kit.installing import DEATHS
 from tests.kit.places import ROOT
@@ -96,6 +96,14 @@ def test_one_that_ended_between_two_runs_is_begun_again(apart):
     assert ended(ask(apart, "well", name="next")).result.process not in (None, before)
 
 
+def test_ctrl_c_does_not_reach_a_process_that_begins(apart):
+    os.kill(before := ended(ask(apart, "well", name="last")).result.process, signal.SIGKILL)
+    job = ask(apart, "well", name="interrupted")
+    until(lambda: process_of(apart) not in (None, before), "no process is begun")
+    os.kill(begun := process_of(apart), signal.SIGINT)
+    assert ended(job).result.process == begun
+
+
 def test_asked_to_end_by_itself_it_stops_its_run_and_is_gone(apart):
     job = ask(apart, "never", name="asked to end")
     has_part(job)
@@ -114,6 +122,17 @@ def test_a_run_that_hears_nothing_is_ended_with_its_process(apart, monkeypatch):
     assert ended(job).state == "stopped"
     assert job.result.done == 2
     assert ended(ask(apart, "well", name="after")).state == "done"
+
+
+def test_a_model_that_is_being_read_is_let_go_of_at_once(apart, monkeypatch):
+    """What has read no model yet has nothing to lose."""
+    monkeypatch.setattr(run_apart, "PATIENCE", 1e9)
+    os.kill(ended(ask(apart, "well", name="before")).result.process, signal.SIGKILL)
+    job = apart.submit(None, None, ENDLESS, "me")
+    until(lambda: job.note == "weights", "no progress", BEGINNING)
+    apart.leave(job, "me")
+    assert ended(job).state == "stopped"
+    assert ended(ask(apart, "well", name="after it")).state == "done"
 
 
 @pytest.mark.parametrize(("end", "sentence"), [("refused", "The subject is gone."), ("fault", "Something went wrong")])

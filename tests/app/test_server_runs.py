@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,11 @@ def runs_of(server: Server) -> int:
     """The process of its runs, which steps back."""
     (found,) = (one for one in family(server.process.pid) if nice(one) > nice(server.process.pid))
     return found
+
+
+def maps(process: int) -> str:
+    """What a process has read of libraries."""
+    return Path(f"/proc/{process}/maps").read_text(encoding="utf-8")
 
 
 def seen(visit: Visit, true: Callable[[], bool]) -> None:
@@ -53,6 +59,8 @@ def test_a_killed_run_is_told_and_gone_on_with_and_the_server_ends_when_asked(tm
             visit.press("trace-continue")
             seen(visit, lambda: " of 300 cells" in visit.text() and visit.has("trace-cancel"))
             second = runs_of(server)
+            assert "libtorch" in maps(second)
+            assert "libtorch" not in maps(server.process.pid)  # no weights are held twice
             assert second != first
         assert server.stop() == 0
         assert any((tmp_path / "home" / "results").glob("*.stopped"))

@@ -1,6 +1,7 @@
 """A worker whose runs are in a process of their own, with the tiny model and studies that end it."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,17 @@ from tests.kit.families import language_model
 from tests.kit.installing import DEATHS, Installed, declared
 from tests.kit.steps import SPEC, over, until
 
+ENDLESS = ModelSpec(source="endless")
 BEGINNING = 180.0
 """Seconds a process may take to read torch on a busy machine."""
 
 
 def load(spec: ModelSpec, report: Any) -> Any:
-    """The tiny model, whatever is asked for; called in the other process."""
+    """The tiny model, whatever is asked for but one without end; called in the other process."""
     torch.set_num_threads(1)
     report(1, 2, "weights")
+    while spec == ENDLESS:
+        time.sleep(1)
     return language_model("llama")
 
 

@@ -22,7 +22,7 @@ class DeathsRequest(Request):
     name: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass
 class DeathsResult:
     """How many steps were made, and from which on."""
 
@@ -38,13 +38,14 @@ class DeathsResult:
 def deaths(
     lm: Any, request: DeathsRequest, report: Report = silent, *, resume_from: DeathsResult | None = None
 ) -> DeathsResult:
-    """Each step is a part of the result, and takes a moment; then the end that was asked for."""
+    """Each step changes the one result there is; then comes the end that was asked for."""
     begun = resume_from.done if resume_from is not None else 0
-    for done in range(begun, request.steps + 1):
-        report(done, request.steps, "steps", DeathsResult(request, lm.card(), done, begun, os.getpid()))
+    result = DeathsResult(request, lm.card(), begun, begun, os.getpid())
+    for result.done in range(begun, request.steps + 1):
+        report(result.done, request.steps, "steps", result)
     if resume_from is None:
         _end(request.end, report, request.steps)
-    return DeathsResult(request, lm.card(), request.steps, begun, os.getpid())
+    return result
 
 
 def _end(end: End, report: Report, steps: int) -> None:
