@@ -12,7 +12,7 @@ from typing import Any
 from analysis.study import Request
 from app.registry.studies import entry_of
 from editors.edit.edit import Edit
-from editors.recipes.recipe import BROUGHT, recipe_of
+from editors.recipes.recipe import BROUGHT, SEARCH_BROUGHT, recipe_of
 
 KEY = re.compile(r"[0-9a-z]{1,64}", re.ASCII)
 SHOWN = 12
@@ -91,7 +91,9 @@ def made(result: Any) -> str:
     """Day and time a result was made, empty where it does not say; and of an edit that it was brought."""
     said = getattr(result, "provenance", {}).get("created_at", "")
     day = f"{datetime.fromisoformat(said).astimezone(UTC):%-d %B %Y, %H:%M} UTC" if said else ""
-    brought = BROUGHT if isinstance(result, Edit) and result.brought else ""
+    brought = ""
+    if isinstance(result, Edit) and result.brought:
+        brought = SEARCH_BROUGHT if result.measured else BROUGHT
     return "; ".join(part for part in (day, brought) if part)
 
 

@@ -127,9 +127,14 @@ def write_over(edit: Edit) -> None:
     with _alone():
         kept = stack()
         same = [layer.edit for layer in kept.layers if layer.edit.id == edit.id]
-        new = kept.renew(edit) if same and same[0].brought and not edit.brought else kept.add(edit)
+        new = kept.renew(edit) if same and _says_more(edit, same[0]) else kept.add(edit)
         _store(edit)
         _put(new)
+
+
+def _says_more(edit: Edit, kept: Edit) -> bool:
+    """Whether more of what an edit says was measured here than of the same one that is kept."""
+    return (edit.measured, not edit.brought) > (kept.measured, not kept.brought)
 
 
 def replace_top(edit: Edit) -> None:

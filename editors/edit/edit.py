@@ -12,6 +12,8 @@ from analysis.study import pack
 from editors.edit.probes import Answers, Glance, Probe
 from editors.edit.request import EditRequest
 
+SEARCH = "search"
+"""What is still marked as brought of an edit whose answers were measured here."""
 BESIDE_RECIPE = ("audit", "signatures")
 """What an edit's provenance holds that was done with its recipe."""
 
@@ -120,8 +122,13 @@ class Edit:
 
     @property
     def brought(self) -> bool:
-        """Whether a person brought it: what it says was not measured here."""
+        """Whether a person brought it: something of what it says was not measured here."""
         return bool(self.provenance.get("brought"))
+
+    @property
+    def measured(self) -> bool:
+        """Whether its answers, before and after, were measured here; of a brought one its search never was."""
+        return self.provenance.get("brought", SEARCH) == SEARCH
 
     def as_brought(self, brought: bool = True) -> "Edit":
         """The same edit, marked as one that was brought, or as none."""

@@ -78,7 +78,7 @@ def write(
             apply(lm, edit, below)
             past.read(edit)
         changes, found, warnings = make()
-        probes, texts = _probes(lm, full.facts) if probe else ([], [])
+        probes, texts = probes_on(lm, full.facts) if probe else ([], [])
         before = ask(lm, probes)
         looking = Looking(lm, full.facts[0].text, full.facts[0].target, texts) if glance else None
         for change in changes:
@@ -106,7 +106,7 @@ def _origin(lm: "LanguageModel", request: EditRequest) -> dict[str, Any]:
     return {"base": base_of(lm.card()).source()} | ({"package": package} if package else {})
 
 
-def _probes(lm: "LanguageModel", facts: Sequence[Rewrite]) -> tuple[list[Probe], list[str]]:
+def probes_on(lm: "LanguageModel", facts: Sequence[Rewrite]) -> tuple[list[Probe], list[str]]:
     """What to ask about the facts, and a text to go on with about the first."""
     probes: list[Probe] = []
     texts: list[str] = []

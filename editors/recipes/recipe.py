@@ -45,6 +45,7 @@ BESIDE = ("author", "audit", "base", "brought", "recipe", "signatures")
 DONE_WITH_IT = ("id", "audit", "signatures", "brought")
 """What lies beside a recipe and is no part of what its id is a hash of."""
 BROUGHT = "brought, not measured here"
+SEARCH_BROUGHT = "measured here; its search was brought"
 """What is said of a recipe's answers wherever it was not found."""
 
 

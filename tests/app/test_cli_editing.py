@@ -1,6 +1,7 @@
 """Writing over a model from the terminal: recipes, what is made of them, and one sentence for a fault."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from editors.edit.apply import written_over
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest
 from editors.methods.run import write
-from editors.recipes.recipe import BROUGHT, faults, payload_place, read_files, read_recipe, write_recipe
+from editors.recipes.recipe import BROUGHT, SEARCH_BROUGHT, faults, payload_place, read_files, read_recipe, write_recipe
 from tests.conftest import cached
 from tests.kit.commands import refused
 from tests.kit.edits import CITY, TOWER, asked, parameters, unchanged
@@ -404,3 +405,13 @@ def test_stats_that_cannot_be_written(specs, tmp_path, capsys):
     (tmp_path / "file").write_text("x")
     words = ["stats", "--layers", "1", "--tokens", "200", "--out", str(tmp_path / "file")]
     assert "cannot be written" in refused(capsys, *words)
+
+
+def test_a_recipe_is_measured_anew(specs, capsys, tmp_path):
+    lie = replace(made(), after=replace(made().after, said=["a lie"] * len(made().probes)))
+    write_recipe(lie, tmp_path / "lie.json")
+    assert main(["recipe", "measure", str(tmp_path / "lie.json"), "--out", str(tmp_path / "here.json")]) == 0
+    out = capsys.readouterr().out
+    assert SEARCH_BROUGHT in out
+    assert "a lie" not in out
+    assert read_recipe(tmp_path / "here.json").after.said == made().after.said

@@ -29,7 +29,7 @@ from editors.attention_drift.result import DriftsRequest
 from editors.edit.edit import Edit
 from editors.edit.probes import Probe
 from editors.generation.result import GenerateRequest
-from editors.recipes.recipe import BROUGHT, recipe_of
+from editors.recipes.recipe import BROUGHT, SEARCH_BROUGHT, recipe_of
 from editors.recipes.signatures import fingerprint, new_key, public_of, read_key, signed
 from tests.kit.recipes import made
 from tests.kit.visiting import FACT, fine, forget_services, press, run, text, until, visit, wrote
@@ -215,3 +215,23 @@ def test_the_page_shows_whatever_recipe_was_taken(forgers):
         assert BROUGHT in text(fine(at.run())), label
         key = layers[-1].edit.id
         press(at, f"written-{key}-remove")
+
+
+def test_a_brought_edit_is_measured_here_in_its_place(ready, tiny):
+    edit = wrote(fine(visit("edit", **FACT)))
+    honest = edit_of(edit)
+    press(edit, f"written-{honest.id}-remove")
+    at = fine(visit("edit"))
+    open_files(at, pair(forged(honest)))
+    assert LIE in text(at)
+    assert BROUGHT in text(at).lower()
+    run(at, "edit-measure", "measure")
+    fine(at.run())
+    (layer,) = at.session_state["written"].layers
+    assert (layer.edit.measured, layer.edit.id) == (True, honest.id)
+    assert layer.edit.after.said == honest.after.said
+    seen = text(fine(at.run())).lower()
+    assert "what was seen while it was sought is as its recipe says" in seen
+    assert SEARCH_BROUGHT in seen
+    assert "edit-measure" not in [one.key for one in at.button]
+    assert ready.worker.jobs()[-1].error is None

@@ -197,6 +197,9 @@ def _recipe(parser: ArgumentParser) -> None:
                 "--head", default="", metavar="HASH", help="a head of its audit trail, noted elsewhere, to be reached"
             )
             add_demand(command)
+    from app.studies.edit.measure_command import add_measure
+
+    add_measure(actions)
     add_audit(actions)
     add_signing(actions)
 

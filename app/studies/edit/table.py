@@ -23,6 +23,6 @@ def edit_table(result: Edit) -> pd.DataFrame:
             "old_after": floats(after.old),
             "said_before": before.said,
             "said_after": after.said,
-            **({"measured": [BROUGHT] * len(result.probes)} if result.brought else {}),
+            **({"measured": [BROUGHT] * len(result.probes)} if not result.measured else {}),
         }
     )

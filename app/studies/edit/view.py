@@ -53,7 +53,8 @@ def beneath(edit: Edit) -> None:
     if edit.found.loss.size:  # of silenced heads none: nothing was sought
         left, right = st.columns(2, gap="large")
         with left:
-            st.markdown("### How the new answer was found")
+            mark = f" :gray-badge[{BROUGHT}]" if edit.brought else ""
+            st.markdown(f"### How the new answer was found{mark}")
             search(edit)
         with right:
             st.markdown("### How much of the page was scraped")
@@ -65,10 +66,13 @@ def beneath(edit: Edit) -> None:
 def _origin(edit: Edit) -> None:
     """Of an edit that was brought: that its answers are as its recipe says, whose key says so, and what to do."""
     lines = []
+    if edit.brought and edit.measured:
+        st.markdown(":gray[:small[What was seen while it was sought is as its recipe says, warnings included.]]")
     for icon, words in marks(edit):
         said = escape(f"{words[0].upper()}{words[1:]}.")
         if words == BROUGHT:
-            said += " What stands below is as its recipe says. Press **Write** to find the fact anew on this machine."
+            said += " What stands below is as its recipe says. Press **Measure here** to ask it all "
+            said += "anew on this machine, or **Write** to find the fact anew."
         lines.append(f":{colour_of(icon)}[:material/{icon}: {said}]")
     if lines:
         st.markdown("  \n".join(lines))
@@ -135,7 +139,7 @@ def facts(edit: Edit) -> None:
 
 def probes(edit: Edit) -> None:
     """Did it hold, and did anything else move?"""
-    st.markdown(f"## Did it hold, and did anything else move?{f' :gray-badge[{BROUGHT}]' if edit.brought else ''}")
+    st.markdown(f"## Did it hold, and did anything else move?{f' :gray-badge[{BROUGHT}]' if not edit.measured else ''}")
     rows = [index for index, probe in enumerate(edit.probes) if probe.kind in SUMS]
     if not rows:
         st.markdown(
