@@ -10,8 +10,9 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from analysis import LensRequest, read_facts
 from analysis.errors import WorkbenchError
 from app.bench.form import Bench
+from app.bench.server import estimates
 from app.bench.server import run as bench_server
-from app.bench.server.estimates import Timed, put
+from app.bench.server.estimates import Looks, Timed, put
 from app.bench.visits.protocol import Visit
 from app.registry.studies import STUDIES
 from editors.cases.case import own_cases
@@ -32,6 +33,25 @@ def test_estimates_are_told_by_the_worst_and_by_their_order():
     assert found["estimate.worst_factor"] == 40
     assert found["estimate.wrong_order"] == 4  # d was told shortest; c longer than b
     assert bench.figures[-1].n == 5
+
+
+def test_the_longest_time_between_two_looks_is_kept(monkeypatch):
+    clock = iter([0.0, 1.0, 1.5, 6.5, 7.0])
+    monkeypatch.setattr(estimates, "time", SimpleNamespace(perf_counter=lambda: next(clock), process_time=lambda: 0.0))
+    looks = Looks()
+    for done in range(4):
+        looks(done, 4, "step")
+    assert (looks.longest, looks.computed) == (5.0, 0.0)
+    bench = Bench({}, {})
+    put(bench, [Timed("a", 1.0, 1.0, 0.2, 0.1), Timed("b", 1.0, 1.0, 3.0, 0.4)])
+    assert figures(bench)["looks.worst"] == figures(bench)["looks.longest_b"] == 3.0
+    assert figures(bench)["looks.worst_computed"] == 0.4
+    assert [row["run"] for row in bench.tables["looks"]] == ["a", "b"]
+
+
+def test_every_study_that_takes_a_while_is_timed():
+    """Those that are left out run others of them, or need a file."""
+    assert {study for study, _ in estimates.requests().values()} >= {*STUDIES} - {"heads", "transfer", "abilities"}
 
 
 @pytest.mark.parametrize(("told", "others"), [([0.5, 0.7], 0), ([0.5, 0.5], 1), ([0.9, 0.7], 1)])
