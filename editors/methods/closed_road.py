@@ -25,6 +25,7 @@ from editors.methods.closed_forms import Change, Inverse
 from editors.methods.factored_moments import inverse_of
 from editors.methods.inseparable import inseparable
 from editors.methods.last_token import hidden_at_end, keys_at_end, subject_keys
+from editors.methods.norm_anchor import TOO_LONG, anchor_length, anchored
 from editors.methods.past_keys import PastKeys
 from editors.methods.protected_keys import ProtectedKeys
 from editors.methods.protected_rows import protected_rows
@@ -82,6 +83,10 @@ class Writing:
         )
         self.warnings += _unsteady(self.moments.values())
         self.contexts = contexts(lm, request)
+        told = self._phase(0.4, 0.4, "the length new values have")
+        self.anchor = (
+            anchor_length(lm, request, self.layers[-1], road.sites, self.contexts, told) if request.anchor else 0
+        )
         told = self._phase(0.4, 0.45, "what must not move")
         self.protected = ProtectedKeys(lm, request, self.layers, self.contexts, told)
         if request.protected and self.protected:
@@ -97,6 +102,7 @@ class Writing:
         rows = rows_of(lm, request.facts, self.contexts)
         asked = [*rows, *protected_rows(lm, request)]
         self.targets = search(lm, asked, last, road.sites, request, self._phase(0.45, 0.9, "the new value"))
+        self._anchor(rows)
         changes: list[LayerChange] = []
         condition = math.nan
         with Overlay(lm) as overlay:
@@ -125,6 +131,18 @@ class Writing:
             statistics=[one.said() for one in self.moments.values()],
         )
         return changes, found, self.warnings
+
+    def _anchor(self, rows: Sequence[Row]) -> None:
+        """Give the targets the length new values have on the model without edits, where that is asked."""
+        if not self.anchor:
+            return
+        self.targets, left_out = anchored(self.lm, self.targets, self.road.sites, rows, self.layers[-1], self.anchor)
+        for index in left_out:
+            self.warnings.append(
+                f"“{self.request.facts[index].text}” is not written: its new value came out more than {TOO_LONG:.0f} "
+                "times as long as new values are on the model without edits (anchor). Take edits off, or write it "
+                "without anchor."
+            )
 
     def _phase(self, begin: float, end: float, title: str) -> Report:
         def report(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:

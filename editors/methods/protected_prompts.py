@@ -10,6 +10,7 @@ from analysis.errors import BadRequest
 from analysis.facts.facts import Fact, read_facts
 from editors.edit.probes import bare
 from editors.edit.request import EditRequest, Rewrite
+from editors.registry.methods import method_of
 
 OTHERS = (
     "{} is known for",
@@ -25,6 +26,8 @@ NEIGHBOURS = 3
 
 def with_prompts(request: EditRequest) -> EditRequest:
     """The request with the prompts it protects; `BadRequest` for prompts that are of no use to its facts."""
+    if "others" not in method_of(request.method).uses:
+        return request
     changed: dict[str, tuple[str, ...]] = {}
     if request.others_weight and request.others is None:
         changed["others"] = OTHERS
