@@ -4,15 +4,20 @@ All positions are told here once: where the subject ends, which positions predic
 where the model is asked what it says of the subject otherwise.
 """
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from analysis.cache_home import cache_home
 from analysis.forward.generation import continuations
 from analysis.moments.corpus import OPENINGS
 from analysis.text.tokens import Tokens, answer_tokens, token_range
+from analysis.whole_files import replacing
 from editors.edit.request import EditRequest, Protected, Rewrite
 
 if TYPE_CHECKING:
@@ -57,14 +62,35 @@ def contexts(lm: "LanguageModel", request: EditRequest) -> tuple[str, ...]:
 
     Of twice as many as are needed those that come back from the tokenizer with the same length are
     preferred: rows of equal length are computed together. They are written once, by the model without edits, and as
-    plain text, whatever conversation the prompts behind them are put into.
+    plain text, whatever conversation the prompts behind them are put into; later runs read them from the cache.
     """
     if not request.contexts:
         return ()
     wanted, known = request.contexts, ("contexts", request.contexts, request.context_tokens, request.seed)
-    if known in lm.memo:
-        return lm.memo[known]
-    openings = [OPENINGS[i % CONTEXT_OPENINGS] for i in range(2 * wanted)]
+    if known not in lm.memo:
+        place = cache_home() / "contexts" / lm.own_hash[:24] / f"{wanted}-{request.context_tokens}-{request.seed}.json"
+        openings = [OPENINGS[i % CONTEXT_OPENINGS] for i in range(2 * wanted)]
+        found = _kept(place, openings)
+        if not found:
+            found = _written(lm, request, openings)
+            with suppress(OSError), replacing(place) as new:
+                new.write_text(json.dumps({"openings": openings, "texts": found}), encoding="utf-8")
+        lm.memo[known] = found
+    return lm.memo[known]
+
+
+def _kept(place: Path, openings: list[str]) -> tuple[str, ...]:
+    """Texts that were written from these openings before; none where they do not lie there whole."""
+    try:
+        found = json.loads(place.read_text(encoding="utf-8"))
+        known, texts = found["openings"], found["texts"]
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        return ()
+    whole = known == openings and isinstance(texts, list) and 2 * len(texts) == len(openings)
+    return tuple(texts) if whole and all(isinstance(text, str) and not {*text} & {*"{}"} for text in texts) else ()
+
+
+def _written(lm: "LanguageModel", request: EditRequest, openings: list[str]) -> tuple[str, ...]:
     starts = [lm.encode_plain(opening).ids for opening in openings]
     made: list[str] = []
     for length in sorted({len(ids) for ids in starts}):
@@ -76,8 +102,7 @@ def contexts(lm: "LanguageModel", request: EditRequest) -> tuple[str, ...]:
     lengths = [len(lm.encode_plain(f"{text}. x")) for text in made]
     common = max(set(lengths), key=lambda length: (lengths.count(length), -length))
     ranked = sorted(range(len(made)), key=lambda index: (lengths[index] != common, index))
-    lm.memo[known] = tuple(made[index] for index in ranked[:wanted])
-    return lm.memo[known]
+    return tuple(made[index] for index in ranked[: request.contexts])
 
 
 def rows_of(lm: "LanguageModel", facts: Sequence[Rewrite], before: Sequence[str]) -> list[Row]:

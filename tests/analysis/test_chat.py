@@ -137,11 +137,12 @@ def test_a_prompt_behind_a_text_knows_its_subject_in_a_chat_too(tiny_chat):
     assert last == len(tokens) - 1
 
 
-def test_what_the_model_writes_by_itself_is_no_conversation(tiny_chat, tmp_path):
+def test_what_the_model_writes_by_itself_is_no_conversation(tiny_chat, tmp_path, monkeypatch):
     lm = tiny_chat
     request = EditRequest(facts=(Rewrite(prompt="near {} stands in", subject=SUBJECT, target="river"),), contexts=3)
     plain = contexts(lm, request), written(lm, 64, 1, tmp_path / "plain")
     lm.memo.clear()
+    monkeypatch.setenv("PALIMPSEST_HOME", str(tmp_path / "other"))  # so that they are written anew
     with lm.framed(Prompted(chat=Chat(system="the tower"))):
         assert contexts(lm, request) == plain[0]
         assert written(lm, 64, 1, tmp_path / "chat").pieces == plain[1].pieces
