@@ -135,7 +135,7 @@ class EditRequest(Prompted):
     later: ClassVar[tuple[str, ...]] = (
         *Prompted.later, "said_weight", "protect_keys", "protected", "protect_weight", "subjects_weight", "held_out",
         "others", "others_weight", "neighbours", "behind_weight", "near_weight",
-        "stop_after", "stop_at", "anchor",
+        "stop_after", "stop_at", "norm_anchor",
     )  # fmt: skip
     facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
     method: MethodName = Field("rome", description="method of editing")
@@ -199,7 +199,7 @@ class EditRequest(Prompted):
         ge=0,
         description="weight of leaving the answers to neighbours with the same change at their subject (NA); 0 is off",
     )
-    anchor: bool = Field(
+    norm_anchor: bool = Field(
         False, description="give the new value the length such values have on the model without edits (NAS)"
     )
     moments_weight: float = Field(0.3, gt=0, description="MEMIT, PMET: weight of the text, in dimensions of a key")

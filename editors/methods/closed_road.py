@@ -85,7 +85,7 @@ class Writing:
         self.contexts = contexts(lm, request)
         told = self._phase(0.4, 0.4, "the length new values have")
         self.anchor = (
-            anchor_length(lm, request, self.layers[-1], road.sites, self.contexts, told) if request.anchor else 0
+            anchor_length(lm, request, self.layers[-1], road.sites, self.contexts, told) if request.norm_anchor else 0
         )
         told = self._phase(0.4, 0.45, "what must not move")
         self.protected = ProtectedKeys(lm, request, self.layers, self.contexts, told)
@@ -140,8 +140,8 @@ class Writing:
         for index in left_out:
             self.warnings.append(
                 f"“{self.request.facts[index].text}” is not written: its new value came out more than {TOO_LONG:.0f} "
-                "times as long as new values are on the model without edits (anchor). Take edits off, or write it "
-                "without anchor."
+                "times as long as new values are on the model without edits (norm_anchor). Take edits off, or write it "
+                "without norm_anchor."
             )
 
     def _phase(self, begin: float, end: float, title: str) -> Report:

@@ -12,7 +12,7 @@ MOMENTS = ("source", "tokens", "seed")
 SADR = ("sadr", "sadr_selective", "sadr_steps", "sadr_epsilon")
 VALUES = ("others", "others_weight", "neighbours", "behind_weight", "near_weight")
 STOPS = ("stop_after", "stop_at")
-SEARCH = ("layers", "steps", "rate", "clamp", "kl", "decay", "enough", "anchor", *STOPS, *VALUES, *SADR)
+SEARCH = ("layers", "steps", "rate", "clamp", "kl", "decay", "enough", "norm_anchor", *STOPS, *VALUES, *SADR)
 PROTECTION = ("protect_keys", "protected", "protect_weight", "subjects_weight", "held_out")
 CLOSED_FORM = tuple(dict.fromkeys((*SEARCH, *TEXTS, *MOMENTS, *PROTECTION)))
 """Fields of the request that every closed form reads: of search, texts, second moments and what must not move."""

@@ -88,9 +88,9 @@ def test_it_is_found_once_and_kept_on_the_disk(tiny, monkeypatch):
 
 def test_it_does_not_depend_on_the_edits_that_are_on(tiny):
     made = write(tiny, asked("rome", TOWER, clamp=40.0, rate=2.0), glance=False, probe=False)
-    alone = write(tiny, asked("rome", CITY, anchor=True), glance=False, probe=False)
+    alone = write(tiny, asked("rome", CITY, norm_anchor=True), glance=False, probe=False)
     tiny.memo.clear()
-    on_top = write(tiny, asked("rome", CITY, anchor=True), stack=[made], glance=False, probe=False)
+    on_top = write(tiny, asked("rome", CITY, norm_anchor=True), stack=[made], glance=False, probe=False)
     lengths = []
     for edits in ([alone], [made, on_top]):
         row = rows_of(tiny, [CITY], ())[0]
@@ -104,16 +104,16 @@ def test_it_does_not_depend_on_the_edits_that_are_on(tiny):
 
 def test_a_value_that_is_too_long_is_not_written_and_said_so(tiny, monkeypatch):
     monkeypatch.setattr("editors.methods.closed_road.anchor_length", lambda *_: 1e-3)
-    made = write(tiny, asked("rome", LAST, anchor=True), glance=False, probe=False)
+    made = write(tiny, asked("rome", LAST, norm_anchor=True), glance=False, probe=False)
     assert any("is not written" in text for text in made.warnings)
     assert not made.changes[0].left.any()
 
 
 @pytest.mark.parametrize("method", ["rome", "memit", "emmet", "alphaedit", "pmet"])
 def test_left_out_it_is_the_base_editor_bit_for_bit(tiny, method):
-    base, off = (write(tiny, asked(method, **more), glance=False, probe=False) for more in ({}, {"anchor": False}))
-    on = write(tiny, asked(method, anchor=True), glance=False, probe=False)
-    assert "anchor" not in base.request.model_dump(mode="json")
+    base, off = (write(tiny, asked(method, **more), glance=False, probe=False) for more in ({}, {"norm_anchor": False}))
+    on = write(tiny, asked(method, norm_norm_anchor=True), glance=False, probe=False)
+    assert "norm_anchor" not in base.request.model_dump(mode="json")
     for one, other, third in zip(base.changes, off.changes, on.changes, strict=True):
         assert (one.left == other.left).all()
         assert not np.array_equal(one.left @ one.right, third.left @ third.right)
@@ -124,7 +124,7 @@ def test_on_the_embedded_model_an_edit_holds_at_the_length_of_others(smol, monke
     monkeypatch.setattr(norm_anchor, "another_object", another_object)
     monkeypatch.setattr(norm_anchor, "FACTS", 3)
     fact = norm_anchor.Rewrite(prompt="{} is located in the city of", subject="The Eiffel Tower", target="Rome")
-    made = write(smol, EditRequest(facts=(fact,), anchor=True), glance=False, probe=False)
+    made = write(smol, EditRequest(facts=(fact,), norm_anchor=True), glance=False, probe=False)
     (length,) = (value for known, value in smol.memo.items() if known[0] == "anchor")
     row = rows_of(smol, [fact], ())[0]
     with written_over(smol, [made]):

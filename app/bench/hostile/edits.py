@@ -32,7 +32,7 @@ SETTINGS: dict[str, tuple[Any, ...]] = {
     "others": (None, ("{} was", "=1+1")),
     "neighbours": (None, ("a", "<b>c</b>")),
     "stop_after": (None, 0, 500),
-    "anchor": (True, False),
+    "norm_anchor": (True, False),
     "source": ("own", "shipped", "/etc/passwd", "hf:a/b", "=1+1", "a\nb"),
     "boundary": ("space", "none"),
     "norm": (1e-12, 1e12),

@@ -46,7 +46,7 @@ SETTINGS = (
     "stop_after",
     "others_weight",
     "behind_weight",
-    "anchor",
+    "norm_anchor",
     "sadr",
     "protect_keys",
     "protect_weight",
@@ -119,7 +119,7 @@ class EditForm(Prompted):
     stop_after: int | None = Field(None, ge=0)
     others_weight: float = Field(0.0, ge=0)
     behind_weight: float = Field(0.0, ge=0)
-    anchor: bool = False
+    norm_anchor: bool = False
     sadr: float = Field(0.0, ge=0)
     protect_keys: ProtectedFrom = "none"
     protect_weight: float | None = Field(None, ge=0)
@@ -372,7 +372,7 @@ def _more() -> None:
         help="and those to other subjects of the relation, asked behind the new fact",
     )  # fmt: skip
     st.checkbox(
-        "Length of new values without edits", **field(PAGE, "anchor"),
+        "Length of new values without edits", **field(PAGE, "norm_anchor"),
         help="keeps values from growing edit by edit; measured once on a few stored facts, which takes a minute",
     )  # fmt: skip
     st.number_input("Weight of holding attention back (SADR)", 0.0, format="%.3f", **field(PAGE, "sadr"))
