@@ -155,7 +155,11 @@ def _stored(kind: type) -> dict[str, StoredAs]:
 
 
 def pack(value: Any) -> tuple[Any, dict[str, np.ndarray]]:
-    """A result as plain JSON data and the arrays it refers to, `{"$array": name}` in their place."""
+    """A result as plain JSON data and the arrays it refers to, `{"$array": name}` in their place.
+
+    Fields that came after results had been stored, its class's `later`, are left out where they are None: what was
+    stored before is packed as it was, and so are its hashes.
+    """
     arrays: dict[str, np.ndarray] = {}
 
     def flat(value: Any) -> Any:
@@ -170,6 +174,7 @@ def pack(value: Any) -> tuple[Any, dict[str, np.ndarray]]:
                 stored.name: flat(stored.words[own] if stored.words else own)
                 for name, stored in _stored(type(value)).items()
                 for own in [getattr(value, name)]
+                if own is not None or name not in getattr(type(value), "later", ())
             }
         if isinstance(value, dict):
             return {str(key): flat(item) for key, item in value.items()}

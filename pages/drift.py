@@ -146,7 +146,7 @@ def cure(result: DriftResult) -> None:
             st.rerun()
         return
     job = run_flow.job_of("drift-cured")
-    if job is None or job.request != plain or job.edits != edits:
+    if job is None or job.request != plain or [one.key for one in job.edits] != [one.key for one in edits]:
         run_flow.start("drift-cured", STUDY, plain, edits)
         st.rerun()
 

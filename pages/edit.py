@@ -11,7 +11,7 @@ from app.registry.studies import STUDIES
 from app.session import edit_stack, run_flow
 from app.session.fields import say
 from app.studies.edit import form as edit_form
-from app.studies.edit import measuring, recipe_download
+from app.studies.edit import measuring, recipe_download, solving
 from app.studies.edit import view as edit_view
 from app.studies.generate import view as generate_view
 from app.studies.layers import view as layer_help
@@ -129,6 +129,7 @@ def retrace() -> None:
 
 
 run_flow.watch(PAGE, outcome)
+solving.draw()
 if (edit := shown_edit()) is not None:
     if edit.brought:
         run_flow.watch(measuring.PAGE, partial(measuring.draw, edit))

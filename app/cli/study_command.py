@@ -52,7 +52,7 @@ def answer(
 ) -> Any:
     """The result of what is `asked` of the model, under the edits of --recipe; found stored, or made now."""
     check_outputs(args)
-    edits = stacked(getattr(args, "recipe", []))
+    edits = stacked(getattr(args, "recipe", []), getattr(args, "solved", False))
     if not edits and ENTRIES[study.name].needs_edits:
         raise BadRequest(
             "--recipe must be given: drift is what an edit does to attention. `palimpsest edit` writes one."

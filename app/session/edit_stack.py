@@ -27,8 +27,8 @@ from app.session.stack_news import joined, news
 from app.session.visitor import visitor
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest
+from editors.edit.solved import solved
 from editors.edit.stack import EditStack, Layer
-from editors.registry.methods import method_of
 
 PLACE, VISITORS = "stack.json", "visitors"
 PATIENCE = 5.0
@@ -41,7 +41,8 @@ def stack() -> EditStack:
     kept = _whole()
     card = services().card(spec())
     own = card["weights_hash"] if card else None
-    return EditStack(tuple(layer for layer in kept.layers if own is None or layer.edit.model["weights_hash"] == own))
+    layers = tuple(layer for layer in kept.layers if own is None or layer.edit.model["weights_hash"] == own)
+    return replace(kept, layers=layers)
 
 
 def _whole() -> EditStack:
@@ -116,7 +117,7 @@ def _put(new: EditStack) -> None:
     st.session_state.setdefault("written.unread", "written" not in st.session_state)
     own = {layer.edit.id for layer in stack().layers}
     others = tuple(layer for layer in _whole().layers if layer.edit.id not in own)  # of other models, kept for later
-    _take(EditStack((*others, *new.layers)))
+    _take(replace(new, layers=(*others, *new.layers)))
 
 
 def write_over(edit: Edit) -> None:
@@ -138,10 +139,11 @@ def _says_more(edit: Edit, kept: Edit) -> bool:
 
 
 def replace_top(edit: Edit) -> None:
-    """Put an edit in the place of the uppermost one that is on."""
+    """Put an edit in the place of the uppermost one that is on; of all it is solved from, where it is."""
     with _alone():
         kept = stack()
-        new = kept.remove(kept.on[-1].id).add(edit)
+        top = kept.on[-1]
+        new = kept.remove(*(top.parts if top.id not in {one.id for one in kept.switched_on} else (top.id,))).add(edit)
         _store(edit)
         _put(new)
 
@@ -157,12 +159,14 @@ def _store(edit: Edit) -> None:
 def below(request: EditRequest) -> tuple[Edit, ...]:
     """What a new edit is found on top of: by a method that spares what was written before, the edits that are on; by
     all others the model as it was trained, so that each can be switched by itself."""
-    return on() if method_of(request.method).spares else ()
+    return on() if request.on_top else ()
 
 
 def found_on(edit: Edit) -> tuple[Edit, ...]:
-    """The edits an edit was found on top of, as far as this visitor has them."""
-    return tuple(layer.edit for layer in stack().layers if layer.edit.id in edit.built_on)
+    """The edits an edit was found on top of, as far as this visitor has them; solved where they were then."""
+    below = tuple(layer.edit for layer in stack().layers if layer.edit.id in edit.built_on)
+    together = solved(below)
+    return together if any(one.id in edit.built_on for one in together if one.parts) else below
 
 
 def can(direction: str) -> bool:
@@ -179,6 +183,11 @@ def step(direction: str) -> None:
         other = "redo" if direction == "undo" else "undo"
         st.session_state.setdefault(f"written.{other}", []).append(now)
         _take(st.session_state[f"written.{direction}"].pop())
+
+
+def solve(together: bool) -> None:
+    """Solve the edits together, or pile them up; a refusal is kept to be shown."""
+    attempt(lambda: stack().as_solved(together))
 
 
 def switch(edit_id: str, on: bool) -> None:
@@ -225,7 +234,8 @@ def _take(new: EditStack) -> None:
 
 
 def _put_down(new: EditStack) -> None:
-    kept, disk = [{"edit": layer.edit.whole_id, "on": layer.on} for layer in new.layers], services().store.disk
+    layers, disk = [{"edit": layer.edit.whole_id, "on": layer.on} for layer in new.layers], services().store.disk
+    kept = {"solved": True, "layers": layers} if new.solved else layers
     try:
         with replacing(_place()) as fresh:
             fresh.write_text(json.dumps(kept), encoding="utf-8")
@@ -262,6 +272,8 @@ def _recovered() -> tuple[EditStack | None, bool]:
         return None, False
     try:
         entries = json.loads(text)
+        if isinstance(entries, dict):  # a list where edits are piled up, as all stacks were before
+            found, entries = replace(found, solved=bool(entries["solved"])), entries["layers"]
         for entry in entries:
             edit = _stored(entry["edit"]) if entry["edit"].isalnum() else None
             if edit is not None:

@@ -28,12 +28,7 @@ def tensor_hash(tensor: torch.Tensor) -> str:
 
 def apply(lm: "LanguageModel", edit: Edit, overlay: Overlay) -> None:
     """Write an edit into an overlay of the model it was made for; `BadRequest` for other weights."""
-    if edit.model["weights_hash"] != lm.own_hash:
-        raise BadRequest(
-            f"“{edit.title}” was written on other weights ({edit.model['name']}, "
-            f"{edit.model['weights_hash'][:12]}) than {lm.name}'s ({lm.own_hash[:12]}). Nothing was changed."
-        )
-    refuse_other_matrices(matrices_of(lm), edit)
+    refuse_other_weights(lm, edit)
     find = _finder(edit)
     for change in edit.changes:
         if edit.request.silences:
@@ -59,6 +54,16 @@ def _matrix(find: "Callable[[LanguageModel, int], OutputMatrix]", lm: "LanguageM
         return str(error)
     rows, columns = found.weight.shape
     return Matrix(found.name, (rows, columns), found.transposed)
+
+
+def refuse_other_weights(lm: "LanguageModel", edit: Edit) -> None:
+    """`BadRequest` where an edit was made for other weights, or changes what the model does not have."""
+    if edit.model["weights_hash"] != lm.own_hash:
+        raise BadRequest(
+            f"“{edit.title}” was written on other weights ({edit.model['name']}, "
+            f"{edit.model['weights_hash'][:12]}) than {lm.name}'s ({lm.own_hash[:12]}). Nothing was changed."
+        )
+    refuse_other_matrices(matrices_of(lm), edit)
 
 
 def _finder(edit: Edit) -> "Callable[[LanguageModel, int], OutputMatrix]":

@@ -3,12 +3,14 @@
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
 from analysis.errors import BadRequest
 from analysis.study import pack
+from editors.edit.pairs import Pairs
 from editors.edit.probes import Answers, Glance, Probe
 from editors.edit.request import EditRequest
 
@@ -26,6 +28,7 @@ class LayerChange:
         "layer": "layer number", "left": "factor of a weight", "right": "factor of a weight",
         "weight_norm": "Frobenius norm",
     }  # fmt: skip
+    later: ClassVar[tuple[str, ...]] = ("pairs",)
     layer: int
     name: str  # parameter in the Hugging Face model
     transposed: bool  # whether the parameter is kept as (d_k, d)
@@ -33,6 +36,7 @@ class LayerChange:
     right: np.ndarray  # (n, d_k) float32
     base_hash: str  # of the parameter's bytes before
     weight_norm: float  # ‖W‖, Frobenius
+    pairs: Pairs | None = None  # of a method whose edits can be solved together
 
     @property
     def rank(self) -> int:
@@ -56,8 +60,9 @@ class Found:
 
     units: ClassVar[dict[str, str]] = {
         "loss": "nats", "probability": "probability", "former": "probability", "key_ratio": "ratio", "written": "share",
-        "condition": "ratio",
+        "condition": "ratio", "values": "activation",
     }  # fmt: skip
+    later: ClassVar[tuple[str, ...]] = ("values",)
     loss: np.ndarray  # (steps, n)
     probability: np.ndarray  # (steps, n) of the new answer
     former: np.ndarray  # (steps, n) of the former one
@@ -65,6 +70,7 @@ class Found:
     written: list[float]  # share of each fact's residual that stands after the write, of the last layer
     condition: float  # of KᵀC⁻¹K at the first layer
     statistics: list[dict[str, Any]]  # which second moments were used
+    values: list[float] | None = None  # ‖v*‖, length of each fact's wanted value where its target stands
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Edit:
     """Ids of the edits that were on while it was found."""
     provenance: dict[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Content hash of what is done to which weights."""
         digest = hashlib.sha256(self.model["weights_hash"].encode())
@@ -93,6 +99,8 @@ class Edit:
             digest.update(f"{change.name}|{change.layer}|{change.transposed}|{change.base_hash}|".encode())
             digest.update(np.ascontiguousarray(change.left, dtype="<f4").tobytes())
             digest.update(np.ascontiguousarray(change.right, dtype="<f4").tobytes())
+            if change.pairs is not None:
+                digest.update(change.pairs.content())
         return digest.hexdigest()[:24]
 
     @property
@@ -110,6 +118,16 @@ class Edit:
             return self.id
         others = {name: told for name, told in self.provenance.items() if name not in BESIDE_RECIPE}
         return _hash_of(replace(self, provenance=others | {"brought": True}))
+
+    @property
+    def solvable(self) -> bool:
+        """Whether it keeps what it takes to be solved together with others (`editors.edit.solved`)."""
+        return bool(self.changes) and all(change.pairs is not None for change in self.changes)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Ids of the edits it was solved from; none where it was found by itself."""
+        return tuple(self.provenance.get("parts", ()))
 
     @property
     def author(self) -> str:

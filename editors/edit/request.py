@@ -24,6 +24,7 @@ Spreading = Literal["linear", "sqrt"]
 ProtectedFrom = Literal["none", "relation", "own"]
 SENTENCES: dict[str, JsonValue] = {"sentences": True}
 """Says of a field that it lists whole sentences, commas and all."""
+FoundOn = Literal["base", "stacked"]
 
 
 class Rewrite(BaseModel):
@@ -127,6 +128,7 @@ class EditRequest(Prompted):
         "said_weight": "weight", "enough": "nats", "stop_after": "steps", "stop_at": "probability", "sadr": "weight",
         "sadr_steps": "steps", "sadr_epsilon": "share of attention", "others_weight": "weight",
         "behind_weight": "weight", "near_weight": "weight", "moments_weight": "dimensions of a key",
+        "anchor": "mean eigenvalues of C", "leak_weight": "dimensions of a key", "refresh": "facts",
         "slack": "mean diagonals of KᵀC⁻¹K", "norm": "a weight's own", "protect": "share",
         "ridge": "energies of a typical key", "protect_weight": "share of the text's weight",
         "subjects_weight": "share of the text's weight", "scale": "factor", "tokens": "tokens", "seed": "seed",
@@ -136,6 +138,7 @@ class EditRequest(Prompted):
         *Prompted.later, "said_weight", "protect_keys", "protected", "protect_weight", "subjects_weight", "held_out",
         "others", "others_weight", "neighbours", "behind_weight", "near_weight",
         "stop_after", "stop_at", "norm_anchor",
+        "anchor", "targets", "leak_weight", "refresh",
     )  # fmt: skip
     facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
     method: MethodName = Field("rome", description="method of editing")
@@ -202,7 +205,15 @@ class EditRequest(Prompted):
     norm_anchor: bool = Field(
         False, description="give the new value the length such values have on the model without edits (NAS)"
     )
-    moments_weight: float = Field(0.3, gt=0, description="MEMIT, PMET: weight of the text, in dimensions of a key")
+    moments_weight: float = Field(0.3, gt=0, description="MEMIT, RLS, PMET: weight of the text, in dimensions of a key")
+    anchor: float = Field(
+        0.0, ge=0, description="RLS: weight of staying where no text reads, in mean eigenvalues of its second moment"
+    )
+    targets: FoundOn = Field(
+        "base",
+        description="RLS: new values sought on the model as it was trained, so that each edit stands by itself (base), "
+        "or on top of the edits that are on (stacked)",
+    )
     slack: float | None = Field(
         None,
         ge=0,
@@ -211,10 +222,23 @@ class EditRequest(Prompted):
     )
     norm: float | None = Field(None, gt=0, description="FT: furthest any weight may move")
     protect: float = Field(
-        0.8, ge=0, lt=1, description="AlphaEdit: share of the text's energy to leave untouched; 0 is no projection"
+        0.8,
+        ge=0,
+        lt=1,
+        description="AlphaEdit, BetaEdit: share of the text's energy to leave untouched; 0 is no projection",
     )
-    spare: bool = Field(True, description="AlphaEdit: spare the keys of the facts written before")
-    ridge: float = Field(0.1, gt=0, description="AlphaEdit: ridge, in energies of a typical projected key")
+    spare: bool = Field(True, description="AlphaEdit, BetaEdit: spare the keys of the facts written before")
+    ridge: float = Field(0.1, gt=0, description="AlphaEdit, BetaEdit: ridge, in energies of a typical projected key")
+    leak_weight: float = Field(
+        0.03,
+        ge=0,
+        description="BetaEdit: weight of the text that is read where it writes, in dimensions of a key; 0 is AlphaEdit",
+    )
+    refresh: int = Field(
+        50,
+        ge=0,
+        description="BetaEdit: facts after which what to leave untouched is found anew, theirs in it; 0: never",
+    )
     protect_keys: ProtectedFrom = Field(
         "none",
         description="whose keys shall keep their values: relation, the stored subjects of the fact's relation; own, "
@@ -250,6 +274,12 @@ class EditRequest(Prompted):
     def where(self) -> str:
         """Where its targets stand: `Method.aim`, or what was asked for in its place."""
         return METHODS[self.method].where(self.aim) if self.method in METHODS else ""
+
+    @property
+    def on_top(self) -> bool:
+        """Whether it is found on top of the edits that are on; else on the model as it was trained."""
+        own = METHODS.get(self.method)
+        return own is not None and own.spares and ("targets" not in own.uses or self.targets == "stacked")
 
     @property
     def silences(self) -> bool:

@@ -7,13 +7,17 @@ rank n, the number of facts; float64 throughout, Cholesky where the matrix allow
 Shapes: K (d_k, n) keys, R (d, n) residuals (wanted minus present value), C (d_k, d_k) second moment.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from analysis.errors import BadRequest
+from editors.edit.pairs import Pairs, joined, upon
 
 RIDGE = 1e-5
 """Added to C, times its mean eigenvalue: keeps directions the text never showed invertible."""
@@ -25,6 +29,7 @@ class Change:
 
     left: Tensor  # (d, n)
     right: Tensor  # (n, d_k)
+    pairs: Pairs | None = None  # what it takes to solve it anew with others
 
     @property
     def matrix(self) -> Tensor:
@@ -51,6 +56,15 @@ class Inverse:
         """C⁻¹ K, (d_k, n)."""
         return torch.cholesky_solve(keys.double(), self.factor)
 
+    def anchored(self, anchor: float) -> "Inverse":
+        """That of C + μI, μ = `anchor` times the mean eigenvalue of C."""
+        return Inverse(self.moment, anchor) if anchor else self
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of C with its ridge."""
+        return hashlib.sha256(np.ascontiguousarray(self.moment.numpy(), dtype="<f8").tobytes()).hexdigest()
+
 
 def key_ratio(inverse: Inverse, bare: Tensor, mean: Tensor) -> float:
     """ρ = k_cᵀC⁻¹k* / k*ᵀC⁻¹k*: 1 where the bare prompt's key and the mean one ask for the same write."""
@@ -70,6 +84,38 @@ def memit(inverse: Inverse, keys: Tensor, residuals: Tensor, weight: float) -> C
     gram = keys.double().T @ whitened
     gram = gram + weight * torch.eye(len(gram), dtype=torch.float64)
     return Change(residuals.double(), torch.linalg.solve(gram, whitened.T))
+
+
+def rls(
+    inverse: Inverse,
+    keys: Tensor,
+    residuals: Tensor,
+    weight: float,
+    anchor: float = 0.0,
+    below: Sequence[tuple[Pairs, Callable[[Tensor], Tensor]]] = (),
+) -> Change:
+    """Δ = R Kᵀ (M₀ + A + K Kᵀ)⁻¹, M₀ = λ(C + μI), λ = `weight`, A = Σ k kᵀ of the keys below (ENCORE, 2502.01636).
+
+    One step of recursive least squares: what is below and this together are the one solution for all their pairs,
+    whatever the order. Without any below, and with μ = 0, it is MEMIT.
+
+    Args:
+        inverse: of C, or of C with what else M₀ shall hold, such as protected keys.
+        keys: K, (d_k, n).
+        residuals: R, wanted minus present value, (d, n).
+        weight: λ.
+        anchor: μ, in mean eigenvalues of C: holds the weights where they are in directions that text hardly uses.
+        below: of the changes that are on, their pairs, and what each adds at keys; those under another M₀ are part of
+            the model as it is.
+    """
+    inverse = inverse.anchored(anchor)
+    normal = hashlib.sha256(f"{inverse.digest}|{weight!r}".encode()).hexdigest()[:24]
+    alike = [(pairs, adds) for pairs, adds in below if pairs.normal == normal]
+    own, whitened = keys.double(), inverse(keys) / weight
+    right = upon(joined([pairs for pairs, _ in alike]) if alike else None, own.numpy(), whitened.numpy())
+    wanted = residuals.double() + sum(adds(own) for _, adds in alike)
+    pairs = Pairs(own.numpy(), whitened.numpy(), wanted.numpy(), weight, anchor, normal)
+    return Change(residuals.double(), torch.from_numpy(right), pairs)
 
 
 def emmet(inverse: Inverse, keys: Tensor, residuals: Tensor, slack: float) -> Change:
@@ -117,12 +163,19 @@ def freedom(moment: Tensor, protect: float) -> Freedom:
     return Freedom(vectors[:, free], float(values[free].max()), float(values[free].sum() / total))
 
 
+def refreshed(moment: Tensor, past: Tensor, count: int, weight: float) -> Tensor:
+    """(A/t + λ₁C) / (λ₁ + 1): what P is found from once t facts have been written, A their K Kᵀ (BetaEdit)."""
+    return (past.double() / count + weight * moment.double()) / (weight + 1)
+
+
 def alphaedit(free: Freedom, keys: Tensor, residuals: Tensor, spared: Sequence[Tensor], ridge: float) -> Change:
     """Δ = R K̃ᵀ (P A P + K̃K̃ᵀ + ηI)⁻¹ with K̃ = P K, A the sum of `spared`, η = `ridge` (AlphaEdit, equation 14).
 
-    Spared are the past keys' K Kᵀ, and those of keys that are protected, each (d_k, d_k).
+    Spared are the past keys' K Kᵀ, and those of keys that are protected, each (d_k, d_k); for BetaEdit (2605.09285)
+    also λ₁C, so that what text there is in the free directions is paid for.
 
-    Solved among the coordinates of the free directions, where it is symmetric and smaller.
+    Solved among the coordinates of the free directions, where it is symmetric and smaller. With `leak`, λ₁C, P λ₁C P
+    stands beside P A P, so that what text there is in the free directions is paid for (BetaEdit, 2605.09285).
     """
     inner = free.basis.T @ keys.double()
     size = len(inner)

@@ -6,7 +6,7 @@ form turns keys and residuals into a change.
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -113,7 +113,7 @@ class Writing:
                     condition = closed_forms.condition(self.inverses[layer], mean)
                 residual = self._residual(rows, layer) * road.share(remaining)
                 change = road.form(self, layer, mean, residual)
-                changes.append(layer_change(lm, layer, change.left, change.right))
+                changes.append(replace(layer_change(lm, layer, change.left, change.right), pairs=change.pairs))
                 overlay.add(layer, torch.from_numpy(changes[-1].left), torch.from_numpy(changes[-1].right))
             left = self._residual(rows, last, after=True)
         self.report(1, 1, "asking what became of it", None, 0.95)
@@ -129,6 +129,7 @@ class Writing:
             written=[1 - float(part / size) for part, size in zip(left.norm(dim=0), whole, strict=True)],
             condition=condition,
             statistics=[one.said() for one in self.moments.values()],
+            values=[float(one) for one in self.targets.target(road.sites[-1]).norm(dim=1)],
         )
         return changes, found, self.warnings
 

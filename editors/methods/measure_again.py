@@ -16,8 +16,9 @@ from analysis.forward.packed_weights import packed
 from analysis.internals.key_value_memory import output_matrix
 from analysis.study import Report, provenance, silent
 from analysis.text.framing import framed
-from editors.edit.apply import apply, refuse_other_matrices, tensor_hash
+from editors.edit.apply import apply, matrices_of, tensor_hash
 from editors.edit.edit import SEARCH, Edit
+from editors.edit.matrices import refuse_other_matrices
 from editors.edit.request import EditRequest
 from editors.edit.weight_overlay import Overlay
 from editors.methods.run import probes_on, write
@@ -63,7 +64,7 @@ def _measured(lm: "LanguageModel", request: EditRequest, edit: Edit, report: Rep
     with packed(lm), Overlay(lm) as overlay:
         for one in stack:
             apply(lm, one, overlay)
-        refuse_other_matrices(lm, edit)
+        refuse_other_matrices(matrices_of(lm), edit)
         changes = []
         for change in edit.changes:
             matrix = output_matrix(lm, change.layer)

@@ -4,14 +4,16 @@ Each fact's keys are read once its own edit is on and those after it are not, as
 a stream of edits reads each fact once: the keys stay with the model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from analysis.study import edited_hash
-from editors.edit.edit import Edit
+from editors.edit.edit import Edit, LayerChange
+from editors.edit.pairs import Pairs
 from editors.edit.request import EditRequest
 from editors.methods.last_token import subject_keys
 from editors.methods.token_rows import contexts, rows_of
@@ -29,13 +31,16 @@ class PastKeys:
 
     def __init__(self, lm: "LanguageModel", request: EditRequest, stack: Sequence[Edit]):
         self.lm = lm
-        self.layers = (request.layers or ()) if method_of(request.method).spares and request.spare else ()
+        own = method_of(request.method)
+        self.layers = (request.layers or ()) if own.spares and not own.solvable and request.spare else ()
         self.contexts = [contexts(lm, edit.request) for edit in stack] if self.layers else []
         self.on: list[str] = []
         self.found: dict[int, list[Tensor]] = {layer: [] for layer in self.layers}
+        self.edits: list[Edit] = []
 
     def read(self, edit: Edit) -> None:
         """Take in the keys of the next edit of the stack, which has just been put on."""
+        self.edits.append(edit)
         if not self.layers:
             return
         before = self.contexts[len(self.on)]
@@ -49,6 +54,23 @@ class PastKeys:
                 self.lm.memo[known] = subject_keys(self.lm, rows, layer, halved=True)[0]
             self.found[layer].append(self.lm.memo[known])
 
+    def up_to_refresh(self, layer: int, every: int) -> tuple[Tensor, str] | None:
+        """Keys of a layer up to the last edit with which `every` facts or more had come since the one before, (d_k, t),
+        and the state of the model then; None before the first, and where `every` is 0."""
+        last, since = 0, 0
+        for number, keys in enumerate(self.found.get(layer, ()) if every else (), start=1):
+            since += keys.shape[1]
+            if since >= every:
+                last, since = number, 0
+        if not last:
+            return None
+        return torch.cat(self.found[layer][:last], 1), edited_hash(self.lm.weights_hash, self.on[:last])
+
+    def pairs(self, layer: int) -> list[tuple[Pairs, Callable[[Tensor], Tensor]]]:
+        """Of each edit that keeps its pairs, those of a layer, and what its change there adds at keys, (d, n)."""
+        held = [one for edit in self.edits for one in edit.changes if one.layer == layer and one.pairs is not None]
+        return [(one.pairs, partial(_added, one)) for one in held if one.pairs is not None]
+
     def moment(self, layer: int) -> Tensor | None:
         """K Kᵀ of all keys read, (d_k, d_k); None before the first."""
         read = self.found.get(layer)
@@ -56,3 +78,9 @@ class PastKeys:
             return None
         keys = torch.cat(read, 1)
         return keys @ keys.T
+
+
+def _added(change: LayerChange, keys: Tensor) -> Tensor:
+    """What a change adds at keys, (d, n)."""
+    left, right = torch.from_numpy(change.left).double(), torch.from_numpy(change.right).double()
+    return left @ (right @ keys)

@@ -1,8 +1,9 @@
-"""ROME, MEMIT, EMMET, AlphaEdit, PMET and ACE: a row each of what `editors.methods.closed_road` asks."""
+"""ROME, MEMIT, RLS, EMMET, AlphaEdit, BetaEdit, PMET and ACE: a row each of what `editors.methods.closed_road` asks."""
 
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -11,9 +12,9 @@ from analysis.errors import BadRequest
 from analysis.study import Report
 from editors.edit.request import EditRequest
 from editors.methods import closed_forms
-from editors.methods.closed_forms import Change
+from editors.methods.closed_forms import Change, Freedom
 from editors.methods.closed_road import Road, Writing, Written
-from editors.methods.factored_moments import freedom_of
+from editors.methods.factored_moments import freedom_of, refreshed_freedom
 from editors.methods.past_keys import PastKeys
 
 if TYPE_CHECKING:
@@ -52,22 +53,59 @@ def _emmet(writing: Writing, layer: int, mean: Tensor, residual: Tensor) -> Chan
 
 
 def _alphaedit(writing: Writing, layer: int, mean: Tensor, residual: Tensor) -> Change:
+    return _within(_free(writing, layer), writing, layer, mean, residual)
+
+
+def _betaedit(writing: Writing, layer: int, mean: Tensor, residual: Tensor) -> Change:
+    """AlphaEdit's form with the text's energy in the free directions in it, these found anew every so many facts.
+
+    Past keys are read once an edit is on as a whole. The published code adds them inside its loop over layers, while
+    later layers are not written yet, so that its A holds keys of a half-edited model.
+    """
+    request = writing.request
+    weight = request.leak_weight * len(mean)
+    if not weight:
+        return _alphaedit(writing, layer, mean, residual)
+    text = writing.protected.with_subjects(writing.moments[layer].matrix, layer).double()
+    written = writing.past.up_to_refresh(layer, request.refresh) if writing.past else None
+    if written is None:
+        free = _free(writing, layer)
+    else:
+        keys, state = written
+        blend = partial(closed_forms.refreshed, text, keys @ keys.T, keys.shape[1], weight)
+        own = (weight, request.subjects_weight, request.held_out, state)
+        free = refreshed_freedom(writing.lm, writing.moments[layer], request.protect, own, blend)
+    return _within(free, writing, layer, mean, residual, weight * text)
+
+
+def _free(writing: Writing, layer: int) -> Freedom:
     moments, protect, protected = writing.moments[layer], writing.request.protect, writing.protected
-    free = (
-        closed_forms.freedom(protected.with_subjects(moments.matrix, layer), protect)
-        if protected.subjects
-        else freedom_of(writing.lm, moments, protect)
-    )
+    if protected.subjects:
+        return closed_forms.freedom(protected.with_subjects(moments.matrix, layer), protect)
+    return freedom_of(writing.lm, moments, protect)
+
+
+def _within(
+    free: Freedom, writing: Writing, layer: int, mean: Tensor, residual: Tensor, text: Tensor | None = None
+) -> Change:
     projected = free.project(mean).square().sum(0)
     ridge = writing.request.ridge * float(projected.median())
-    spared = [writing.past.moment(layer) if writing.past else None, protected.counted(layer)]
+    spared = [writing.past.moment(layer) if writing.past else None, writing.protected.counted(layer), text]
     return closed_forms.alphaedit(free, mean, residual, [one for one in spared if one is not None], ridge)
+
+
+def _rls(writing: Writing, layer: int, mean: Tensor, residual: Tensor) -> Change:
+    request, below = writing.request, writing.past.pairs(layer) if writing.past else ()
+    weight = request.moments_weight * len(mean)
+    return closed_forms.rls(writing.inverses[layer], mean, residual, weight, request.anchor, below)
 
 
 ROME = Road(("value",), lambda left: 1.0, _rome, halved=False, whole=True)
 MEMIT = Road(("hidden",), lambda left: 1 / left, _memit)
 EMMET = Road(("hidden",), lambda left: 1 / left, _emmet)
 ALPHAEDIT = Road(("hidden",), lambda left: 1 / left, _alphaedit)
+RLS = Road(("hidden",), lambda left: 1 / left, _rls)
+BETAEDIT = Road(("hidden",), lambda left: 1 / left, _betaedit)
 PMET = Road(("attn", "value"), lambda left: 1 / math.sqrt(left), _memit)
 
 

@@ -5,6 +5,7 @@ What sets a method apart stands in its entry (`editors.registry`), and in the fu
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,10 +14,10 @@ from analysis.forward.generation import first_said
 from analysis.forward.packed_weights import packed
 from analysis.study import Report, provenance, silent
 from analysis.text.framing import framed
-from editors.edit.apply import apply
+from editors.edit.apply import apply, refuse_other_weights
 from editors.edit.base_model import base_of
-from editors.edit.edit import Edit
-from editors.edit.probes import Probe, probes_of, stored_fact
+from editors.edit.edit import Edit, LayerChange
+from editors.edit.probes import Answers, Glance, Probe, probes_of, stored_fact
 from editors.edit.request import EditRequest, Rewrite
 from editors.edit.weight_overlay import Overlay
 from editors.methods.closed_road import Written
@@ -42,7 +43,8 @@ def write(
     """Find an edit that writes the facts of `request`, on top of the edits in `stack`; the model is left as it was.
 
     Second moments are those of the model without any edit. AlphaEdit spares the keys of the facts in `stack` unless
-    told not to, each as it stood once its own edit was on (published code).
+    told not to, each as it stood once its own edit was on (published code). RLS with targets of the base takes none of
+    `stack`: its edit is the same whatever is on.
     `glance`: also look at the first fact's next words and continuations, which takes seconds. `probe`: also ask the
     facts' probes before and after, which takes as long; an edit that is scored elsewhere needs neither.
     Raises `BadRequest` and its kind for facts that do not fit the model, `UnknownArchitecture` where the method
@@ -71,6 +73,8 @@ def write(
         return method.read("whole")(lm, request, report, stack=stack)
     started = time.perf_counter()
     full = settled(lm, request, lambda: report(0, 1, "choosing layers"))
+    if "targets" in method.uses and full.targets == "base":
+        stack = ()
     past = PastKeys(lm, full, stack)
     make: Callable[[], Written] = method.read("write")(lm, full, report, past)
     with packed(lm), Overlay(lm) as below:
@@ -78,13 +82,7 @@ def write(
             apply(lm, edit, below)
             past.read(edit)
         changes, found, warnings = make()
-        probes, texts = probes_on(lm, full.facts) if probe else ([], [])
-        before = ask(lm, probes)
-        looking = Looking(lm, full.facts[0].text, full.facts[0].target, texts) if glance else None
-        for change in changes:
-            below.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
-        after = ask(lm, probes)
-        seen = looking.again() if looking is not None else None
+        probes, before, after, seen = _outcome(lm, full.facts, changes, below, probe=probe, glance=glance)
     return Edit(
         request=full,
         model=lm.card(),
@@ -95,9 +93,40 @@ def write(
         after=after,
         glance=seen,
         warnings=warnings,
-        built_on=[edit.id for edit in stack],
+        built_on=[one for edit in stack for one in (*edit.parts, edit.id)],
         provenance=provenance(time.perf_counter() - started) | _origin(lm, full),
     )
+
+
+@framed
+def asked(lm: "LanguageModel", request: EditRequest, edit: Edit) -> Edit:
+    """An edit that was solved from others, with its facts' probes before and after; `request` is its own.
+
+    Raises as `written_over`. What it was found on top of must be on, where there is something.
+    """
+    with packed(lm), Overlay(lm) as below:
+        refuse_other_weights(lm, edit)
+        probes, before, after, seen = _outcome(lm, request.facts, edit.changes, below, probe=True, glance=True)
+    return replace(edit, probes=probes, before=before, after=after, glance=seen, warnings=edit.warnings[1:])
+
+
+def _outcome(
+    lm: "LanguageModel",
+    facts: Sequence[Rewrite],
+    changes: Sequence[LayerChange],
+    below: Overlay,
+    *,
+    probe: bool,
+    glance: bool,
+) -> tuple[list[Probe], Answers, Answers, Glance | None]:
+    """Probes and a glance at the first fact, before changes are put on what is below, and after."""
+    probes, texts = probes_on(lm, facts) if probe else ([], [])
+    before = ask(lm, probes)
+    looking = Looking(lm, facts[0].text, facts[0].target, texts) if glance else None
+    for change in changes:
+        below.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
+    after = ask(lm, probes)
+    return probes, before, after, looking.again() if looking is not None else None
 
 
 def _origin(lm: "LanguageModel", request: EditRequest) -> dict[str, Any]:

@@ -7,8 +7,10 @@ import numpy as np
 
 from analysis.one_of import STORED
 from editors.edit.edit import Edit, Found, LayerChange
+from editors.edit.pairs import Pairs
 from editors.edit.probes import Answers, Glance, Probe
 from editors.edit.request import EditRequest
+from editors.recipes.factors_file import SOLVING
 
 
 def as_edit(recipe: dict[str, Any], held: dict[str, np.ndarray]) -> Edit:
@@ -28,6 +30,7 @@ def as_edit(recipe: dict[str, Any], held: dict[str, np.ndarray]) -> Edit:
                 right=held[f"{tensor['name']}.right"],
                 base_hash=recipe["base"]["tensors"].get(tensor["name"], ""),
                 weight_norm=float(tensor["weight_norm"]),
+                pairs=_pairs(tensor, held),
             )
             for tensor in recipe["artefact"]["tensors"]
         ],
@@ -39,6 +42,7 @@ def as_edit(recipe: dict[str, Any], held: dict[str, np.ndarray]) -> Edit:
             written=[math.nan if x is None else x for x in method["written"]],
             condition=math.nan if method["condition"] is None else method["condition"],
             statistics=method["statistics"],
+            values=method.get("values"),
         ),
         probes=[Probe(one["fact"], one["kind"], one["prompt"], one["new"], one["old"]) for one in evaluation],
         before=_answers([one["before"] for one in evaluation]),
@@ -49,6 +53,14 @@ def as_edit(recipe: dict[str, Any], held: dict[str, np.ndarray]) -> Edit:
         provenance=dict(method["provenance"])
         | ({"base": recipe["base"]["obtain"]} if "obtain" in recipe["base"] else {}),
     ).by(recipe["identity"]["author"])
+
+
+def _pairs(tensor: dict[str, Any], held: dict[str, np.ndarray]) -> Pairs | None:
+    """The pairs kept with a change; None where the recipe keeps none."""
+    if (kept := tensor.get("solving")) is None:
+        return None
+    keys, whitened, residuals = (held[f"{tensor['name']}.{part}"] for part in SOLVING)
+    return Pairs(keys, whitened, residuals, float(kept["weight"]), float(kept["anchor"]), kept["normal"])
 
 
 def _curve(rows: list[list[float | None]], facts: int) -> np.ndarray:

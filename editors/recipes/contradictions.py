@@ -35,6 +35,7 @@ def contradictions(edit: Edit) -> list[str]:
         "Its search has not a curve for each fact.": all(_is_curve(curve, curves[0], facts) for curve in curves)
         and (len(curves[0]) > 0 or request.silences),
         "Its keys are not one for each fact.": len(edit.found.key_ratio) == len(edit.found.written) == facts,
+        "Its new values are not one for each fact.": edit.found.values is None or len(edit.found.values) == facts,
         "Its first words do not match their probabilities.": glance is None
         or (len(glance.words) == len(glance.before) == len(glance.after)),
         "It silences no heads, or heads the model does not have.": not request.silences or _has_heads(edit),
@@ -42,6 +43,7 @@ def contradictions(edit: Edit) -> list[str]:
         or not _has_heads(edit)
         or _changes_its_heads(edit),
         "It would be found on top of itself.": edit.id not in edit.built_on,
+        "What it keeps to be solved with others is not of its facts, or has no solution.": _solvable(edit, facts),
         "Its settings are beyond all use.": _in_use(request),
     }
     return [sentence for sentence, holds in checks.items() if not holds]
@@ -87,6 +89,21 @@ def _picks(change: LayerChange, heads: set[int], edit: Edit) -> bool:
         chosen = chosen and sorted(columns) == wanted and change.right.shape[1] == known * width
     most = abs(edit.request.scale - 1) * change.weight_norm
     return bool(chosen) and float(np.linalg.norm(change.left)) <= most * (1 + NEAR) + ROUNDING
+
+
+def _solvable(edit: Edit, facts: int) -> bool:
+    """Whether pairs kept are of its facts, at all matrices or at none, and their Gram matrix is one."""
+    kept = [change.pairs for change in edit.changes if change.pairs is not None]
+    if not kept:
+        return True
+    if len(kept) != len(edit.changes) or any(pairs.n > facts for pairs in kept):
+        return False
+    grams = [pairs.keys.T @ pairs.whitened for pairs in kept]
+    return all(
+        bool(np.allclose(gram, gram.T, rtol=NEAR, atol=NEAR * np.abs(gram).max()))
+        and float(np.linalg.eigvalsh((gram + gram.T) / 2).min()) > -NEAR * max(1.0, float(np.abs(gram).max()))
+        for gram in grams
+    )
 
 
 def _in_use(request: EditRequest) -> bool:

@@ -14,6 +14,9 @@ from editors.recipes.strict_json import NotStrict, strict_json
 LARGEST_HEADER = 8 << 20
 """Bytes."""
 SIDES = ("left", "right")
+SOLVING = ("keys", "whitened", "residuals")
+"""Arrays of the pairs kept with a change, (d_k, n), (d_k, n) and (d, n)."""
+BYTES, NUMBERS = {"F32": 4, "F64": 8}, {"F32": "<f4", "F64": "<f8"}
 
 
 def factor_faults(payload: bytes, tensors: list[dict[str, Any]]) -> list[str]:
@@ -27,13 +30,13 @@ def factor_faults(payload: bytes, tensors: list[dict[str, Any]]) -> list[str]:
     found += [f"{name}: the weights hold it, and the recipe does not name it." for name in header if name not in wanted]
     if found:
         return found
-    for name, shape in wanted.items():
-        found += _tensor_faults(name, header[name], shape)
+    for name, (kind, shape) in wanted.items():
+        found += _tensor_faults(name, header[name], kind, shape)
     return found or _place_faults(header, len(payload) - begin) or _number_faults(factors(payload))
 
 
 def factors(payload: bytes) -> dict[str, np.ndarray]:
-    """The factors by name, float32, of a file without faults."""
+    """The factors by name, float32, and arrays of pairs, float64, of a file without faults."""
     header, begin = _header(payload)
     return {name: _numbers(payload, begin, told) for name, told in header.items()}
 
@@ -62,23 +65,28 @@ def _numbered(told: dict[str, Any]) -> bool:
     return lists and len(told["data_offsets"]) == 2 and isinstance(told["dtype"], str)
 
 
-def _wanted(tensors: list[dict[str, Any]]) -> dict[str, list[int]]:
+def _wanted(tensors: list[dict[str, Any]]) -> dict[str, tuple[str, list[int]]]:
+    """Type and shape of every array the recipe says lies here."""
     shapes = {}
     for tensor in tensors:
-        (d, d_k), rank = tensor["shape"], tensor["rank"]
+        (d, d_k), rank, kept = tensor["shape"], tensor["rank"], tensor.get("solving")
         for side, shape in zip(SIDES, ([d, rank], [rank, d_k]), strict=True):
-            shapes[f"{tensor['name']}.{side}"] = shape
+            shapes[f"{tensor['name']}.{side}"] = ("F32", shape)
+        if kept:
+            n = kept["pairs"]
+            for part, shape in zip(SOLVING, ([d_k, n], [d_k, n], [d, n]), strict=True):
+                shapes[f"{tensor['name']}.{part}"] = ("F64", shape)
     return shapes
 
 
-def _tensor_faults(name: str, told: dict[str, Any], shape: list[int]) -> list[str]:
-    if told["dtype"] != "F32":
-        return [f"{name}: the factors are {told['dtype']}, not F32."]
+def _tensor_faults(name: str, told: dict[str, Any], kind: str, shape: list[int]) -> list[str]:
+    if told["dtype"] != kind:
+        return [f"{name}: the factors are {told['dtype']}, not {kind}."]
     if told["shape"] != shape:
         return [f"{name}: the factors are {tuple(told['shape'])}, not {tuple(shape)} as the recipe says."]
     begin, end = told["data_offsets"]
-    if end - begin != 4 * math.prod(shape):
-        return [f"{name}: it has {end - begin:,} bytes, and its shape needs {4 * math.prod(shape):,}."]
+    if end - begin != (size := BYTES[kind] * math.prod(shape)):
+        return [f"{name}: it has {end - begin:,} bytes, and its shape needs {size:,}."]
     return []
 
 
@@ -103,4 +111,5 @@ def _finite(numbers: np.ndarray) -> bool:
 
 def _numbers(payload: bytes, begin: int, told: dict[str, Any]) -> np.ndarray:
     count = math.prod(told["shape"])
-    return np.frombuffer(payload, "<f4", count, begin + told["data_offsets"][0]).reshape(told["shape"]).copy()
+    kind = NUMBERS[told["dtype"]]
+    return np.frombuffer(payload, kind, count, begin + told["data_offsets"][0]).reshape(told["shape"]).copy()

@@ -121,6 +121,7 @@ class Provenance(Part):
 
     palimpsest: Name | None = None
     package: Name | None = None  # and version, of a method that is not ours
+    parts: Annotated[list[Hash], Field(min_length=2, max_length=MOST_FACTS)] | None = None  # it was solved from
     versions: Told = {}
     created_at: Moment = ""
     seconds: Annotated[float, Field(ge=0, le=1e9)] = 0.0
@@ -138,7 +139,17 @@ class Method(Part):
     loss: Curve
     probability: Curve
     former: Curve
+    values: Annotated[list[Annotated[float, Field(ge=0, le=1e30)]], Field(max_length=MOST_FACTS)] | None = None
     warnings: Annotated[list[Text], Field(max_length=1_000)]
+
+
+class Kept(Part):
+    """Pairs kept with a change, whose arrays lie beside it: what it takes to solve it with others."""
+
+    pairs: Annotated[int, Field(ge=1, le=MOST_FACTS)]
+    weight: Annotated[float, Field(gt=0, le=1e30)]
+    anchor: Annotated[float, Field(ge=0, le=1e30)]
+    normal: Hash
 
 
 class Tensor(Part):
@@ -151,6 +162,7 @@ class Tensor(Part):
     rank: Annotated[int, Field(ge=1, le=MOST_RANK)]
     weight_norm: Annotated[float, Field(gt=0, le=1e30)]
     change_norm: Annotated[float, Field(ge=0, le=1e38)]
+    solving: Kept | None = None
 
 
 class Artefact(Part):

@@ -22,14 +22,14 @@ from analysis.errors import BadFile, BadRequest
 from analysis.one_of import STORED
 from analysis.text.characters import fit, in_view
 from analysis.whole_files import replacing
-from editors.edit.edit import Edit
+from editors.edit.edit import Edit, LayerChange
 from editors.edit.probes import Answers
 from editors.edit.request import EditRequest
 from editors.recipes.as_edit import as_edit
 from editors.recipes.audit_trail import faults as trail_faults
 from editors.recipes.canonical_json import content_hash
 from editors.recipes.contradictions import contradictions, differences
-from editors.recipes.factors_file import factor_faults, factors
+from editors.recipes.factors_file import SOLVING, factor_faults, factors
 from editors.recipes.form import form_faults
 from editors.recipes.strict_json import NotStrict, strict_json, unclean
 
@@ -87,6 +87,11 @@ def recipe_of(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
 
 def _written(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
     """What a recipe says of an edit, and its payload."""
+    if edit.parts and not edit.before.said:
+        raise BadRequest(
+            f"“{edit.title}” was solved from {len(edit.parts)} edits, and what became of their facts under it was not "
+            "asked, which a recipe holds. `palimpsest recipe solve` asks, and writes it."
+        )
     if not edit.before.said and not edit.request.silences:
         raise BadRequest(
             f"“{edit.title}” was written without asking what is said before and after, which a recipe holds. Write it "
@@ -97,6 +102,12 @@ def _written(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
             f"{change.name}.{side}": np.ascontiguousarray(getattr(change, side), dtype=np.float32)
             for change in edit.changes
             for side in ("left", "right")
+        }
+        | {
+            f"{change.name}.{part}": np.ascontiguousarray(getattr(change.pairs, part), dtype=np.float64)
+            for change in edit.changes
+            if change.pairs is not None
+            for part in SOLVING
         }
     )
     model = edit.model
@@ -122,7 +133,8 @@ def _written(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
             "probability": _numbers(edit.found.probability),
             "former": _numbers(edit.found.former),
             "warnings": edit.warnings,
-        },
+        }
+        | ({} if edit.found.values is None else {"values": edit.found.values}),
         "artefact": {
             "form": "low-rank",
             "sha256": hashlib.sha256(payload).hexdigest(),
@@ -137,6 +149,7 @@ def _written(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
                     "weight_norm": change.weight_norm,
                     "change_norm": change.norm,
                 }
+                | _solving(change)
                 for change in edit.changes
             ],
         },
@@ -167,6 +180,14 @@ def _written(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
         "model": model,
     }
     return {name: part if name == "request" else _in_view(part) for name, part in said.items()}, payload
+
+
+def _solving(change: LayerChange) -> dict[str, Any]:
+    """What a recipe says of the pairs kept with a change; nothing where there are none."""
+    own = change.pairs
+    if own is None:
+        return {}
+    return {"solving": {"pairs": own.n, "weight": own.weight, "anchor": own.anchor, "normal": own.normal}}
 
 
 def _in_view(value: Any) -> Any:

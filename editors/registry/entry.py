@@ -52,6 +52,9 @@ class Method(Declared):
     it there, or where the block's parts write (PMET's way); empty where neither is so, as for ROME and fine-tuning."""
     spares: bool = False
     """Whether it reads the keys of the edits below, and so is found on top of those that are on."""
+    solvable: bool = False
+    """Whether its edits keep keys and residuals, so that any of them can be solved together, and it reads those of
+    edits below in place of reading their keys anew."""
     without: tuple[str, ...] = ()
     """What of `editors.registry.versions` a comparison does not offer beside it, though it reads the field."""
 

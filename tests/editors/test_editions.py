@@ -30,7 +30,7 @@ def asked(method: str) -> list[Request]:
     ]
 
 
-@pytest.mark.parametrize("method", ["rome", "memit", "emmet", "alphaedit", "ace", "ft"])
+@pytest.mark.parametrize("method", ["rome", "memit", "rls", "emmet", "alphaedit", "betaedit", "ace", "ft"])
 def test_methods_that_note_one_value_are_found_where_they_were(method):
     assert all(request.own_edition() == type(request).edition for request in asked(method))
 

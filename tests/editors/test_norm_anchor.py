@@ -112,7 +112,7 @@ def test_a_value_that_is_too_long_is_not_written_and_said_so(tiny, monkeypatch):
 @pytest.mark.parametrize("method", ["rome", "memit", "emmet", "alphaedit", "pmet"])
 def test_left_out_it_is_the_base_editor_bit_for_bit(tiny, method):
     base, off = (write(tiny, asked(method, **more), glance=False, probe=False) for more in ({}, {"norm_anchor": False}))
-    on = write(tiny, asked(method, norm_norm_anchor=True), glance=False, probe=False)
+    on = write(tiny, asked(method, norm_anchor=True), glance=False, probe=False)
     assert "norm_anchor" not in base.request.model_dump(mode="json")
     for one, other, third in zip(base.changes, off.changes, on.changes, strict=True):
         assert (one.left == other.left).all()

@@ -14,8 +14,9 @@ from app.charts.prompt_kinds import PROMPT_KINDS
 from app.session.permalinks import validated
 from app.studies.edit.protect_flag import FIELDS, add_protect, protect_of
 from app.studies.edit.signing_command import add_demand, add_signing, refuse_unsigned
+from app.studies.edit.solve_command import add_solving
 from app.studies.evaluate.gates.admit_command import add_audit
-from app.terminal.recipe_stack import stacked
+from app.terminal.recipe_stack import add_solved, stacked
 from app.terminal.request_flags import add_fields, add_model_flags, fields_of, follow, loaded
 from app.terminal.text import Bar, columns
 from editors.edit.edit import Edit
@@ -53,6 +54,7 @@ def _edit(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--on", type=Path, action="append", default=[], metavar="RECIPE", help="write on top of this one"
     )
+    add_solved(parser)
     parser.add_argument("--author", default="", help="name to keep in the recipe")
     add_model_flags(parser)
     parser.set_defaults(run=edit)
@@ -64,7 +66,7 @@ def edit(args: Namespace) -> int:
 
     facts = facts_of(args)
     request = fields_of(args, EditRequest, facts=facts, source=args.text, **protect_of(args))
-    stack = stacked(args.on)
+    stack = stacked(args.on, args.solved)
     if stack:
         follow(args, stack[0].model)
     with keep(args) as out:
@@ -200,6 +202,7 @@ def _recipe(parser: ArgumentParser) -> None:
     from app.studies.edit.measure_command import add_measure
 
     add_measure(actions)
+    add_solving(actions)
     add_audit(actions)
     add_signing(actions)
 

@@ -27,16 +27,18 @@ from app.session.prompt_field import prompt_field
 from app.studies.edit import protect_form, recipe_upload
 from app.studies.edit.forgetting import LIMIT, SILENT
 from editors.edit.edit import Edit
-from editors.edit.request import EditRequest, KeyMode, ProtectedFrom, Rewrite
+from editors.edit.request import EditRequest, FoundOn, KeyMode, ProtectedFrom, Rewrite
 from editors.layer_sweep.result import LayersResult
 from editors.registry.methods import METHODS, WritingName, users_of, writing
 from editors.registry.versions import label_of
 
 PAGE = "edit"
 KEY_WORDS = {"r_rome": "r-ROME", "p_rome": "p-ROME", "rome": "ROME as published"}
+FOUND_ON = {"base": "the model as it was trained", "stacked": "the edits that are on"}
 SETTINGS = (
     "layers",
     "key_mode",
+    "targets",
     "contexts",
     "steps",
     "rate",
@@ -110,6 +112,7 @@ class EditForm(Prompted):
     method: WritingName = "rome"
     layers: tuple[int, ...] | None = None
     key_mode: KeyMode = "r_rome"
+    targets: FoundOn = "base"
     contexts: int = Field(5, ge=0, le=50)
     steps: int | None = Field(None, ge=1, le=500)
     rate: float | None = Field(None, gt=0)
@@ -350,6 +353,10 @@ def _more() -> None:
         **field(PAGE, "key_mode"),
         required=True,
     )
+    st.segmented_control(
+        f"Found on top of ({users_of('targets')})", list(FOUND_ON), format_func=FOUND_ON.__getitem__,
+        **field(PAGE, "targets"), required=True,
+    )  # fmt: skip
     st.number_input("Texts put before the prompt", 0, 50, **field(PAGE, "contexts"))
     st.number_input("Steps of the search", 1, 500, **field(PAGE, "steps"), placeholder="25")
     st.number_input("Rate of the search", 0.0, format="%.3f", **field(PAGE, "rate"), placeholder="0.5")

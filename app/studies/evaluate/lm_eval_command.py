@@ -35,7 +35,7 @@ def run(args: Namespace) -> int:
     check_outputs(args)
     if args.limit is not None and args.limit < 1:
         raise BadRequest(f"--limit is {args.limit}; it is a number from 1 on.")
-    edits, tasks = stacked(args.recipe), [task.strip() for task in args.tasks.split(",") if task.strip()]
+    edits, tasks = stacked(args.recipe, args.solved), [task.strip() for task in args.tasks.split(",") if task.strip()]
     if edits:
         follow(args, edits[0].model)
     with Bar() as bar:
