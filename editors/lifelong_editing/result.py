@@ -14,9 +14,10 @@ from analysis.stepwise import Stepwise
 from analysis.text.framing import Prompted
 from editors.cases.case import Case
 from editors.edit.edit import Edit
-from editors.edit.request import editions, needs_of
+from editors.edit.request import FoundOn, editions, needs_of
 from editors.evaluation.result import Mean, mean_of
-from editors.registry.methods import MethodName
+from editors.lifelong_editing.moved import Moved
+from editors.registry.methods import METHODS, MethodName
 
 ASKED = ("rewrite", "paraphrase", "neighbour")
 """Kinds of prompts that are scored, each by the strict protocol: every token of the wanted answer the likeliest."""
@@ -27,9 +28,15 @@ class LifelongRequest(Prompted):
     """Write cases one after another with one method, and look back at milestones."""
 
     units: ClassVar[dict[str, str]] = {"milestones": "edits", "words": "tokens", "seed": "seed"}
+    later: ClassVar[tuple[str, ...]] = (*Prompted.later, "targets")
     edition: ClassVar[int] = 3  # layers of ACE and of methods that write to one; when past keys are read
     cases: tuple[Case, ...] = Field(min_length=1, description="facts to write, in this order")
     method: MethodName = Field("rome", description="editor, with its own defaults")
+    targets: FoundOn = Field(
+        "base",
+        description="RLS: new values sought on the model as it was trained and all solved together after each edit "
+        "(base), or sought and written on top of those before (stacked)",
+    )
     milestones: tuple[int, ...] = Field(STEPS, description="numbers of edits after which all are asked again")
     words: int = Field(8, ge=1, le=64, description="tokens of the texts that show whether it still speaks")
     abilities: bool = Field(True, description="also ask the small questions that no edit should touch")
@@ -37,6 +44,11 @@ class LifelongRequest(Prompted):
 
     def own_edition(self) -> int:
         return self.edition + editions((self.method,))
+
+    @property
+    def solved(self) -> bool:
+        """Whether what is on after each edit is one solution for all so far."""
+        return self.method in METHODS and METHODS[self.method].solvable and self.targets == "base"
 
     def stops(self) -> tuple[int, ...]:
         """No edit, the milestones within the stream, and its end."""
@@ -74,6 +86,7 @@ class LifelongResult(Stepwise):
     seconds: np.ndarray  # (N,) of writing
     provenance: dict[str, Any] = field(default_factory=dict)
     made: list[Edit] = field(default_factory=list)  # none at the end
+    moved: Moved | None = None  # where damage comes from; None in what was stored before
 
     def kept(self, milestone: int, kind: str = "rewrite") -> Mean | None:
         """Mean over the cases written so far; `milestone` counts rows."""

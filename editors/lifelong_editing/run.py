@@ -22,7 +22,10 @@ from editors.edit.apply import written_over
 from editors.edit.edit import Edit
 from editors.edit.probes import Probe
 from editors.edit.request import EditRequest
+from editors.edit.solved import solved
 from editors.evaluation.result import wants_new
+from editors.lifelong_editing.gauge import Gauge
+from editors.lifelong_editing.moved import Moved
 from editors.lifelong_editing.result import ASKED, LifelongRequest, LifelongResult
 from editors.methods.run import write_each
 from editors.scoring.perplexity import perplexity
@@ -64,29 +67,35 @@ def lifelong(
     before, note = resume_from.provenance["seconds"] if resume_from else 0.0, f"edits with {request.method}"
 
     def result() -> LifelongResult:
-        return log.result(lm, provenance(before + time.perf_counter() - started))
+        return log.result(lm, provenance(before + time.perf_counter() - started), len(stream.gauge.pieces))
+
+    def on(made: Sequence[Edit]) -> Sequence[Edit]:
+        return solved(made) if request.solved else made
 
     def look_back(row: int, count: int) -> None:
+        log.moved[row] = stream.gauge.moved(log.by_case(), on(log.made))
         asked = [at for at in range(len(request.cases)) if row == 0 or (at < count and not np.isnan(log.seconds[at]))]
-        with written_over(lm, log.made):
+        with written_over(lm, on(log.made)):
             for number in asked:
                 log.later[row, :, number] = stream.scores(number)
             log.perplexity[row], log.kl[row], log.mute[row] = stream.held_out()
             log.able.append(stream.abilities())
-        log.change[row] = _largest(log.made)
+        log.change[row] = _largest(on(log.made))
 
     def write(number: int) -> None:
         case, began = request.cases[number], time.perf_counter()
         try:
             made = _written(lm, request, case, log.made, report, number)
             seconds = time.perf_counter() - began
-            with written_over(lm, [*log.made, *made]):
+            with written_over(lm, on([*log.made, *made])):
                 log.immediate[:, number] = stream.scores(number)
         except WorkbenchError as error:
             log.faults.append(f"{case.id or case.rewrite.text}: {error}")
         else:
             log.made += made
             log.seconds[number] = seconds
+            lengths = [length for edit in made for length in edit.found.values or ()]
+            log.values[number] = np.mean(lengths) if lengths else np.nan
 
     with packed(lm):
         if log.done:
@@ -116,15 +125,30 @@ class _Log:
         self.made: list[Edit] = list(begun.made) if begun else []
         self.later = np.full((len(self.stops), len(ASKED), count), np.nan)
         self.perplexity, self.kl, self.mute, self.change = (np.full(len(self.stops), np.nan) for _ in range(4))
+        self.moved, self.values = np.full((len(self.stops), 4), np.nan), np.full(count, np.nan)
         self.able: list[dict[str, float]] = []
         if begun:
             rows = len(begun.milestones)
             self.later[:rows] = begun.later
             for name in ("perplexity", "kl", "mute", "change"):
                 getattr(self, name)[:rows] = getattr(begun, name)
+            if begun.moved is not None:
+                each = [getattr(begun.moved, name) for name in ("text", "own", "others", "both")]
+                self.moved[:rows], self.values = np.stack(each, 1), begun.moved.values.copy()
             self.able = [dict(zip(begun.groups, map(float, row), strict=True)) for row in begun.abilities]
 
-    def result(self, lm: "LanguageModel", made: dict[str, Any]) -> LifelongResult:
+    def by_case(self) -> list[list[Edit]]:
+        """The edits of each case, none where it is not written."""
+        left = iter(self.made)
+        found: list[list[Edit]] = []
+        for case, seconds in zip(self.request.cases, self.seconds, strict=True):
+            own: list[Edit] = []
+            while not np.isnan(seconds) and sum(len(edit.request.facts) for edit in own) < len(case.rewrites):
+                own.append(next(left))
+            found.append(own)
+        return found
+
+    def result(self, lm: "LanguageModel", made: dict[str, Any], neighbours: int) -> LifelongResult:
         """The milestones that were reached."""
         rows, groups = len(self.able), list(self.able[0])
         abled = np.array([[one[group] for group in groups] for one in self.able]).reshape(rows, len(groups))
@@ -132,8 +156,13 @@ class _Log:
             self.request, lm.card(), list(self.stops[:rows]), self.immediate.copy(), self.later[:rows].copy(),
             self.perplexity[:rows].copy(), self.kl[:rows].copy(), self.mute[:rows].copy(), groups, abled,
             self.change[:rows].copy(), list(self.faults), self.seconds.copy(), made,
-            list(self.made) if self.done < len(self.steps) else [], steps=(self.done, len(self.steps)),
+            list(self.made) if self.done < len(self.steps) else [],
+            moved=self._moved(rows, neighbours), steps=(self.done, len(self.steps)),
         )  # fmt: skip
+
+    def _moved(self, rows: int, neighbours: int) -> Moved:
+        text, own, others, both = self.moved[:rows].T.copy()
+        return Moved(text, own, others, both, self.values.copy(), neighbours)
 
 
 class _Stream:
@@ -149,6 +178,7 @@ class _Stream:
         others = [Probe(0, "other", fact.text, fact.object, "") for fact in read_facts() if fact.subject not in about]
         self.prompts = answerable(lm, others[:: max(1, len(others) // PROMPTS)][:PROMPTS])
         self.before: torch.Tensor | None = None
+        self.gauge = Gauge(lm, request.cases)
 
     def scores(self, number: int) -> np.ndarray:
         """Share of a case's prompts of each kind that go as wished, (kinds,)."""
@@ -201,7 +231,9 @@ def _written(
     lm: "LanguageModel", request: LifelongRequest, case: Case, made: Sequence[Edit], report: Report, number: int
 ) -> list[Edit]:
     """The edits of one case, on top of all before it."""
-    asked = EditRequest(facts=case.rewrites, method=request.method, seed=request.seed, **request.framing())
+    asked = EditRequest(
+        facts=case.rewrites, method=request.method, targets=request.targets, seed=request.seed, **request.framing()
+    )
     inner = within(report, number, len(request.cases), f"edits with {request.method}")
     return write_each(lm, asked, inner, stack=made)
 

@@ -184,3 +184,78 @@ def test_the_command_shows_what_is_left(
     found = lifelong(tiny, asked(2))
     assert len(table(found)) == 3
     assert '"drawdown"' in to_json(found)
+
+
+SHORT = {"layers": (1,), "tokens": 400, "steps": 4, "contexts": 2}
+
+
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Edits of one layer, found quickly."""
+    write_each = lifelong_editing.write_each
+
+    def short(lm: Any, request: Any, *rest: Any, **options: Any) -> Any:
+        return write_each(lm, request.model_copy(update=SHORT), *rest, **options)
+
+    monkeypatch.setattr(lifelong_editing, "write_each", short)
+
+
+def by(method: str, count: int = 3, **fields: Any) -> LifelongRequest:
+    return LifelongRequest(cases=CASES[:count], method=method, milestones=(1, 2), words=2, abilities=False, **fields)
+
+
+def test_a_stream_that_is_solved_is_one_edit_of_all_facts(
+    tiny: LanguageModel, held_out: None, few_steps: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put: list[tuple[Any, ...]] = []
+    whole = lifelong_editing.written_over
+    monkeypatch.setattr(
+        lifelong_editing, "written_over", lambda lm, edits: [put.append(tuple(edits)), whole(lm, edits)][1]
+    )
+    found = lifelong(tiny, by("rls"))
+    assert [sum(len(edit.request.facts) for edit in edits) for edits in put] == [0, 1, 1, 2, 2, 3, 3]
+    assert all(len(edits) <= 1 for edits in put)
+    assert put[-1][0].changes[0].rank == 3
+    put.clear()
+    piled = lifelong(tiny, by("rls", targets="stacked"))
+    assert [len(edits) for edits in put] == [0, 1, 1, 2, 2, 3, 3]
+    assert found.kl[1] == piled.kl[1]  # of one edit both are the same
+    assert found.kl[-1] != piled.kl[-1]
+
+
+@pytest.mark.parametrize("method", ["rls", "betaedit", "memit", "ft"])
+def test_where_damage_comes_from(tiny: LanguageModel, held_out: None, few_steps: None, method: str) -> None:
+    moved = lifelong(tiny, by(method)).moved
+    assert moved is not None
+    assert moved.neighbours == 0  # none of these is worded as its fact is
+    assert np.isnan(moved.own[1:]).all()
+    assert moved.text[0] == 0
+    assert np.isnan(moved.text[1:]).all() if method == "ft" else (moved.text[1:] > 0).all()
+    assert np.isnan(moved.values).all() if method == "ft" else (moved.values > 0).all()
+
+
+@pytest.mark.parametrize("method", ["rls", "memit"])
+def test_neighbours_are_moved_by_their_own_edit_and_by_others(
+    tiny: LanguageModel, held_out: None, few_steps: None, method: str
+) -> None:
+    near = [Probe(0, "neighbour", f"the old {subject} stands in a", "river", "city") for subject in ("river", "speaks")]
+    cases = tuple(Case(one.rewrites, one.olds, (*one.probes, *near), (), one.id) for one in CASES[:3])
+    found = lifelong(tiny, by(method).model_copy(update={"cases": cases}))
+    moved = found.moved
+    assert moved is not None
+    assert moved.neighbours == 6
+    assert moved.own[0] == moved.others[0] == 0
+    assert moved.others[1] < 1e-6 * moved.own[1]
+    assert (moved.others[2:] > 0).all()
+    assert (moved.both <= moved.own + moved.others + 1e-9).all()
+    back = unpack(LifelongResult, *pack(found))
+    assert np.array_equal(back.moved.both, moved.both)
+    frame = table(found)
+    assert frame["moved_both"].tolist() == moved.both.tolist()
+    assert json.loads(to_json(found))["moved"]["neighbours"] == 6
+
+
+def test_a_result_of_before_opens(tiny: LanguageModel, held_out: None) -> None:
+    data, arrays = pack(lifelong(tiny, asked(1)))
+    del data["moved"]
+    assert unpack(LifelongResult, data, arrays).moved is None

@@ -4,6 +4,16 @@ from editors.evaluation.result import PROTOCOLS
 from editors.lifelong_editing.result import LifelongResult
 
 
+def moved(result: LifelongResult) -> str:
+    """Under what is moved."""
+    near = result.moved.neighbours if result.moved is not None else 0
+    return (
+        ":gray[:small[Shares of what the changed layers write without edits. text: √(tr S C Sᵀ / tr W C Wᵀ), S all "
+        "edits together, C the second moment of text; near: mean of ‖S k‖ / ‖W k‖ at the subject of the written facts’ "
+        f"neighbours in the same wording ({near} in all), by the fact’s own edit and by the sum of all others.]]"
+    )
+
+
 def lifelong(result: LifelongResult) -> str:
     """Under a stream of edits."""
     return (

@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from app.charts.frame import HALVES, axes, framed, name_ends, thumbnail_of
+from app.charts.frame import HALVES, axes, framed, name_ends, share_ticks, thumbnail_of
 from app.charts.palette import Palette
 from app.charts.words import percent
 from editors.cases.case import counted
@@ -50,6 +50,38 @@ def _line(
         hovertemplate="%{text}<extra></extra>",
     )  # fmt: skip
     ends.append((float(values[there[-1]]), name, ink or colour))
+
+
+MOVED = (("text", "text", 1), ("others", "near, by others", 4), ("own", "near, by its own", 3))
+"""What is moved, its name at the line's end, its seat among the categories."""
+
+
+def moved_curves(result: LifelongResult, palette: Palette) -> go.Figure:
+    """How far the edits move what the changed matrices write, for text and for neighbours, over milestones."""
+    figure, moved, every = go.Figure(), result.moved, range(len(result.milestones))
+    ends: list[tuple[float, str, str]] = []
+    assert moved is not None
+    for name, told, seat in MOVED:
+        _line(figure, ends, result, told, getattr(moved, name), np.zeros(len(every)), palette.category[seat])
+    top = 1.15 * max((float(np.nanmax(part.y)) for part in figure.data), default=0.0) or 1.0
+    name_ends(figure, ends, x=every[-1], least=0.085 * top)
+    axes(figure, palette, across="edits written")
+    figure.update_yaxes(range=[-0.02 * top, top], **share_ticks(top))
+    figure.update_xaxes(
+        range=[-0.3, every[-1]], tickvals=list(every), ticktext=[str(count) for count in result.milestones]
+    )
+    return framed(figure, palette, 260, right=120, top=16)
+
+
+def moved_alt(result: LifelongResult) -> str:
+    """The curves of what is moved in sentences."""
+    parts, moved = [], result.moved
+    assert moved is not None
+    for at, count in enumerate(result.milestones):
+        values = [(told, float(getattr(moved, name)[at])) for name, told, _ in MOVED]
+        told = [f"{name} {percent(value)}" for name, value in values if value == value]
+        parts.append(f"after {counted(count, 'edit')} {', '.join(told) or 'nothing that can be told'}")
+    return f"How far the edits move what the changed layers write: {'; '.join(parts)}."
 
 
 def age_bars(result: LifelongResult, palette: Palette) -> go.Figure:

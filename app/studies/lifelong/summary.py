@@ -32,7 +32,20 @@ def lifelong_summary(result: LifelongResult) -> str:
     parts = [f"{title}\nstrict: {PROTOCOLS['strict']}\n{columns(rows, head)}"]
     if (first := result.at_once()) is not None:
         parts.append(f"Right after its own edit a fact is said in {spread(first, 'strict')} % ({counted(first.n)}).")
+    if (moved := result.moved) is not None:
+        of = ("edits", "text %", "near, own %", "near, others %", "near, all %", "‖v*‖")
+        each = zip(moved.text, moved.own, moved.others, moved.both, strict=True)
+        lengths = moved.lengths(result.milestones)
+        each_row = [
+            (count, *(_percent(one) for one in row), "–" if np.isnan(length) else f"{length:.2f}")
+            for count, row, length in zip(result.milestones, each, lengths, strict=True)
+        ]
+        parts.append(f"How far the changed layers' output moves, of what it is without edits\n{columns(each_row, of)}")
     ages = [(f"{young} to {old}", spread(mean, "strict"), mean.n) for young, old, mean in result.by_age()]
     if ages:
         parts.append(f"At the end, by age\n{columns(ages, ('edits since', 'still said %', 'cases'))}")
     return "\n\n".join([*parts, *result.faults])
+
+
+def _percent(share: float) -> str:
+    return "–" if np.isnan(share) else f"{100 * share:.1f}"

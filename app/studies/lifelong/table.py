@@ -29,6 +29,9 @@ def lifelong_table(result: LifelongResult) -> pd.DataFrame:
             "mute": result.mute[at],
             "largest_change": result.change[at],
         }
+        if (moved := result.moved) is not None:
+            row |= {f"moved_{name}": getattr(moved, name)[at] for name in ("text", "own", "others", "both")}
+            row["value_length"] = moved.lengths(result.milestones)[at]
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -37,6 +40,7 @@ def lifelong_fields(result: LifelongResult) -> dict[str, Any]:
     """Everything but the edits a stopped run goes on from, with the means a reader would compute first."""
     found = everything(result)
     del found["made"]
+    found["moved"] = None if result.moved is None else everything(result.moved)
     ages = [{"from": young, "to": old} | dataclasses.asdict(mean) for young, old, mean in result.by_age()]
     return (
         {"protocol": "strict", "kinds": ASKED, "by_age": ages}

@@ -10,7 +10,7 @@ from app.components import theme_seen
 from app.session.export_row import take_away
 from app.session.run_flow import escape
 from app.studies.lifelong import captions
-from app.studies.lifelong.figure import age_alt, age_bars, retention_alt, retention_curves
+from app.studies.lifelong.figure import age_alt, age_bars, moved_alt, moved_curves, retention_alt, retention_curves
 from editors.cases.case import counted
 from editors.lifelong_editing.result import LifelongResult
 from editors.registry.versions import label_of
@@ -36,6 +36,13 @@ def show(result: LifelongResult) -> None:
             bars = age_bars(result, live())
             st.plotly_chart(bars, key=f"lifelong-ages-{theme_seen()}", alt=age_alt(result), config=STILL)
     st.dataframe(_model(result), hide_index=True, width="stretch", key="lifelong-model")
+    if result.moved is not None:
+        st.markdown("**Where the damage comes from** :gray[:small[how far the changed layers’ output moves]]")
+        figure = moved_curves(result, live())
+        st.plotly_chart(figure, key=f"lifelong-moved-{theme_seen()}", alt=moved_alt(result), config=STILL)
+        with st.expander("The same in numbers", icon=":material/table:"):
+            st.dataframe(_moved(result), hide_index=True, width="stretch", key="lifelong-moved-table")
+        st.markdown(captions.moved(result))
     st.markdown(captions.lifelong(result))
     take_away(result)
     for fault in result.faults[:5]:
@@ -68,5 +75,25 @@ def _model(result: LifelongResult) -> pd.DataFrame:
             "Silent": [percent(float(one)) for one in result.mute],
             "Worst loss": ["–" if one != one else percent(one) for one in lost],
             "Largest change": [f"{one:.3f}" for one in result.change],
+        }
+    )
+
+
+def _moved(result: LifelongResult) -> pd.DataFrame:
+    """Where the damage comes from, a row a milestone."""
+    moved = result.moved
+    assert moved is not None
+
+    def told(values: np.ndarray) -> list[str]:
+        return ["–" if one != one else f"{100 * one:.1f} %" for one in values]
+
+    return pd.DataFrame(
+        {
+            "Edits": result.milestones,
+            "Text": told(moved.text),
+            "Near, by its own edit": told(moved.own),
+            "Near, by all others": told(moved.others),
+            "Near, by all": told(moved.both),
+            "Length of new values": ["–" if one != one else f"{one:.2f}" for one in moved.lengths(result.milestones)],
         }
     )
