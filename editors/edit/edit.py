@@ -61,8 +61,9 @@ class Found:
     units: ClassVar[dict[str, str]] = {
         "loss": "nats", "probability": "probability", "former": "probability", "key_ratio": "ratio", "written": "share",
         "condition": "ratio", "values": "activation",
+        "passes": "passes",
     }  # fmt: skip
-    later: ClassVar[tuple[str, ...]] = ("values",)
+    later: ClassVar[tuple[str, ...]] = ("values", "passes")
     loss: np.ndarray  # (steps, n)
     probability: np.ndarray  # (steps, n) of the new answer
     former: np.ndarray  # (steps, n) of the former one
@@ -71,6 +72,7 @@ class Found:
     condition: float  # of KᵀC⁻¹K at the first layer
     statistics: list[dict[str, Any]]  # which second moments were used
     values: list[float] | None = None  # ‖v*‖, length of each fact's wanted value where its target stands
+    passes: int | None = None  # times it was written, where several were asked for
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,7 @@ class EditRequest(Prompted):
         "sadr_steps": "steps", "sadr_epsilon": "share of attention", "others_weight": "weight",
         "behind_weight": "weight", "near_weight": "weight", "moments_weight": "dimensions of a key",
         "anchor": "mean eigenvalues of C", "leak_weight": "dimensions of a key", "refresh": "facts",
+        "passes": "passes",
         "slack": "mean diagonals of KᵀC⁻¹K", "norm": "a weight's own", "protect": "share",
         "ridge": "energies of a typical key", "protect_weight": "share of the text's weight",
         "subjects_weight": "share of the text's weight", "scale": "factor", "tokens": "tokens", "seed": "seed",
@@ -138,7 +139,7 @@ class EditRequest(Prompted):
         *Prompted.later, "said_weight", "protect_keys", "protected", "protect_weight", "subjects_weight", "held_out",
         "others", "others_weight", "neighbours", "behind_weight", "near_weight",
         "stop_after", "stop_at", "norm_anchor",
-        "anchor", "targets", "leak_weight", "refresh",
+        "anchor", "targets", "leak_weight", "refresh", "passes",
     )  # fmt: skip
     facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
     method: MethodName = Field("rome", description="method of editing")
@@ -208,6 +209,13 @@ class EditRequest(Prompted):
     moments_weight: float = Field(0.3, gt=0, description="MEMIT, RLS, PMET: weight of the text, in dimensions of a key")
     anchor: float = Field(
         0.0, ge=0, description="RLS: weight of staying where no text reads, in mean eigenvalues of its second moment"
+    )
+    passes: int = Field(
+        1,
+        ge=1,
+        le=5,
+        description="MEMIT and its kin: times that what is still missing is read anew and written as well, at most; "
+        "fewer where the answers are about as likely as in the search",
     )
     targets: FoundOn = Field(
         "base",

@@ -6,7 +6,7 @@ form turns keys and residuals into a change.
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,12 +26,14 @@ from editors.methods.factored_moments import inverse_of
 from editors.methods.inseparable import inseparable
 from editors.methods.last_token import hidden_at_end, keys_at_end, subject_keys
 from editors.methods.norm_anchor import TOO_LONG, anchor_length, anchored
+from editors.methods.passes import Passes, reached
 from editors.methods.past_keys import PastKeys
 from editors.methods.protected_keys import ProtectedKeys
 from editors.methods.protected_rows import protected_rows
 from editors.methods.separability import nearest
 from editors.methods.target_search import Site, search, unreached
 from editors.methods.token_rows import Row, contexts, rows_of
+from editors.registry.methods import method_of
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
@@ -74,6 +76,7 @@ class Writing:
         self.layers = tuple(sorted(layer for group in self.groups for layer in group))
         self.warnings: list[str] = []
         self.ratios: list[float] = []
+        self.kept: dict[int, Tensor] = {}
         if "hidden" in self.road.sites:
             lm.require(("stream",))
         self.moments: dict[int, Moments] = moments(
@@ -103,18 +106,22 @@ class Writing:
         asked = [*rows, *protected_rows(lm, request)]
         self.targets = search(lm, asked, last, road.sites, request, self._phase(0.45, 0.9, "the new value"))
         self._anchor(rows)
-        changes: list[LayerChange] = []
-        condition = math.nan
+        made, passes, condition = Passes(), 0, math.nan
         with Overlay(lm) as overlay:
-            for layer, remaining in _steps(self.groups):
-                mean, self.bare = subject_keys(lm, rows, layer, halved=road.halved)
-                if not changes:
-                    self._warn_of_likes(mean)
-                    condition = closed_forms.condition(self.inverses[layer], mean)
-                residual = self._residual(rows, layer) * road.share(remaining)
-                change = road.form(self, layer, mean, residual)
-                changes.append(replace(layer_change(lm, layer, change.left, change.right), pairs=change.pairs))
-                overlay.add(layer, torch.from_numpy(changes[-1].left), torch.from_numpy(changes[-1].right))
+            while passes < request.passes and not (
+                passes and reached(lm, rows, last, road.sites, request, self.targets)
+            ):
+                passes += 1
+                for layer, remaining in _steps(self.groups):
+                    mean = self._keys(rows, layer)
+                    if not made.first:
+                        self._warn_of_likes(mean)
+                        condition = closed_forms.condition(self.inverses[layer], mean)
+                    residual = self._residual(rows, layer) * road.share(remaining)
+                    exact = road.form(self, layer, mean, residual)
+                    change = layer_change(lm, layer, exact.left, exact.right)
+                    made.add(change, exact)
+                    overlay.add(layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
             left = self._residual(rows, last, after=True)
         self.report(1, 1, "asking what became of it", None, 0.95)
         self.warnings += unreached(request, self.targets.probability)
@@ -129,9 +136,19 @@ class Writing:
             written=[1 - float(part / size) for part, size in zip(left.norm(dim=0), whole, strict=True)],
             condition=condition,
             statistics=[one.said() for one in self.moments.values()],
+            passes=passes if request.passes > 1 else None,
             values=[float(one) for one in self.targets.target(road.sites[-1]).norm(dim=1)],
         )
-        return changes, found, self.warnings
+        return made.changes(), found, self.warnings
+
+    def _keys(self, rows: Sequence[Row], layer: int) -> Tensor:
+        """Mean key of every fact, (d_k, n); of edits that can be solved together as it was in the first pass."""
+        if layer not in self.kept:
+            mean, self.bare = subject_keys(self.lm, rows, layer, halved=self.road.halved)
+            if not method_of(self.request.method).solvable:
+                return mean
+            self.kept[layer] = mean
+        return self.kept[layer]
 
     def _anchor(self, rows: Sequence[Row]) -> None:
         """Give the targets the length new values have on the model without edits, where that is asked."""

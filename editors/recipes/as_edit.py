@@ -43,6 +43,7 @@ def as_edit(recipe: dict[str, Any], held: dict[str, np.ndarray]) -> Edit:
             condition=math.nan if method["condition"] is None else method["condition"],
             statistics=method["statistics"],
             values=method.get("values"),
+            passes=method.get("passes"),
         ),
         probes=[Probe(one["fact"], one["kind"], one["prompt"], one["new"], one["old"]) for one in evaluation],
         before=_answers([one["before"] for one in evaluation]),

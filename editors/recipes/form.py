@@ -139,6 +139,7 @@ class Method(Part):
     loss: Curve
     probability: Curve
     former: Curve
+    passes: Annotated[int, Field(ge=1, le=1_000)] | None = None
     values: Annotated[list[Annotated[float, Field(ge=0, le=1e30)]], Field(max_length=MOST_FACTS)] | None = None
     warnings: Annotated[list[Text], Field(max_length=1_000)]
 

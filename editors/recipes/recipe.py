@@ -22,7 +22,7 @@ from analysis.errors import BadFile, BadRequest
 from analysis.one_of import STORED
 from analysis.text.characters import fit, in_view
 from analysis.whole_files import replacing
-from editors.edit.edit import Edit, LayerChange
+from editors.edit.edit import Edit, Found, LayerChange
 from editors.edit.probes import Answers
 from editors.edit.request import EditRequest
 from editors.recipes.as_edit import as_edit
@@ -134,7 +134,7 @@ def _written(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
             "former": _numbers(edit.found.former),
             "warnings": edit.warnings,
         }
-        | ({} if edit.found.values is None else {"values": edit.found.values}),
+        | {name: told for name in Found.later if (told := getattr(edit.found, name)) is not None},
         "artefact": {
             "form": "low-rank",
             "sha256": hashlib.sha256(payload).hexdigest(),

@@ -36,8 +36,9 @@ def scraped(edit: Edit) -> str:
         f" Second moments from {one['tokens']:,} tokens ({escape(str(one['corpus']))}{_enough(one)})."
         for one in edit.found.statistics[:1]
     )
+    passes = f" Written in {edit.found.passes} passes." if (edit.found.passes or 1) > 1 else ""
     return (
         f":gray[:small[Rank {max(one.rank for one in edit.changes)}, in the MLP’s output matrix only."
-        f"{moments}{rho} All other tensors are byte-identical; "
+        f"{passes}{moments}{rho} All other tensors are byte-identical; "
         "switching the edit off restores these byte for byte.]]"
     )
