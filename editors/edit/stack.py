@@ -78,6 +78,14 @@ class EditStack:
             self.find(edit_id)
         return _sound(replace(self, layers=tuple(layer for layer in self.layers if layer.edit.id not in edit_ids)))
 
+    def merge(self, edit: Edit) -> "EditStack":
+        """The stack with an edit in the place of those it was solved from, where the lowest of them stood."""
+        for part in edit.parts:
+            self.find(part)
+        lowest = min(place for place, layer in enumerate(self.layers) if layer.edit.id in edit.parts)
+        rest = [layer for layer in self.layers if layer.edit.id not in edit.parts]
+        return _sound(replace(self, layers=(*rest[:lowest], Layer(edit), *rest[lowest:])))
+
     def switch(self, edit_id: str, on: bool) -> "EditStack":
         """The stack with an edit switched on or off."""
         self.find(edit_id)
@@ -109,7 +117,7 @@ def _sound(stack: EditStack) -> EditStack:
     """The stack itself, refused where an edit is on without those it was found on top of, or none can be solved."""
     below: list[Edit] = []
     for edit in stack.switched_on:
-        there = {other.id for other in below}
+        there = {one for other in below for one in (other.id, *other.parts)}
         if not there.issuperset(edit.built_on):
             there |= {other.id for other in solved(below)} if stack.solved else set()
             if absent := [one for one in edit.built_on if one not in there]:

@@ -7,7 +7,7 @@ import numpy as np
 from analysis.cache_home import cache_home
 from app.session import edit_stack
 from editors.edit.solved import solved
-from tests.kit.visiting import FACT, LINK, fine, press, run, text, visit, wrote
+from tests.kit.visiting import FACT, LINK, fine, press, run, text, until, visit, wrote
 
 RLS = FACT | {"method": "rls"}
 SWITCH = "edit-solved"
@@ -42,6 +42,23 @@ def test_two_edits_are_solved_together_and_piled_up_again(ready, tiny):
     assert [edit.id for edit in at.session_state["written"].on] == [whole.id]
     fine(at.button_group(key=SWITCH).set_value("Piled up").run())
     assert len(at.session_state["written"].on) == 2
+
+
+def test_the_solution_becomes_an_edit_like_any_other(ready, tiny):
+    at = two()
+    fine(at.button_group(key=SWITCH).set_value("Solved together").run())
+    parts = {layer.edit.id for layer in at.session_state["written"].layers}
+    (whole,) = at.session_state["written"].on
+    press(at, "edit-make-one-0")
+    until(lambda: at.session_state["solved.job"].over)
+    fine(at.run())
+    (layer,) = at.session_state["written"].layers
+    assert layer.edit.id == whole.id
+    assert set(layer.edit.parts) == parts
+    assert layer.edit.after.said
+    assert "1 of 1 on" in text(at)
+    press(at, "written-undo")
+    assert {layer.edit.id for layer in at.session_state["written"].layers} == parts
 
 
 def test_what_was_found_on_a_solved_stack_needs_it(ready, tiny):

@@ -39,7 +39,8 @@ def forms_of(edit: Edit) -> list[str]:
     """The forms an edit can take here: alone it is of use in all, on top of others only as a recipe."""
     if edit.built_on:
         return ["bundle"]
-    return [form for form in FORM_WORDS if not (form == "hf" and public())]
+    absent = {"hf": public(), "notebook": bool(edit.parts)}  # what was solved from others is not found step by step
+    return [form for form in FORM_WORDS if not absent.get(form)]
 
 
 def take_away(edit: Edit) -> None:

@@ -1,8 +1,17 @@
 """How edits that keep their pairs are put together: piled up as each was found, or solved as one."""
 
-import streamlit as st
+from collections.abc import Sequence
 
-from app.session import edit_stack
+import streamlit as st
+from pydantic import Field
+
+from analysis import LanguageModel
+from analysis.errors import WorkbenchError
+from analysis.study import Report, Request, Study
+from app.session import edit_stack, run_flow
+from editors.edit.edit import Edit
+
+PAGE = "solved"
 
 PILED, SOLVED = "Piled up", "Solved together"
 WORDS = {
@@ -27,7 +36,53 @@ def draw() -> None:
     count = sum(len(edit.parts) for edit in stack.on)
     if count:
         st.markdown(f":gray[:small[{count} edits are solved; the switches in the margin take each in or out.]]")
+        run_flow.watch(PAGE, _make_one)
 
 
 def _chosen() -> None:
     edit_stack.solve(st.session_state["edit-solved"] == SOLVED)
+
+
+class SolvedRequest(Request):
+    """Ask what became of the facts of an edit that was solved from others."""
+
+    edit: str = Field(description="id of the edit that others were solved to")
+
+
+def ask(lm: LanguageModel, request: SolvedRequest, report: Report, *, stack: Sequence[Edit]) -> Edit:
+    """That edit with the answers before it and under it."""
+    from editors.methods.run import asked
+
+    report(0, 1, "asking what became of the facts")
+    (one,) = (edit for edit in stack if edit.id == request.edit)
+    return asked(lm, one.request, one)
+
+
+ASK = Study("solved", SolvedRequest, Edit, ask, on_edits=True, kept=False)
+
+
+def _make_one() -> None:
+    """A button for each that edits are solved to: one edit, asked and to be taken away like any other."""
+    run_flow.settle(PAGE)
+    run_flow.progress(PAGE, None)
+    run_flow.ended(PAGE)
+    job = run_flow.job_of(PAGE)
+    if job is not None and job.state == "done" and st.session_state.pop("solved.fresh", False):
+        try:
+            edit_stack.make_one(job.result)
+            st.rerun()
+        except WorkbenchError as error:
+            run_flow.refusal(error)
+    if job is not None and not job.over:
+        return
+    for number, edit in enumerate(edit for edit in edit_stack.on() if not edit.before.said and edit.parts):
+        st.button(
+            f"Make these {len(edit.parts)} one edit", icon=":material/merge:", key=f"edit-make-one-{number}",
+            help="Its facts are asked under it, and it can be taken away like any other. Undo takes it apart.",
+            on_click=_asked, args=(edit,),
+        )  # fmt: skip
+
+
+def _asked(edit: Edit) -> None:
+    st.session_state["solved.fresh"] = True
+    run_flow.start(PAGE, ASK, SolvedRequest(edit=edit.id), (edit,))
