@@ -150,9 +150,10 @@ def replace_top(edit: Edit) -> None:
 
 def make_one(edit: Edit) -> None:
     """Put an edit in the place of those it was solved from."""
-    new = stack().merge(edit)
-    _store(edit)
-    put(new)
+    with _alone():
+        new = stack().merge(edit)
+        _store(edit)
+        _put(new)
 
 
 def _store(edit: Edit) -> None:

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from editors.edit.stack import EditStack
+from analysis.errors import BadRequest
+from editors.edit.stack import EditStack, Layer
 
 MOST = 3
 """Edits of each kind that the sentence names."""
@@ -23,6 +24,8 @@ def news(before: EditStack, after: EditStack) -> str:
     parts = [f"{what} {_named([layer.edit.title for layer in layers])}" for what, layers in done.items() if layers]
     if both != [one for one in old if one in new]:
         parts.append("changed their order")
+    if before.solved != after.solved:
+        parts.append("solved them together" if after.solved else "piled them up")
     return f"Another tab {', '.join(parts)}. Undo takes it back." if parts else ""
 
 
@@ -33,11 +36,16 @@ def _named(titles: list[str]) -> str:
 
 def joined(theirs: EditStack, ours: EditStack) -> EditStack:
     """Their edits, and on top those of ours that they lack; off where what they were found on top of is off."""
-    have = {layer.edit.id for layer in theirs.layers}
-    layers, on = [*theirs.layers], {edit.id for edit in theirs.on}
+    have, found = {layer.edit.id for layer in theirs.layers}, theirs
     for layer in ours.layers:
         if layer.edit.id not in have:
-            held = layer.on and on.issuperset(layer.edit.built_on)
-            layers.append(replace(layer, on=held))
-            on |= {layer.edit.id} if held else set()
-    return EditStack(tuple(layers))
+            found = _with(found, layer)
+    return found
+
+
+def _with(stack: EditStack, layer: Layer) -> EditStack:
+    """The stack with one more on top, off where it cannot be on there."""
+    try:
+        return replace(stack, layers=(*stack.layers, layer)).as_solved(stack.solved)
+    except BadRequest:
+        return replace(stack, layers=(*stack.layers, replace(layer, on=False)))

@@ -1,14 +1,10 @@
 """How edits that keep their pairs are put together: piled up as each was found, or solved as one."""
 
-from collections.abc import Sequence
-
 import streamlit as st
-from pydantic import Field
 
-from analysis import LanguageModel
 from analysis.errors import WorkbenchError
-from analysis.study import Report, Request, Study
 from app.session import edit_stack, run_flow
+from app.studies.edit.solved_job import ASK, SolvedRequest
 from editors.edit.edit import Edit
 
 PAGE = "solved"
@@ -41,24 +37,6 @@ def draw() -> None:
 
 def _chosen() -> None:
     edit_stack.solve(st.session_state["edit-solved"] == SOLVED)
-
-
-class SolvedRequest(Request):
-    """Ask what became of the facts of an edit that was solved from others."""
-
-    edit: str = Field(description="id of the edit that others were solved to")
-
-
-def ask(lm: LanguageModel, request: SolvedRequest, report: Report, *, stack: Sequence[Edit]) -> Edit:
-    """That edit with the answers before it and under it."""
-    from editors.methods.run import asked
-
-    report(0, 1, "asking what became of the facts")
-    (one,) = (edit for edit in stack if edit.id == request.edit)
-    return asked(lm, one.request, one)
-
-
-ASK = Study("solved", SolvedRequest, Edit, ask, on_edits=True, kept=False)
 
 
 def _make_one() -> None:
