@@ -24,7 +24,7 @@ from editors.evaluation.protection import protection, scored
 from editors.evaluation.result import FREE, PROTOCOLS, EvaluateRequest, EvaluateResult, wants_new
 from editors.methods.run import write_each
 from editors.registry.methods import NO_EDIT
-from editors.registry.versions import extras_in, method_in
+from editors.registry.versions import asked_by, extras_in, method_in
 from editors.scoring.consistency import consistency, reference
 from editors.scoring.fluency import ngram_entropy, texts_about
 from editors.scoring.free_answers import right, said_to
@@ -185,7 +185,7 @@ def edits_of(lm: "LanguageModel", request: Comparison, version: str, report: Rep
         return []
     extras = extras_in(version)
     facts = tuple(dict.fromkeys(rewrite for case in request.cases for rewrite in case.rewrites))
-    beside = {"sadr": request.sadr} if "sadr" in extras else {}
+    beside = asked_by(version) | ({"sadr": request.sadr} if "sadr" in extras else {})
     beside |= protection(request) if "protect" in extras else {}
     asked = EditRequest(facts=facts, method=method_in(version), seed=request.seed, **beside, **request.framing())
     return write_each(lm, asked, report)

@@ -3,8 +3,9 @@
 What stands behind a + is set once here: its words, and the field a method must read to have it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from editors.registry.methods import METHODS, NO_EDIT, writing
 
@@ -15,13 +16,17 @@ class Extra:
 
     label: str
     """As people read it."""
-    field: str
+    reads: str
     """Field of the request that a method must read."""
+    fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What is asked for; what depends on the comparison is filled in there."""
 
 
 EXTRAS = {
     "sadr": Extra("SADR", "sadr"),
     "protect": Extra("protected neighbours", "protect_keys"),
+    "values": Extra("kept answers", "others_weight", {"others_weight": 1.0}),
+    "early": Extra("an early stop", "stop_after", {"stop_after": 3}),
 }
 """By what stands behind the +, in the order they are said."""
 
@@ -44,7 +49,12 @@ def version_of(method: str, extras: Sequence[str]) -> str:
 def offers(method: str, extra: str) -> bool:
     """Whether a method may have this beside."""
     own = METHODS[method]
-    return bool(own.write) and extra not in own.without and EXTRAS[extra].field in own.uses
+    return bool(own.write) and extra not in own.without and EXTRAS[extra].reads in own.uses
+
+
+def asked_by(version: str) -> dict[str, Any]:
+    """Fields of the request that a version sets, but those that depend on what is compared."""
+    return {name: value for extra in extras_in(version) for name, value in EXTRAS[extra].fields.items()}
 
 
 def settled_version(version: str) -> str:

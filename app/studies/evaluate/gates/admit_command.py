@@ -15,7 +15,7 @@ from editors.evaluation.gates import DEFAULT, Gate, gate_of, read_gate
 from editors.evaluation.verdicts import Decision, Verdict, verdict
 from editors.recipes.audit_trail import Event, What, appended, head
 from editors.recipes.recipe import edit_of, faults, read_files, write_again
-from editors.registry.versions import version_of
+from editors.registry.versions import EXTRAS, version_of
 
 EVENTS: dict[Decision, What] = {"admit": "admitted", "hold": "held", "reject": "rejected"}
 
@@ -120,7 +120,11 @@ def _gate(args: Namespace, file: EvaluationFile) -> Gate:
 
 def _version(asked: EditRequest) -> str:
     """The version of a comparison that an edit is of."""
-    beside = {"sadr": bool(asked.sadr), "protect": bool(asked.protected)}
+    beside = {"sadr": asked.sadr, "protect": asked.protected} | {
+        name: all(getattr(asked, field) == value for field, value in extra.fields.items())
+        for name, extra in EXTRAS.items()
+        if extra.fields
+    }
     return version_of(asked.method, [extra for extra, on in beside.items() if on])
 
 
