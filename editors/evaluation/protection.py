@@ -7,7 +7,7 @@ from typing import Any
 from editors.cases.case import Case
 from editors.edit.request import Protected
 from editors.evaluation.comparison import Comparison
-from editors.methods.protected_subjects import scored_subjects
+from editors.methods.like_subjects import scored_subjects
 
 SCORED = ("neighbour", "distracting")
 """Kinds of prompts that go with a neighbour."""

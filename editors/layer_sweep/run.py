@@ -21,7 +21,7 @@ from editors.edit.edit import Edit
 from editors.edit.probes import score
 from editors.edit.request import EditRequest
 from editors.layer_sweep.result import OUTCOMES, LayersRequest, LayersResult
-from editors.methods.protected_subjects import of_relation
+from editors.methods.like_subjects import of_relation
 from editors.methods.run import write
 from editors.methods.separability import nearest
 from editors.registry.methods import method_of
@@ -97,7 +97,7 @@ def _put_nearest(
     for row, fact in enumerate(request.facts):
         found = None
         with suppress(BadRequest):  # of no stored relation
-            like = list(of_relation(EditRequest(facts=(fact,)), fact))
+            like = list(of_relation(fact))
             found = nearest(lm, fact, like, {layer: measured[layer] for layer in result.layers})
         result.nearest_names.append(found.names if found else [""] * len(result.layers))
         if found:

@@ -16,7 +16,7 @@ from analysis.internals.key_value_memory import keys
 from analysis.study import Report
 from editors.edit.request import EditRequest, Protected
 from editors.methods.last_token import TOKENS_AT_ONCE
-from editors.methods.protected_subjects import class_subjects
+from editors.methods.like_subjects import class_subjects
 from editors.methods.token_rows import placed
 from editors.registry.methods import method_of
 

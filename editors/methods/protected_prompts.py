@@ -4,12 +4,11 @@ None of them is one that an edit of a stored fact is scored by: its other relati
 score. What is kept is the model's own answer, so no right answer need be known.
 """
 
-from collections.abc import Sequence
+from contextlib import suppress
 
 from analysis.errors import BadRequest
-from analysis.facts.facts import Fact, read_facts
-from editors.edit.probes import bare
 from editors.edit.request import EditRequest, Rewrite
+from editors.methods.like_subjects import never_protected, of_relation
 from editors.registry.methods import method_of
 
 OTHERS = (
@@ -32,7 +31,7 @@ def with_prompts(request: EditRequest) -> EditRequest:
     if request.others_weight and request.others is None:
         changed["others"] = OTHERS
     if (request.behind_weight or request.near_weight) and request.neighbours is None:
-        changed["neighbours"] = stored_neighbours(request.facts, request.held_out)
+        changed["neighbours"] = stored_neighbours(request)
     full = request.model_copy(update=changed)
     for fact in full.facts:
         others_of(full, fact)
@@ -80,29 +79,15 @@ def subject_in(fact: Rewrite, text: str) -> str:
     return inner if inner and text == before + inner + after and inner != fact.subject else ""
 
 
-def stored_neighbours(facts: Sequence[Rewrite], held_out: Sequence[str] = ()) -> tuple[str, ...]:
+def stored_neighbours(request: EditRequest) -> tuple[str, ...]:
     """Of each fact its prompt with some other stored subjects of its relation, none of which a score asks of."""
-    written = {bare(subject) for subject in (*held_out, *(fact.subject for fact in facts))}
-    kin = {fact: _relation(fact) for fact in facts}
-    scored = {bare(near.subject) for fact in facts for own in _same_subject(fact) for near in own.neighbours}
+    out = never_protected(request)
     found: dict[str, None] = {}
-    for fact in facts:
-        subjects = [own.subject for own in kin[fact] if bare(own.subject) not in written | scored]
-        begin = sum(map(ord, fact.subject))
-        count = min(NEIGHBOURS, len(subjects))
-        for number in range(count):
-            subject = subjects[(begin + number * (len(subjects) // count)) % len(subjects)]
-            found[fact.prompt.replace("{}", subject)] = None
+    for fact in request.facts:
+        with suppress(BadRequest):  # of no stored relation
+            subjects = [one.subject for one in of_relation(fact, out)]
+            begin, count = sum(map(ord, fact.subject)), min(NEIGHBOURS, len(subjects))
+            for number in range(count):
+                subject = subjects[(begin + number * (len(subjects) // count)) % len(subjects)]
+                found[fact.prompt.replace("{}", subject)] = None
     return tuple(found)
-
-
-def _same_subject(fact: Rewrite) -> list[Fact]:
-    return [own for own in read_facts() if bare(own.subject) == bare(fact.subject)]
-
-
-def _relation(fact: Rewrite) -> list[Fact]:
-    """Stored facts that are told in the fact's very prompt; else those of a relation its subject has."""
-    told = [own for own in read_facts() if fact.prompt == own.prompt]
-    reworded = next((own.relation for own in read_facts() if fact.prompt in own.paraphrases), None)
-    relation = reworded or next((own.relation for own in _same_subject(fact)), None)
-    return told or [own for own in read_facts() if own.relation == relation]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from analysis.errors import BadRequest
-from analysis.facts.facts import read_facts
 from analysis.forward.generation import continuations
-from editors.edit.probes import Probe, bare
+from editors.edit.probes import bare
 from editors.edit.request import EditRequest, Protected, Rewrite
+from editors.methods.like_subjects import never_protected, of_relation
 from editors.registry.methods import method_of
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ def with_protected(lm: "LanguageModel", request: EditRequest) -> EditRequest:
         weight = method_of(request.method).defaults.get("protect_weight", 0.1)
     found = dict.fromkeys(request.protected)
     if request.protect_keys != "none" and weight:
+        out = never_protected(request)
         for fact in request.facts:
-            like = of_relation(request, fact) if request.protect_keys == "relation" else _of_model(lm, request, fact)
+            like = of_relation(fact, out) if request.protect_keys == "relation" else _of_model(lm, request, fact, out)
             found.update(dict.fromkeys(like))
     return request.model_copy(update={"protected": tuple(found), "protect_weight": weight})
 
@@ -48,59 +49,11 @@ def protects(request: EditRequest) -> bool:
     return request.protect_keys != "none" or bool(request.protected)
 
 
-def class_subjects(request: EditRequest) -> list[Protected]:
-    """All stored subjects in their own sentences, but those written and those held out."""
-    out = _out(request)
-    alike = {(fact.prompt, fact.subject): None for fact in read_facts() if bare(fact.subject) not in out}
-    return [Protected(prompt=prompt, subject=subject) for prompt, subject in alike]
-
-
-def scored_subjects(probes: Iterable[Probe]) -> tuple[str, ...]:
-    """Stored subjects that occur in prompts that should stay as they are: what `held_out` of a scored edit names."""
-    asked = [probe.prompt for probe in probes if probe.kind in ("neighbour", "distracting", "locality")]
-    named = dict.fromkeys(fact.subject for fact in read_facts())
-    named.update(dict.fromkeys(near.subject for fact in read_facts() for near in fact.neighbours))
-    return tuple(subject for subject in named if any(bare(subject) in prompt.casefold() for prompt in asked))
-
-
-def of_relation(request: EditRequest, fact: Rewrite) -> Iterator[Protected]:
-    """The stored subjects of the relation a fact's sentence asks for, in it; `BadRequest` where it asks for none."""
-    relation = _relation(fact)
-    if relation is None:
-        raise BadRequest(
-            f"No stored relation asks as “{fact.prompt}” does, so there are no subjects of it to protect. Let the "
-            "model name some (protect_keys own), or name prompts that must not move."
-        )
-    out = _out(request)
-    usual = Counter(one.prompt for one in read_facts() if one.relation == relation).most_common(1)[0][0]
-    for one in read_facts():
-        if one.relation == relation and bare(one.subject) not in out:
-            yield Protected(prompt=fact.prompt if one.prompt == usual else one.prompt, subject=one.subject)
-
-
-def _relation(fact: Rewrite) -> str | None:
-    """The stored relation a fact's sentence asks for."""
-    return next((one.relation for one in read_facts() if fact.prompt in (one.prompt, *one.paraphrases)), None)
-
-
-def _out(request: EditRequest) -> set[str]:
-    """Those never protected: whom the facts are about, their stored neighbours, which are scored, and the held out."""
-    near = [
-        neighbour.subject
-        for fact in request.facts
-        for own in read_facts()
-        if bare(own.subject) == bare(fact.subject) and own.relation == _relation(fact)
-        for neighbour in own.neighbours
-    ]
-    return {bare(name) for name in (*(fact.subject for fact in request.facts), *near, *request.held_out)}
-
-
-def _of_model(lm: "LanguageModel", request: EditRequest, fact: Rewrite) -> Iterator[Protected]:
+def _of_model(lm: "LanguageModel", request: EditRequest, fact: Rewrite, out: Collection[str]) -> Iterator[Protected]:
     """Subjects the model names when it goes on with a list that a fact's subject begins."""
     known = ("like", fact.subject, request.seed)
     if known not in lm.memo:
         lm.memo[known] = _named(_lists(lm, fact.subject, request.seed), fact.subject)
-    out = _out(request)
     like = [name for name in lm.memo[known] if bare(name) not in out][:MOST]
     if not like:
         raise BadRequest(

@@ -18,8 +18,8 @@ from editors.methods import closed_forms
 from editors.methods.closed_forms import Inverse
 from editors.methods.defaults import settled
 from editors.methods.inseparable import inseparable
+from editors.methods.like_subjects import class_subjects, scored_subjects
 from editors.methods.protected_keys import ProtectedKeys
-from editors.methods.protected_subjects import class_subjects, scored_subjects
 from editors.methods.run import write
 from editors.methods.separability import nearest, separability
 from editors.methods.token_rows import contexts

@@ -125,7 +125,7 @@ def test_stored_prompts_are_none_that_a_score_is_taken_of():
         if rewrite is None:
             continue
         asked_of = {bare(near.subject) for near in fact.neighbours} | {bare(fact.subject)}
-        own = stored_neighbours((rewrite,))
+        own = stored_neighbours(EditRequest(facts=(rewrite,)))
         assert len(own) == len(set(own)) <= NEIGHBOURS
         for text in own:
             before, _, after = fact.prompt.partition("{}")
