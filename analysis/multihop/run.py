@@ -5,7 +5,7 @@ model's own norm and head, bias included); knock-out after Geva et al., 2304.147
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -115,6 +115,9 @@ def _asked(lm: "LanguageModel", request: HopsRequest, report: Report, begun: Hop
         found = result() if rows else None
         report(done(), each * len(wanted), "steps", found)
 
+    def look() -> None:
+        report(done(), each * len(wanted), "steps")
+
     def done() -> int:
         return sum(row.done() for row in rows.values()) + each * len(skipped)
 
@@ -149,7 +152,7 @@ def _asked(lm: "LanguageModel", request: HopsRequest, report: Report, begun: Hop
             skipped.append(f"{one.id}: {error}")
             continue
         if row is None:
-            row = rows[one.id] = run.row(cuts, puts)
+            row = rows[one.id] = run.row(cuts, puts, look)
             tell()
         for at in range(cuts):
             if np.isnan(row.cut[0, at]):
@@ -207,16 +210,21 @@ class _Run:
         self.frame = Frame.of(lm, ids)
         self.passage: Passage = record(self.frame, first_hidden(lm, ids))
 
-    def row(self, cuts: int, puts: int) -> _Row:
-        """All that is asked of the chain, nothing cut and nothing put in another's place yet."""
-        asked = [self.ask(prompt, answer) for prompt, answer in self.questions]
+    def row(self, cuts: int, puts: int, look: Callable[[], None]) -> _Row:
+        """All that is asked of the chain, nothing cut or put in another’s place yet; `look` between prompts."""
         one = self.chain
+        wordings = [(one.whole(number), one.answer) for number in range(len(one.questions))]
+        for question in (*self.questions, *wordings):
+            look()
+            self.ask(*question)
+        look()
+        asked = [self.ask(*question) for question in self.questions]
         return _Row(
             one,
             [p for p, _, _ in asked],
             [right for _, right, _ in asked],
             [said for _, _, said in asked],
-            [self.ask(one.whole(i), one.answer)[1] for i in range(len(one.questions))],
+            [self.ask(*question)[1] for question in wordings],
             self.recall(),
             np.full((2, cuts), np.nan),
             np.full((puts, puts), np.nan),

@@ -76,7 +76,9 @@ def drifts(
     draw = np.random.default_rng(request.seed)
     before, after, first = [], [], []
     with packed(lm):
+        report(0, len(cases), "prompts")
         answers = [ask(lm, probes)]
+        report(0, len(cases), "prompts")
         with written_over(lm, stack):
             card = lm.card()
             answers.append(ask(lm, probes))

@@ -3,8 +3,8 @@
 from app.jobs.work import READ, Shape, put
 from editors.attention_drift.result import DriftRequest, DriftsRequest, PatchRequest
 
-PROMPTS, LONG = 12, 24
-"""Test prompts of an edit, and tokens of one."""
+PROMPTS, LONG = 4, 24
+"""Test prompts of a task for an edit of one fact (over the stored facts 3 and 5), and tokens of one."""
 
 
 def drift_work(request: DriftRequest, shape: Shape) -> float:
