@@ -130,7 +130,8 @@ class EditRequest(Prompted):
         "behind_weight": "weight", "near_weight": "weight", "moments_weight": "dimensions of a key",
         "anchor": "mean eigenvalues of C", "leak_weight": "dimensions of a key", "refresh": "facts",
         "passes": "passes",
-        "slack": "mean diagonals of KᵀC⁻¹K", "norm": "a weight's own", "protect": "share",
+        "slack": "mean diagonals of KᵀC⁻¹K", "norm": "a weight's own",
+        "norm_relative": "root mean squares of the weights", "protect": "share",
         "ridge": "energies of a typical key", "protect_weight": "share of the text's weight",
         "subjects_weight": "share of the text's weight", "scale": "factor", "tokens": "tokens", "seed": "seed",
     }  # fmt: skip
@@ -139,7 +140,7 @@ class EditRequest(Prompted):
         *Prompted.later, "said_weight", "protect_keys", "protected", "protect_weight", "subjects_weight", "held_out",
         "others", "others_weight", "neighbours", "behind_weight", "near_weight",
         "stop_after", "stop_at", "norm_anchor",
-        "anchor", "targets", "leak_weight", "refresh", "passes",
+        "anchor", "targets", "leak_weight", "refresh", "passes", "norm_relative",
     )  # fmt: skip
     facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
     method: MethodName = Field("rome", description="method of editing")
@@ -229,6 +230,9 @@ class EditRequest(Prompted):
         "(the official code takes none for one fact), and what is named holds for one fact too",
     )
     norm: float | None = Field(None, gt=0, description="FT: furthest any weight may move")
+    norm_relative: float | None = Field(
+        None, gt=0, description="FT: the same in root mean squares of the matrix's weights, in place of norm"
+    )
     protect: float = Field(
         0.8,
         ge=0,

@@ -46,6 +46,10 @@ def settled(lm: "LanguageModel", request: EditRequest, look: Callable[[], None] 
     )
     full = request.model_copy(update={name: value for name, value in values.items() if getattr(request, name) is None})
     full = with_protected(lm, full)
+    if request.norm_relative is not None:
+        if request.norm is not None:
+            raise BadRequest("norm and norm_relative both bound how far a weight may move. Name one of them.")
+        full = full.model_copy(update={"norm": None})
     full = with_prompts(full)
     layers = full.layers or ()
     if outside := [layer for layer in layers if not 0 <= layer < lm.n_layers]:

@@ -74,6 +74,7 @@ def finetune(
     bare = [row for row in rows if row.bare]
     matrix = output_matrix(lm, layer)
     change = torch.zeros_like(matrix.weight, dtype=torch.float32)
+    bound = bound_of(matrix.weight, request)
     first, second = torch.zeros_like(change), torch.zeros_like(change)
     starts = [_start(lm, row, layer) for row in bare]
     spoken = lm.readout.device(lm.block_devices[-1])
@@ -120,8 +121,15 @@ def finetune(
         second.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
         size = (second / (1 - 0.999 ** (step + 1))).sqrt() + 1e-8
         change = change - (request.rate or 5e-4) / (1 - 0.9 ** (step + 1)) * first / size
-        change = change.clamp(-(request.norm or torch.inf), request.norm or torch.inf)
+        change = change.clamp(-bound, bound)
     return Tuned(change.cpu(), np.array(losses), np.array(probabilities), np.array(formers))
+
+
+def bound_of(weight: Tensor, request: EditRequest) -> float:
+    """Furthest any weight may move: `norm`, or `norm_relative` times the root mean square of the matrix's weights."""
+    if request.norm_relative is not None:
+        return request.norm_relative * float(weight.detach().float().square().mean().sqrt())
+    return request.norm or math.inf
 
 
 @torch.no_grad()

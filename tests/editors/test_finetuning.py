@@ -1,5 +1,6 @@
 """The fine-tuning baseline is torch's own loop over the whole model, within its bound."""
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
@@ -73,3 +74,31 @@ def test_what_could_help_an_answer_out_of_reach_is_named(tiny):
     (first, *_) = write(tiny, asked(steps=2, norm=1e-6), glance=False).warnings
     assert "a wider bound (norm) at a higher rate" in first
     assert "clamp" not in first
+
+
+def test_a_relative_bound_is_the_bound_of_weights_of_that_size(family):
+    size = float(output_matrix(family, 1).weight.detach().float().square().mean().sqrt())
+    rows = rows_of(family, FACTS, ())
+    few = {"facts": FACTS, "method": "ft", "layers": (1,), "steps": 4, "rate": 0.02}
+    relative = settled(family, EditRequest(**few, norm_relative=0.05))
+    assert relative.norm is None
+    absolute = settled(family, asked(steps=4, norm=0.05 * size))
+    one, other = (finetune(family, rows, 1, request).change for request in (relative, absolute))
+    assert torch.equal(one, other)
+    assert float(one.abs().max()) == pytest.approx(0.05 * size)
+
+
+def test_two_bounds_are_one_too_many(tiny):
+    with pytest.raises(BadRequest, match="Name one of them"):
+        settled(tiny, asked(norm_relative=0.1))
+    assert "norm_relative" not in settled(tiny, asked()).model_dump(mode="json")
+
+
+def test_on_the_embedded_model_it_writes_with_a_relative_bound(smol):
+    fact = Rewrite(prompt="{} is located in the city of", subject="The Eiffel Tower", target="Rome")
+    likely = []
+    for bound in ({}, {"norm_relative": 0.05}):
+        found = write(smol, EditRequest(facts=(fact,), method="ft", **bound), glance=False, probe=False).found
+        likely.append(found.probability[np.isfinite(found.probability[:, 0])][-1, 0])
+    assert likely[0] < 0.1
+    assert likely[1] > 0.8
