@@ -8,6 +8,7 @@ import numpy as np
 from analysis.errors import BadRequest
 from analysis.internals.head_names import parse_head
 from editors.edit.edit import Edit, LayerChange
+from editors.edit.pairs import solved_factors
 from editors.edit.request import EditRequest
 
 MOST_TOKENS = 10**12
@@ -44,6 +45,7 @@ def contradictions(edit: Edit) -> list[str]:
         or _changes_its_heads(edit),
         "It would be found on top of itself.": edit.id not in edit.built_on,
         "What it keeps to be solved with others is not of its facts, or has no solution.": _solvable(edit, facts),
+        "What it keeps to be solved with others is not what it writes.": edit.built_on or _writes_its_pairs(edit),
         "Its settings are beyond all use.": _in_use(request),
     }
     return [sentence for sentence, holds in checks.items() if not holds]
@@ -104,6 +106,16 @@ def _solvable(edit: Edit, facts: int) -> bool:
         and float(np.linalg.eigvalsh((gram + gram.T) / 2).min()) > -NEAR * max(1.0, float(np.abs(gram).max()))
         for gram in grams
     )
+
+
+def _writes_its_pairs(edit: Edit) -> bool:
+    """Whether the factors of an edit that was found by itself are the solution of the pairs it keeps."""
+    for change in edit.changes:
+        if (pairs := change.pairs) is not None and _solvable(edit, pairs.n):
+            for factor, wanted in zip((change.left, change.right), solved_factors(pairs), strict=True):
+                if factor.shape != wanted.shape or np.abs(factor - wanted).max() > NEAR * np.abs(wanted).max():
+                    return False
+    return True
 
 
 def _in_use(request: EditRequest) -> bool:

@@ -58,3 +58,9 @@ def test_an_edit_on_top_of_solved_recipes(specs, places, tmp_path, capsys):
     stack = ["recipe", "solve", *places[:2], str(tmp_path / "top.json")]
     assert main([*stack, "--out", str(tmp_path / "all.json")]) == 0
     assert read_recipe(tmp_path / "all.json").changes[0].rank == 3
+
+
+def test_edits_to_be_on_are_no_use_where_values_are_sought_on_the_base(specs, places, capsys):
+    words = ["edit", "--prompt", LAST.prompt, "--subject", LAST.subject, "--target", LAST.target, "--method", "rls"]
+    assert main([*words, "--layers", "1", *FEW, "--on", places[0]]) == 2
+    assert "say --targets stacked" in capsys.readouterr().err

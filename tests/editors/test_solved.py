@@ -200,6 +200,9 @@ def test_altered_pairs_are_refused() -> None:
     with pytest.raises(BadFile, match="a fault") as told:
         edit_of(*recipe_of(wrong))
     assert "has no solution" in told.value.problems[0]
+    other = replace(edit, changes=[replace(edit.changes[0], pairs=replace(own, residuals=2 * own.residuals))])
+    with pytest.raises(BadFile, match="is not what it writes"):
+        edit_of(*recipe_of(other))
     broken = replace(edit, changes=[replace(edit.changes[0], pairs=replace(own, whitened=own.whitened * np.nan))])
     with pytest.raises(BadRequest, match="does not fit together"):
         stack_of(broken, three()[1])

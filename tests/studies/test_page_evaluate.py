@@ -162,7 +162,14 @@ def test_a_stream_of_edits_on_our_facts(ready, monkeypatch):
     alone = replace(result, request=result.request.model_copy(update={"cases": result.request.cases[:1]}))
     assert run_of(STUDIES["lifelong"], "key", alone).title == "1 fact in a row"
     assert "After **2 edits** with Fine" in text(at)
-    assert [chart.alt.split(":")[0] for chart in charts(at)] == ["What is left", "Facts still said at the end, by age"]
+    assert [chart.alt.split(":")[0] for chart in charts(at)] == [
+        "What is left",
+        "Facts still said at the end, by age",
+        "How far the edits move what the changed layers write",
+    ]
+    moved = next(one.value for one in at.dataframe if "Near, by its own edit" in one.value)
+    assert list(moved["Text"]) == ["0.0 %", "–", "–"]  # fine-tuning reads no second moments
+    assert moved["Near, by its own edit"][1] != "–"
     assert list(at.dataframe[0].value["Edits"]) == [0, 1, 2]
     assert "Perplexity" in at.dataframe[0].value
     assert offered(at, "lifelong") == ["CSV", "JSON", "HTML", "Notebook"]

@@ -26,6 +26,8 @@ from editors.recipes.audit_trail import faults as trail_faults
 from editors.recipes.audit_trail import head
 from editors.recipes.recipe import BROUGHT, faults, read_files, read_recipe, recipe_of, short_id, write_recipe
 from editors.recipes.signatures import told
+from editors.registry.methods import method_of
+from editors.registry.versions import label_of
 
 FORMATS = ("bundle", "peft", "hf", "script")
 
@@ -66,6 +68,11 @@ def edit(args: Namespace) -> int:
 
     facts = facts_of(args)
     request = fields_of(args, EditRequest, facts=facts, source=args.text, **protect_of(args))
+    if args.on and method_of(request.method).solvable and not request.on_top:
+        raise BadRequest(
+            f"--on names edits, and {label_of(request.method)} seeks its values on the model as it was trained: its "
+            "edit is the same whatever is on. Leave --on out, or say --targets stacked."
+        )
     stack = stacked(args.on, args.solved)
     if stack:
         follow(args, stack[0].model)
