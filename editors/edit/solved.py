@@ -68,7 +68,7 @@ def joint(edits: Sequence[Edit]) -> Edit:
     layers = tuple(sorted({change.layer for change in changes}))
     own = {"facts": tuple(fact for edit in ordered for fact in edit.request.facts), "layers": layers}
     requests = [edit.request.model_copy(update=own) for edit in ordered]
-    written = [_solved_change([change for change in changes if change.layer == layer]) for layer in layers]
+    written = [_solved_change(layer, ordered) for layer in layers]
     other = [OWN_SETTINGS] if any(request != requests[0] for request in requests) else []
     return Edit(
         request=requests[0],
@@ -114,8 +114,11 @@ def _groups(edits: Sequence[Edit]) -> list[_Group]:
     return groups
 
 
-def _solved_change(changes: Sequence[LayerChange]) -> LayerChange:
-    """The change of one matrix that answers the pairs of several."""
+def _solved_change(layer: int, edits: Sequence[Edit]) -> LayerChange:
+    """The change of one matrix that answers the pairs of several; its hash before is of the one found on the fewest."""
+    found = sorted(edits, key=lambda edit: len(edit.built_on))
+    lowest = next(one for edit in found for one in edit.changes if one.layer == layer)
+    changes = [one for edit in edits for one in edit.changes if one.layer == layer]
     pairs = joined([one.pairs for one in changes if one.pairs is not None])
     try:
         left, right = (factor.astype(np.float32) for factor in solved_factors(pairs))
@@ -126,7 +129,7 @@ def _solved_change(changes: Sequence[LayerChange]) -> LayerChange:
             f"What {len(changes)} edits keep of their keys at {changes[0].name} does not fit together, and they cannot "
             "be solved. Pile them up, or write them again."
         )
-    return replace(changes[0], left=left, right=right, pairs=pairs)
+    return replace(lowest, left=left, right=right, pairs=pairs)
 
 
 def _found(edits: Sequence[Edit], lowest: Pairs | None) -> Found:

@@ -224,3 +224,11 @@ def test_isolation_of_a_solved_stack() -> None:
     with written_over(lm, stack_of(*three()).on), torch.no_grad():
         assert not torch.equal(lm.logits(IDS), logits)
     assert unchanged(lm, before)
+
+
+def test_the_solution_is_of_the_matrices_as_they_are_without_edits() -> None:
+    """Of edits found on top of each other, each says what the matrix was under those below."""
+    (found,) = solved(upon_each_other())
+    lowest = upon_each_other()[0]
+    assert [change.base_hash for change in found.changes] == [change.base_hash for change in lowest.changes]
+    assert [change.weight_norm for change in found.changes] == [change.weight_norm for change in lowest.changes]

@@ -1,12 +1,15 @@
 """A job of the edit page: what became of the facts of an edit that was solved from others."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from analysis import LanguageModel
 from analysis.study import Report, Request, Study
 from editors.edit.edit import Edit
+
+if TYPE_CHECKING:
+    from analysis.model.language_model import LanguageModel
 
 
 class SolvedRequest(Request):
@@ -15,7 +18,7 @@ class SolvedRequest(Request):
     edit: str = Field(description="id of the edit that others were solved to")
 
 
-def ask(lm: LanguageModel, request: SolvedRequest, report: Report, *, stack: Sequence[Edit]) -> Edit:
+def ask(lm: "LanguageModel", request: SolvedRequest, report: Report, *, stack: Sequence[Edit]) -> Edit:
     """That edit of the stack with the answers before it and under it."""
     from editors.methods.run import asked
 
