@@ -326,6 +326,8 @@ class EditRequest(Prompted):
             found.append("stream")
         if self.protect_keys == "own" and "protect_keys" in own.uses:
             found.append("generation")
+        if "others" in own.uses and (self.others_weight or self.behind_weight or self.near_weight):
+            found.append("generation")  # what is kept is the model's own answer
         found += [need for need, fields in own.chosen_with.items() if any(getattr(self, one) is None for one in fields)]
         return (*found, "looks") if "sadr" in own.uses and self.sadr else tuple(found)
 

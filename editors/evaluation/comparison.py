@@ -21,7 +21,7 @@ class Comparison(Prompted):
     methods: tuple[str, ...] = Field(
         ("rome", "memit"),
         description="editors to compare, each with its own defaults; with SADR as in rome+sadr, protecting "
-        "neighbours as in rome+protect",
+        "neighbours as in rome+protect, leaving other answers as in rome+values",
     )
     sadr: float = Field(0.1, gt=0, description="weight of SADR where a method is to have it")
     halved: bool = Field(

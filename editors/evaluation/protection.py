@@ -8,6 +8,7 @@ from editors.cases.case import Case
 from editors.edit.request import Protected
 from editors.evaluation.comparison import Comparison
 from editors.methods.like_subjects import scored_subjects
+from editors.methods.protected_prompts import OTHERS
 
 SCORED = ("neighbour", "distracting")
 """Kinds of prompts that go with a neighbour."""
@@ -32,6 +33,18 @@ def protection(request: Comparison) -> dict[str, Any]:
     left = {probe.prompt for case in scored(request) for probe in case.probes}
     named = (Protected(prompt=prompt) for prompt in dict.fromkeys(halves) if prompt not in left and "{}" not in prompt)
     return {"protected": tuple(named)}
+
+
+def kept_answers(request: Comparison) -> dict[str, Any]:
+    """Fields of an edit of all cases: prompts whose answers stay, none of them scored, and subjects that are not asked.
+
+    The weights, and where the search ends, are the version's own.
+    """
+    probes = [probe for case in scored(request) for probe in case.probes]
+    asked = {probe.prompt for probe in probes}
+    subjects = {rewrite.subject for case in request.cases for rewrite in case.rewrites}
+    others = tuple(text for text in OTHERS if not any(text.replace("{}", one) in asked for one in subjects))
+    return {"others": others, "held_out": scored_subjects(probes)}
 
 
 def _first_half(case: Case, kinds: Iterable[str]) -> list[int]:

@@ -25,7 +25,7 @@ class Extra:
 EXTRAS = {
     "sadr": Extra("SADR", "sadr"),
     "protect": Extra("protected neighbours", "protect_keys"),
-    "values": Extra("kept answers", "others_weight", {"others_weight": 1.0}),
+    "values": Extra("kept answers", "others_weight", {"others_weight": 1.0, "behind_weight": 1.0, "stop_at": 0.9}),
     "early": Extra("an early stop", "stop_after", {"stop_after": 3}),
 }
 """By what stands behind the +, in the order they are said."""

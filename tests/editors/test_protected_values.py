@@ -1,6 +1,7 @@
 """Laws of prompts a new value leaves as they are, over tiny models of every family."""
 
 from argparse import ArgumentParser
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,13 +9,18 @@ import torch
 
 from analysis.errors import BadRequest
 from analysis.facts.facts import another_object, read_facts
+from analysis.study import silent
 from app.bench.plain.target import _added, plain_search
 from app.terminal.request_flags import add_fields, fields_of
+from editors.cases.case import Case, case_of
 from editors.edit.apply import written_over
-from editors.edit.probes import bare
+from editors.edit.probes import Probe, bare
 from editors.edit.request import EditRequest, Rewrite
+from editors.evaluation.protection import kept_answers
+from editors.evaluation.result import EvaluateRequest
+from editors.evaluation.run import edits_of
 from editors.methods.defaults import settled
-from editors.methods.protected_prompts import NEIGHBOURS, OTHERS, neighbours_of, stored_neighbours
+from editors.methods.protected_prompts import NEIGHBOURS, OTHERS, neighbours_of, stored_neighbours, subject_in
 from editors.methods.protected_rows import protected_rows
 from editors.methods.run import write
 from editors.methods.target_search import search
@@ -185,3 +191,28 @@ def test_on_the_embedded_model_what_is_named_moves_less(smol):
     assert len(far[0]) == 4
     assert sum(far[1][:2]) < 0.8 * sum(far[0][:2])
     assert sum(far[1][2:]) < 0.8 * sum(far[0][2:])
+
+
+def test_a_comparison_keeps_answers_that_it_does_not_score():
+    france = next(fact for fact in read_facts() if fact.subject == "France")
+    case = case_of(france, "Rome")
+    told = OTHERS[0].replace("{}", france.subject)
+    strange = replace(case, probes=(*case.probes, Probe(0, "other", told, "Rome", "wine")))
+    assert kept_answers(EvaluateRequest(cases=(case,), methods=("rome+values",)))["others"] == OTHERS
+    beside = kept_answers(EvaluateRequest(cases=(strange,), methods=("rome+values",)))
+    assert beside["others"] == OTHERS[1:]
+    subjects = {bare(near.subject) for near in france.neighbours}
+    assert subjects <= {bare(one) for one in beside["held_out"]}
+    assert not any(
+        bare(subject_in(case.rewrite, text)) in subjects
+        for text in stored_neighbours(case.rewrites, beside["held_out"])
+    )
+
+
+def test_a_comparison_writes_with_answers_kept(tiny):
+    case = Case((TOWER,), ("city",), (Probe(0, "rewrite", TOWER.text, TOWER.target, "city"),), id="a")
+    request = EvaluateRequest(cases=(case,), methods=("rome+values", "rome"), free=False)
+    kept, plain = (edits_of(tiny, request, version, silent)[0] for version in request.methods)
+    assert (kept.request.others, kept.request.others_weight) == (OTHERS, 1.0)
+    assert not plain.request.others_weight
+    assert not np.array_equal(kept.changes[0].left, plain.changes[0].left)
