@@ -133,7 +133,9 @@ class Writing:
             probability=self.targets.probability,
             former=self.targets.former,
             key_ratio=self.ratios or [math.nan] * len(request.facts),
-            written=[1 - float(part / size) for part, size in zip(left.norm(dim=0), whole, strict=True)],
+            written=[
+                1 - float(part / size) if size else math.nan for part, size in zip(left.norm(dim=0), whole, strict=True)
+            ],
             condition=condition,
             statistics=[one.said() for one in self.moments.values()],
             passes=passes if request.passes > 1 else None,

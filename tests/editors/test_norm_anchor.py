@@ -16,6 +16,7 @@ from editors.methods.norm_anchor import anchor_length, anchored
 from editors.methods.run import write
 from editors.methods.target_search import search
 from editors.methods.token_rows import rows_of
+from editors.recipes.recipe import recipe_of
 from tests.kit.edits import CITY, LAST, TOWER, asked
 
 SITES = [("value",), ("hidden",), ("attn", "value")]
@@ -107,6 +108,10 @@ def test_a_value_that_is_too_long_is_not_written_and_said_so(tiny, monkeypatch):
     made = write(tiny, asked("rome", LAST, norm_anchor=True), glance=False, probe=False)
     assert any("is not written" in text for text in made.warnings)
     assert not made.changes[0].left.any()
+    both = write(tiny, asked("memit", LAST, CITY, norm_anchor=True), glance=False)
+    assert sum("is not written" in text for text in both.warnings) == 2
+    assert np.isnan(both.found.written).all()
+    assert recipe_of(both)[0]["id"]
 
 
 @pytest.mark.parametrize("method", ["rome", "memit", "emmet", "alphaedit", "pmet"])
