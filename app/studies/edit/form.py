@@ -13,28 +13,24 @@ from pydantic import BaseModel, ConfigDict, Field
 from analysis import read_facts
 from analysis.errors import BadRequest, SubjectNotFound
 from analysis.facts.facts import Fact, another_object
-from analysis.moments.request import OWN, SHIPPED
+from analysis.moments.request import OWN
 from analysis.one_of import STORED
 from analysis.text.framing import Prompted
 from analysis.text.tokens import find_text
-from app.jobs.services import services
 from app.registry.studies import STUDIES
 from app.session import chat_form, run_flow
-from app.session.boundary_field import boundary_field
-from app.session.fields import field, loose, seed, slot, spec, take_fill
+from app.session.fields import field, loose, seed, slot, take_fill
 from app.session.permalinks import validated
 from app.session.prompt_field import prompt_field
-from app.studies.edit import protect_form, recipe_upload
+from app.studies.edit import protect_form, recipe_upload, settings_form
 from app.studies.edit.forgetting import LIMIT, SILENT
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest, FoundOn, KeyMode, ProtectedFrom, Rewrite
 from editors.layer_sweep.result import LayersResult
-from editors.registry.methods import METHODS, WritingName, users_of, writing
+from editors.registry.methods import METHODS, WritingName, writing
 from editors.registry.versions import label_of
 
 PAGE = "edit"
-KEY_WORDS = {"r_rome": "r-ROME", "p_rome": "p-ROME", "rome": "ROME as published"}
-FOUND_ON = {"base": "the model as it was trained", "stacked": "the edits that are on"}
 SETTINGS = (
     "layers",
     "key_mode",
@@ -255,7 +251,7 @@ def draw() -> bool:
             with st.popover("What must not move", icon=":material/shield:"):
                 protect_form.draw(PAGE)
             with st.popover("More settings", icon=":material/tune:"):
-                _more()
+                settings_form.draw(PAGE)
             with st.popover("Open a recipe", icon=":material/upload_file:"):
                 recipe_upload.draw()
     return pressed
@@ -340,57 +336,6 @@ def _add_stored() -> None:
     chosen = [_stored()[name] for name in st.session_state[f"{PAGE}-pick-more"]]
     _add([stored_line(fact).model_dump() for fact in chosen])
     st.session_state[f"{PAGE}-pick-more"] = []
-
-
-def _more() -> None:
-    card = services().card(spec())
-    deepest = f"0 to {card['layers'] - 1}" if card else "all"
-    st.text_input("Layers to write to", **field(PAGE, "layers"), placeholder="the method’s own", help=f"{deepest}; 4-8")
-    st.segmented_control(
-        f"Key of {users_of('key_mode')}",
-        list(KEY_WORDS),
-        format_func=KEY_WORDS.__getitem__,
-        **field(PAGE, "key_mode"),
-        required=True,
-    )
-    st.segmented_control(
-        f"Found on top of ({users_of('targets')})", list(FOUND_ON), format_func=FOUND_ON.__getitem__,
-        **field(PAGE, "targets"), required=True,
-    )  # fmt: skip
-    st.number_input("Texts put before the prompt", 0, 50, **field(PAGE, "contexts"))
-    st.number_input("Steps of the search", 1, 500, **field(PAGE, "steps"), placeholder="25")
-    st.number_input("Rate of the search", 0.0, format="%.3f", **field(PAGE, "rate"), placeholder="0.5")
-    st.number_input("Longest change, in lengths of the old value", 0.0, **field(PAGE, "clamp"), placeholder="method’s")
-    st.number_input(
-        f"Furthest a weight may move ({users_of('norm')})", 0.0, format="%.5f", step=0.001, **field(PAGE, "norm"),
-        placeholder="0.0005", help="with a rate of the same size",
-    )  # fmt: skip
-    st.number_input("Weight of keeping the rest (KL)", 0.0, format="%.4f", **field(PAGE, "kl"))
-    st.number_input(
-        "Steps after every prompt says it", 0, **field(PAGE, "stop_after"), placeholder="to the end",
-        help="the search ends so many steps after the new answer is said everywhere; fewer leave more of the rest",
-    )  # fmt: skip
-    st.number_input(
-        "Weight of what else is said of the subject", 0.0, format="%.3f", **field(PAGE, "others_weight"),
-        help="the new value also has to leave the answers to a few general prompts about the subject",
-    )  # fmt: skip
-    st.number_input(
-        "Weight of neighbours behind the new fact", 0.0, format="%.3f", **field(PAGE, "behind_weight"),
-        help="and those to other subjects of the relation, asked behind the new fact",
-    )  # fmt: skip
-    st.checkbox(
-        "Length of new values without edits", **field(PAGE, "norm_anchor"),
-        help="keeps values from growing edit by edit; measured once on a few stored facts, which takes a minute",
-    )  # fmt: skip
-    st.number_input("Weight of holding attention back (SADR)", 0.0, format="%.3f", **field(PAGE, "sadr"))
-    st.text_input(
-        "Text the layers’ habits are measured on", **field(PAGE, "source"), placeholder=OWN,
-        help=f"{OWN}: what the model writes by itself; {SHIPPED}: text that comes with the workbench, nothing is "
-        "written; the path of a text file; or hf:owner/name, a dataset",
-    )  # fmt: skip
-    st.number_input("Tokens of it", 1, **field(PAGE, "tokens"), placeholder="as many as it takes")
-    st.number_input("Seed", 0, 2**32 - 1, **field(PAGE, "seed"))
-    boundary_field(PAGE)
 
 
 def suggestion(error: Exception) -> None:

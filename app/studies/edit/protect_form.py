@@ -35,6 +35,15 @@ def draw(page: str) -> None:
     st.number_input(
         "Weight of all stored subjects together", 0.0, format="%.3f", step=0.05, **field(page, "subjects_weight")
     )
+    st.markdown("The search can be told too, for what keys cannot hold. :gray[Kept answers]")
+    st.number_input(
+        "Weight of what else is said of the subject", 0.0, format="%.3f", **field(page, "others_weight"),
+        help="the new value also has to leave the answers to a few general prompts about the subject",
+    )  # fmt: skip
+    st.number_input(
+        "Weight of neighbours behind the new fact", 0.0, format="%.3f", **field(page, "behind_weight"),
+        help="and those to other subjects of the relation, asked behind the new fact",
+    )  # fmt: skip
 
 
 def named(text: str) -> tuple[Protected, ...]:

@@ -50,6 +50,7 @@ def show(edit: Edit) -> None:
 def beneath(edit: Edit) -> None:
     """What else became of the model, how the edit was found, and how large it is."""
     probes(edit)
+    _protected(edit)
     if edit.found.loss.size:  # of silenced heads none: nothing was sought
         left, right = st.columns(2, gap="large")
         with left:
@@ -76,6 +77,20 @@ def _origin(edit: Edit) -> None:
         lines.append(f":{colour_of(icon)}[:material/{icon}: {said}]")
     if lines:
         st.markdown("  \n".join(lines))
+
+
+def _protected(edit: Edit) -> None:
+    """Who was protected, by whatever means; nothing where nobody was."""
+    asked = edit.request
+    kept = (*(asked.others or ()), *(asked.neighbours or ()))
+    told = {"by their keys": [one.line for one in asked.protected], "by what is said there": list(kept)}
+    count = sum(map(len, told.values()))
+    if not count:
+        return
+    with st.expander(f"{count} that must not move", icon=":material/shield:"):
+        for how, lines in told.items():
+            if lines:
+                st.markdown(f":gray[{how}]\n" + "\n".join(f"- {escape(line)}" for line in lines))
 
 
 def _warnings(sentences: list[str]) -> None:
