@@ -40,6 +40,7 @@ SETTINGS = (
     "rate",
     "clamp",
     "norm",
+    "norm_relative",
     "kl",
     "stop_after",
     "others_weight",
@@ -114,6 +115,7 @@ class EditForm(Prompted):
     rate: float | None = Field(None, gt=0)
     clamp: float | None = Field(None, gt=0)
     norm: float | None = Field(None, gt=0)
+    norm_relative: float | None = Field(None, gt=0)
     kl: float = Field(0.0625, ge=0)
     stop_after: int | None = Field(None, ge=0)
     others_weight: float = Field(0.0, ge=0)

@@ -38,6 +38,10 @@ def draw(page: str) -> None:
         f"Furthest a weight may move ({users_of('norm')})", 0.0, format="%.5f", step=0.001, **field(page, "norm"),
         placeholder="0.0005", help="with a rate of the same size",
     )  # fmt: skip
+    st.number_input(
+        f"The same in root mean squares of the weights ({users_of('norm_relative')})", 0.0, format="%.3f", step=0.01,
+        **field(page, "norm_relative"), placeholder="not said", help="in place of the one above; 0.05 is a beginning",
+    )  # fmt: skip
     st.number_input("Weight of keeping the rest (KL)", 0.0, format="%.4f", **field(page, "kl"))
     st.number_input(
         "Steps after every prompt says it", 0, **field(page, "stop_after"), placeholder="to the end",
