@@ -34,7 +34,7 @@ SINGLE = (
     "rome", "rome+protect", "rome+protect+values", "rome+protect+early", "rome+protect+values+early", "rome+early",
     "memit", "memit+protect", "emmet", "emmet+protect", "alphaedit", "alphaedit+protect",
 )  # fmt: skip
-STREAMS = ("alphaedit", "rls", "betaedit")
+STREAMS = ("alphaedit", "alphaedit+protect", "rls", "rls+subjects", "betaedit")
 PARTS = ("single", "file", "stream", "seconds")
 BATCH = 20
 

@@ -1,6 +1,6 @@
 """What a comparison protects where a version is to protect neighbours: never what it scores."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +9,7 @@ from editors.edit.request import Protected
 from editors.evaluation.comparison import Comparison
 from editors.methods.like_subjects import scored_subjects
 from editors.methods.protected_prompts import OTHERS
+from editors.registry.versions import asked_by, extras_in
 
 SCORED = ("neighbour", "distracting")
 """Kinds of prompts that go with a neighbour."""
@@ -27,8 +28,7 @@ def scored(request: Comparison) -> tuple[Case, ...]:
 def protection(request: Comparison) -> dict[str, Any]:
     """Fields of an edit of all cases: whom to protect, and who is held out because a score is taken of them."""
     if not request.halved:
-        held = scored_subjects(probe for case in request.cases for probe in case.probes)
-        return {"protect_keys": "relation", "held_out": held}
+        return {"protect_keys": "relation", **held_out(request)}
     halves = [case.probes[at].prompt for case in request.cases for at in _first_half(case, ("neighbour",))]
     left = {probe.prompt for case in scored(request) for probe in case.probes}
     named = (Protected(prompt=prompt) for prompt in dict.fromkeys(halves) if prompt not in left and "{}" not in prompt)
@@ -44,7 +44,27 @@ def kept_answers(request: Comparison) -> dict[str, Any]:
     asked = {probe.prompt for probe in probes}
     subjects = {rewrite.subject for case in request.cases for rewrite in case.rewrites}
     others = tuple(text for text in OTHERS if not any(text.replace("{}", one) in asked for one in subjects))
-    return {"others": others, "held_out": scored_subjects(probes)}
+    return {"others": others, **held_out(request)}
+
+
+def held_out(request: Comparison) -> dict[str, Any]:
+    """Subjects a score is taken of, as the field of an edit that says so."""
+    return {"held_out": scored_subjects(probe for case in scored(request) for probe in case.probes)}
+
+
+def beside_in_stream(version: str, cases: Sequence[Case]) -> dict[str, Any]:
+    """Fields of every edit of a stream: what its version has beside, the same subjects held out of each.
+
+    Held out are all that are scored or written anywhere in the stream, so that all edits have one normal matrix where
+    they protect all stored subjects together.
+    """
+    extras, asked = extras_in(version), asked_by(version)
+    if not {"protect", "values", "subjects"} & {*extras}:
+        return asked
+    scored_ones = scored_subjects(probe for case in cases for probe in case.probes)
+    written = (rewrite.subject for case in cases for rewrite in case.rewrites)
+    keys = {"protect_keys": "relation"} if "protect" in extras else {}
+    return asked | keys | {"held_out": tuple(dict.fromkeys((*scored_ones, *written)))}
 
 
 def _first_half(case: Case, kinds: Iterable[str]) -> list[int]:

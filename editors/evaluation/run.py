@@ -20,7 +20,7 @@ from editors.edit.probes import Probe
 from editors.edit.request import EditRequest
 from editors.evaluation.comparison import Comparison
 from editors.evaluation.parts import joined, parts_of
-from editors.evaluation.protection import kept_answers, protection, scored
+from editors.evaluation.protection import held_out, kept_answers, protection, scored
 from editors.evaluation.result import FREE, PROTOCOLS, EvaluateRequest, EvaluateResult, wants_new
 from editors.methods.run import write_each
 from editors.registry.methods import NO_EDIT
@@ -188,6 +188,7 @@ def edits_of(lm: "LanguageModel", request: Comparison, version: str, report: Rep
     beside = asked_by(version) | ({"sadr": request.sadr} if "sadr" in extras else {})
     beside |= protection(request) if "protect" in extras else {}
     beside |= kept_answers(request) if "values" in extras else {}
+    beside |= held_out(request) if "subjects" in extras else {}
     asked = EditRequest(facts=facts, method=method_in(version), seed=request.seed, **beside, **request.framing())
     return write_each(lm, asked, report)
 

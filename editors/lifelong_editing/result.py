@@ -17,7 +17,8 @@ from editors.edit.edit import Edit
 from editors.edit.request import FoundOn, editions, needs_of
 from editors.evaluation.result import Mean, mean_of
 from editors.lifelong_editing.moved import Moved
-from editors.registry.methods import METHODS, MethodName
+from editors.registry.methods import METHODS
+from editors.registry.versions import VersionName, method_in
 
 ASKED = ("rewrite", "paraphrase", "neighbour")
 """Kinds of prompts that are scored, each by the strict protocol: every token of the wanted answer the likeliest."""
@@ -31,7 +32,9 @@ class LifelongRequest(Prompted):
     later: ClassVar[tuple[str, ...]] = (*Prompted.later, "targets")
     edition: ClassVar[int] = 3  # layers of ACE and of methods that write to one; when past keys are read
     cases: tuple[Case, ...] = Field(min_length=1, description="facts to write, in this order")
-    method: MethodName = Field("rome", description="editor, with its own defaults")
+    method: VersionName = Field(
+        "rome", description="editor, with its own defaults; with more beside as in alphaedit+protect"
+    )
     targets: FoundOn = Field(
         "base",
         description="RLS: new values sought on the model as it was trained and all solved together after each edit "
@@ -48,7 +51,7 @@ class LifelongRequest(Prompted):
     @property
     def solved(self) -> bool:
         """Whether what is on after each edit is one solution for all so far."""
-        return self.method in METHODS and METHODS[self.method].solvable and self.targets == "base"
+        return method_in(self.method) in METHODS and METHODS[method_in(self.method)].solvable and self.targets == "base"
 
     def stops(self) -> tuple[int, ...]:
         """No edit, the milestones within the stream, and its end."""

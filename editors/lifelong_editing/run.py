@@ -23,11 +23,13 @@ from editors.edit.edit import Edit
 from editors.edit.probes import Probe
 from editors.edit.request import EditRequest
 from editors.edit.solved import solved
+from editors.evaluation.protection import beside_in_stream
 from editors.evaluation.result import wants_new
 from editors.lifelong_editing.gauge import Gauge
 from editors.lifelong_editing.moved import Moved
 from editors.lifelong_editing.result import ASKED, LifelongRequest, LifelongResult
 from editors.methods.run import write_each
+from editors.registry.versions import method_in
 from editors.scoring.perplexity import perplexity
 from editors.scoring.probe_answers import answerable
 from editors.scoring.teacher_forced import NEW, OLD, measured
@@ -63,7 +65,7 @@ def lifelong(
     stream = _Stream(lm, request)
     if not any(stream.probes):
         raise BadRequest(f"None of the cases' prompts can be asked of {lm.name}.")
-    log = _Log(request, resume_from)
+    log, beside = _Log(request, resume_from), beside_in_stream(request.method, request.cases)
     before, note = resume_from.provenance["seconds"] if resume_from else 0.0, f"edits with {request.method}"
 
     def result() -> LifelongResult:
@@ -85,7 +87,7 @@ def lifelong(
     def write(number: int) -> None:
         case, began = request.cases[number], time.perf_counter()
         try:
-            made = _written(lm, request, case, log.made, report, number)
+            made = _written(lm, request, case, log.made, report, number, beside)
             seconds = time.perf_counter() - began
             with written_over(lm, on([*log.made, *made])):
                 log.immediate[:, number] = stream.scores(number)
@@ -228,12 +230,14 @@ class _Stream:
 
 
 def _written(
-    lm: "LanguageModel", request: LifelongRequest, case: Case, made: Sequence[Edit], report: Report, number: int
-) -> list[Edit]:
-    """The edits of one case, on top of all before it."""
+    lm: "LanguageModel", request: LifelongRequest, case: Case, made: Sequence[Edit], report: Report, number: int,
+    beside: dict[str, Any],
+) -> list[Edit]:  # fmt: skip
+    """The edits of one case, on top of all before it; `beside`: what they protect."""
     asked = EditRequest(
-        facts=case.rewrites, method=request.method, targets=request.targets, seed=request.seed, **request.framing()
-    )
+        facts=case.rewrites, method=method_in(request.method), targets=request.targets, seed=request.seed,
+        **beside, **request.framing(),
+    )  # fmt: skip
     inner = within(report, number, len(request.cases), f"edits with {request.method}")
     return write_each(lm, asked, inner, stack=made)
 

@@ -5,8 +5,12 @@ What stands behind a + is set once here: its words, and the field a method must 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
+
+from analysis.one_of import stored
 from editors.registry.methods import METHODS, NO_EDIT, writing
 
 
@@ -23,10 +27,11 @@ class Extra:
 
 
 EXTRAS = {
-    "sadr": Extra("SADR", "sadr"),
+    "sadr": Extra("SADR", "sadr", {"sadr": 0.1}),
     "protect": Extra("protected neighbours", "protect_keys"),
     "values": Extra("kept answers", "others_weight", {"others_weight": 1.0, "behind_weight": 1.0, "stop_at": 0.9}),
     "early": Extra("an early stop", "stop_after", {"stop_after": 3}),
+    "subjects": Extra("all stored subjects protected", "subjects_weight", {"subjects_weight": 0.3}),
 }
 """By what stands behind the +, in the order they are said."""
 
@@ -66,6 +71,20 @@ def settled_version(version: str) -> str:
         )
         raise ValueError(f"there is no method “{version}”; take {', '.join(METHODS)}, or {each}")
     return version_of(method, extras)
+
+
+@dataclass(frozen=True)
+class _OneVersion:
+    """Stands in `Annotated[str, …]`: says a version in its one way, and refuses others unless they were stored."""
+
+    def _checked(self, version: str, info: ValidationInfo) -> str:
+        return version if stored(info) else settled_version(version)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(self._checked, handler(source))
+
+
+VersionName = Annotated[str, _OneVersion()]
 
 
 def compared() -> list[str]:

@@ -10,10 +10,12 @@ from analysis.errors import BadRequest
 from analysis.facts.facts import another_object
 from analysis.moments.request import MomentsRequest
 from analysis.moments.second_moments import moments
-from editors.cases.case import case_of
+from editors.cases.case import case_of, own_cases
 from editors.edit.edit import Edit
 from editors.edit.probes import bare
 from editors.edit.request import EditRequest, Protected, Rewrite
+from editors.evaluation.protection import beside_in_stream
+from editors.lifelong_editing.result import LifelongRequest
 from editors.methods import closed_forms
 from editors.methods.closed_forms import Inverse
 from editors.methods.defaults import settled
@@ -23,6 +25,7 @@ from editors.methods.protected_keys import ProtectedKeys
 from editors.methods.run import write
 from editors.methods.separability import nearest, separability
 from editors.methods.token_rows import contexts
+from editors.registry.versions import label_of, settled_version
 from tests.kit.edits import TOWER, asked, parameters, random_problem, unchanged
 
 NEAR = Protected(prompt="the old {} stands in a", subject="Brin Corvo")
@@ -168,3 +171,30 @@ def test_the_model_names_others_like_a_subject(smol: LanguageModel) -> None:
     assert "France" not in names
     countries = {one.subject for one in read_facts() if one.relation in ("capital", "continent", "language")}
     assert sum(name in countries for name in names) >= len(names) / 2
+
+
+def test_what_a_stream_protects_is_nothing_it_writes_or_scores_and_the_same_for_every_edit() -> None:
+    cases = own_cases(read_facts())[:40]
+    asked_of = [probe.prompt.casefold() for case in cases for probe in case.probes if probe.kind == "neighbour"]
+    beside = beside_in_stream("rls+subjects", cases)
+    each = [
+        {one.line for one in class_subjects(EditRequest(facts=case.rewrites, **beside))}
+        for case in (cases[0], cases[-1])
+    ]
+    assert each[0] == each[1]
+    assert len(each[0]) > 50
+    for one in class_subjects(EditRequest(facts=cases[0].rewrites, **beside)):
+        assert not any(bare(one.subject) in prompt for prompt in asked_of)
+    assert beside_in_stream("rome+sadr", cases) == {"sadr": 0.1}
+    assert beside_in_stream("rome", cases) == {}
+
+
+def test_a_version_is_said_in_one_way_and_others_are_refused() -> None:
+    assert settled_version("rome+protect+sadr") == "rome+sadr+protect"
+    assert label_of("memit+protect+early") == "MEMIT with protected neighbours and an early stop"
+    assert LifelongRequest(cases=own_cases(read_facts())[:1], method="rls+subjects").solved
+    for wrong in ("rome+", "rome+nothing", "prune+protect", "ft+protect", "none+protect"):
+        with pytest.raises(ValueError, match="there is no method"):
+            settled_version(wrong)
+        with pytest.raises(ValueError, match="there is no method"):
+            LifelongRequest(cases=own_cases(read_facts())[:1], method=wrong)

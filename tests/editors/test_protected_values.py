@@ -205,7 +205,7 @@ def test_a_comparison_keeps_answers_that_it_does_not_score():
     assert subjects <= {bare(one) for one in beside["held_out"]}
     assert not any(
         bare(subject_in(case.rewrite, text)) in subjects
-        for text in stored_neighbours(case.rewrites, beside["held_out"])
+        for text in stored_neighbours(EditRequest(facts=case.rewrites, held_out=beside["held_out"]))
     )
 
 

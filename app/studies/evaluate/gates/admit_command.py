@@ -123,7 +123,7 @@ def _version(asked: EditRequest) -> str:
     beside = {"sadr": asked.sadr, "protect": asked.protected} | {
         name: all(getattr(asked, field) == value for field, value in extra.fields.items())
         for name, extra in EXTRAS.items()
-        if extra.fields
+        if extra.fields and name != "sadr"  # of whatever weight the comparison gave it
     }
     return version_of(asked.method, [extra for extra, on in beside.items() if on])
 
