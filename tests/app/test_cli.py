@@ -19,6 +19,7 @@ from app.jobs import compute as computing
 from app.jobs.store import ResultStore
 from app.registry.studies import STUDIES, commands
 from app.session.permalinks import link
+from app.studies.edit.protect_flag import FIELDS
 from app.terminal import request_flags
 from app.terminal import text as terminal
 from tests.kit.commands import refused
@@ -107,6 +108,9 @@ def test_every_field_is_a_flag(name, capsys):
     for field_name, field in STUDIES[name].request.model_fields.items():
         if field_name == "cases":  # of a file
             assert "--data FILE" in out
+            continue
+        if name == "edit" and field_name in FIELDS:  # one flag for three
+            assert "--protect WHAT" in out
             continue
         assert f"--{field_name.replace('_', '-')} " in out
         assert field.description[:20] in out
