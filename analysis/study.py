@@ -157,7 +157,7 @@ def _stored(kind: type) -> dict[str, StoredAs]:
 def pack(value: Any) -> tuple[Any, dict[str, np.ndarray]]:
     """A result as plain JSON data and the arrays it refers to, `{"$array": name}` in their place.
 
-    Fields that came after results had been stored, its class's `later`, are left out where they are None: what was
+    Fields that came after results had been stored, its class's `came_later`, are left out where they are None: what was
     stored before is packed as it was, and so are its hashes.
     """
     arrays: dict[str, np.ndarray] = {}
@@ -174,7 +174,7 @@ def pack(value: Any) -> tuple[Any, dict[str, np.ndarray]]:
                 stored.name: flat(stored.words[own] if stored.words else own)
                 for name, stored in _stored(type(value)).items()
                 for own in [getattr(value, name)]
-                if own is not None or name not in getattr(type(value), "later", ())
+                if own is not None or name not in getattr(type(value), "came_later", ())
             }
         if isinstance(value, dict):
             return {str(key): flat(item) for key, item in value.items()}

@@ -40,7 +40,7 @@ def brought(files: Sequence[tuple[str, bytes]]) -> Edit:
     """
     parts: dict[str, bytes] = {}
     for name, data in files:
-        found = _members(name, data) if PurePosixPath(name).suffix.lower() == ".zip" else {_kind(name): data}
+        found = _members(_one_line(name), data) if PurePosixPath(name).suffix.lower() == ".zip" else {_kind(name): data}
         if twice := parts.keys() & found.keys():
             raise BadFile(f"There are two files ending in {min(twice)}. Give one recipe at a time.")
         parts |= found
@@ -63,10 +63,15 @@ def refuse_other_weights(edit: Edit, card: dict[str, Any] | None) -> None:
         )
 
 
+def _one_line(name: str) -> str:
+    """A file's name as it can stand in a sentence."""
+    return " ".join(in_view(name).split())[:100] or "A file without a name"
+
+
 def _kind(name: str) -> str:
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in KINDS:
-        raise BadFile(f"{in_view(name)[:100]} is none of .json, .safetensors and .zip.")
+        raise BadFile(f"{_one_line(name)} is none of .json, .safetensors and .zip.")
     return suffix
 
 
@@ -95,7 +100,7 @@ def _members(name: str, data: bytes) -> dict[str, bytes]:
 
 def _refuse_member(name: str, member: ZipInfo, inside: Sequence[ZipInfo]) -> None:
     """`BadFile` for what nobody packs who packs a recipe, though nothing of it would be followed."""
-    told, place = in_view(member.filename)[:100], PurePosixPath(member.filename.replace("\\", "/"))
+    told, place = _one_line(member.filename), PurePosixPath(member.filename.replace("\\", "/"))
     if not place.parts or place.is_absolute() or ".." in place.parts or ":" in place.parts[0]:
         raise BadFile(f"{name} holds “{told}”, a name that leads out of the archive.")
     if stat.S_ISLNK(member.external_attr >> 16):

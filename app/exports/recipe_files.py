@@ -6,7 +6,7 @@ Each is a folder that says where the base comes from, with a program that checks
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 from analysis.errors import BadRequest
 from editors.edit.edit import Edit
@@ -65,11 +65,12 @@ def _save(edit: Edit, form: str, folder: Path, lm: "LanguageModel | None", rank:
 
 def zipped(edit: Edit, form: str, lm: "LanguageModel | None" = None, rank: int | None = None) -> bytes:
     """The same folder as one zip file, in memory: not for a whole model."""
-    with tempfile.TemporaryDirectory() as around:
+    with tempfile.TemporaryDirectory() as around:  # weights hardly get smaller, and what reads them bounds by how much
         folder, archive = Path(around) / "files", Path(around) / "files.zip"
         _save(edit, form, folder, lm, rank)
         with ZipFile(archive, "w", ZIP_DEFLATED) as file:
             for path in sorted(folder.rglob("*")):
                 if path.is_file():
-                    file.write(path, path.relative_to(folder))
+                    packing = ZIP_STORED if path.suffix == ".safetensors" else ZIP_DEFLATED
+                    file.write(path, path.relative_to(folder), packing)
         return archive.read_bytes()

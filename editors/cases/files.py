@@ -26,7 +26,7 @@ from editors.cases.file_reader import CaseFile, Reader
 from editors.cases.own_form import PARTS, case_of_fact, facts_in, is_cases, is_facts, read_back
 from editors.cases.questions import Asked, ConflictQA, HalluEdit, Raw, Sanitation, Verbatim
 from editors.cases.record import SAME_ANSWER, Read, Record, plain
-from editors.cases.text import LARGEST, Entry, entries_of, is_json, json_of, keyed, parts_of, table_of, text_of
+from editors.cases.text import LARGEST, Entry, entries_of, half_in, is_json, json_of, keyed, parts_of, table_of, text_of
 
 OWN = "Palimpsest"
 FORMS: dict[str, tuple[type[Record], frozenset[str]]] = {
@@ -100,6 +100,8 @@ def case_file(
     if not is_json(text):
         return _of_table(shown, text, mapping or {}, target)
     found = json_of(shown, text)
+    if (is_cases(found) or is_facts(found)) and (said := half_in(found)) is not None:
+        raise BadFile(f"{shown} cannot be read: {said}. Write it whole, or take it out.")
     if is_cases(found):
         return _of_own(shown, found)
     if is_facts(found):
@@ -135,7 +137,7 @@ def _entries(name: str, data: Any) -> list[Entry]:
         }
         return entries_of([{**shared, **one} if isinstance(one, dict) else one for one in data["samples"]])
     if _named(data) is not None:
-        return [Entry("record 1", data)]
+        return entries_of([data])
     if data and all(isinstance(one, dict) for one in data.values()):
         return keyed(data)
     if parts := parts_of(data):
@@ -149,7 +151,8 @@ def _form(name: str, entries: Sequence[Entry]) -> tuple[str, type[Record]]:
     if not records:
         if any(isinstance(entry.record, str) for entry in entries):
             return "MUSE, passages", Raw
-        raise BadFile(f"{name} is a list without records.")
+        faults = [f"{entry.row}: {entry.record}" for entry in entries if isinstance(entry.record, Exception)]
+        raise BadFile(f"{name} is a list without records{' that can be read' * bool(faults)}.", tuple(faults[:20]))
     votes: dict[str, int] = {}
     for record in records:
         if (found := _named(record)) is not None:

@@ -6,6 +6,7 @@ Files come from outside. Sizes are bounded before anything is parsed, and nothin
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -100,20 +101,45 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
+HALF = re.compile("[\ud800-\udfff]")
+"""Half of a character beyond the first plane, as \\ud800 in JSON says it alone: no file can hold it."""
+
+
+def half_in(data: Any) -> str | None:
+    """What is said of half a character somewhere in the data; None where all are whole."""
+    left = [data]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            if found := HALF.search(one):
+                return f"it holds half a character, U+{ord(found[0]):04X}"
+        elif isinstance(one, dict):
+            left += [*one.keys(), *one.values()]
+        elif isinstance(one, list):
+            left += one
+    return None
+
+
+def _whole(record: Any) -> Any:
+    """A record, or what is wrong with its characters."""
+    said = half_in(record)
+    return record if said is None else BadRequest(said)
+
+
 def entries_of(data: list[Any]) -> list[Entry]:
     """The records of a list."""
-    return [Entry(f"record {number}", one) for number, one in enumerate(data, start=1)]
+    return [Entry(f"record {number}", _whole(one)) for number, one in enumerate(data, start=1)]
 
 
 def keyed(data: dict[str, Any]) -> list[Entry]:
     """The records of an object of objects, each under its key."""
-    return [Entry(f"record “{key}”", one, key=key) for key, one in data.items()]
+    return [Entry(f"record “{key}”", _whole(one), key=key) for key, one in data.items()]
 
 
 def parts_of(data: dict[str, Any]) -> list[Entry]:
     """The records of an object of lists, part by part."""
     return [
-        Entry(f"{part} {number}", one, part)
+        Entry(f"{part} {number}", _whole(one), part)
         for part, values in data.items()
         if isinstance(values, list)
         for number, one in enumerate(values, start=1)
@@ -122,9 +148,10 @@ def parts_of(data: dict[str, Any]) -> list[Entry]:
 
 def table_of(name: str, text: str) -> tuple[tuple[str, ...], list[Entry]]:
     """Header and rows of a table whose cells are parted by tabs, semicolons or commas."""
-    table = _table(text)
+    table = _reader(text)
     try:
-        header = tuple(table.fieldnames or ())
+        table.fieldnames = [meant(column).strip() for column in table.fieldnames or ()]
+        header = tuple(table.fieldnames)
         if twice := next((one for place, one in enumerate(header) if one and one in header[:place]), None):
             raise BadFile(f"{name} has two columns “{twice}”. Name each column once.")
         rows = [
@@ -146,13 +173,11 @@ def _row(header: Sequence[str], row: dict[str, Any]) -> Any:
     return {column: meant(row.get(column) or "") for column in header if column}
 
 
-def _table(text: str) -> "csv.DictReader[str]":
+def _reader(text: str) -> "csv.DictReader[str]":
     first, _, rest = text.partition("\n")
     said = first.strip("\r").strip('"')
     if said.casefold().startswith("sep=") and len(said) == 5:
         delimiter, text = said[4], rest
     else:
         delimiter = "\t" if "\t" in first else ";" if first.count(";") > first.count(",") else ","
-    table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restkey=_MORE)
-    table.fieldnames = [meant(column).strip() for column in table.fieldnames or ()]
-    return table
+    return csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restkey=_MORE)

@@ -28,7 +28,7 @@ class LayerChange:
         "layer": "layer number", "left": "factor of a weight", "right": "factor of a weight",
         "weight_norm": "Frobenius norm",
     }  # fmt: skip
-    later: ClassVar[tuple[str, ...]] = ("pairs",)
+    came_later: ClassVar[tuple[str, ...]] = ("pairs",)
     layer: int
     name: str  # parameter in the Hugging Face model
     transposed: bool  # whether the parameter is kept as (d_k, d)
@@ -63,7 +63,7 @@ class Found:
         "condition": "ratio", "values": "activation",
         "passes": "passes",
     }  # fmt: skip
-    later: ClassVar[tuple[str, ...]] = ("values", "passes")
+    came_later: ClassVar[tuple[str, ...]] = ("values", "passes")
     loss: np.ndarray  # (steps, n)
     probability: np.ndarray  # (steps, n) of the new answer
     former: np.ndarray  # (steps, n) of the former one

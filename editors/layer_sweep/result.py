@@ -47,6 +47,7 @@ class LayersResult:
         "layers": "layer number", "score": "ratio", "likelier": "share", "greedy": "share", "effect": "probability",
         "nearest": "cosine",
     }  # fmt: skip
+    came_later: ClassVar[tuple[str, ...]] = ("nearest", "nearest_names")
     request: LayersRequest
     model: dict[str, Any]
     layers: list[int]
@@ -55,14 +56,16 @@ class LayersResult:
     greedy: dict[str, np.ndarray]  # of each outcome (F, K) share of prompts where it is said; NaN without prompts
     effect: np.ndarray  # (F, L) indirect effect of the state at the subject's last token
     provenance: dict[str, Any] = field(default_factory=dict)
-    nearest: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    nearest: np.ndarray | None = None
     """(F, K) largest cosine, in the metric of the text, of the fact's key with a stored subject's of its relation; NaN
-    where no relation is stored; empty in results from before it was measured."""
-    nearest_names: list[list[str]] = field(default_factory=list)
+    where no relation is stored; None where it was not measured."""
+    nearest_names: list[list[str]] | None = None
     """F of K, whose it is."""
 
     def inseparable(self) -> list[str]:
         """Sentences: which facts cannot be told from a subject of their kind at which layers, and where they can."""
+        if self.nearest is None or self.nearest_names is None:
+            return []
         each = zip(self.request.facts, self.nearest_names, self.nearest, strict=False)
         said = (inseparable(fact.subject, names, row, self.layers) for fact, names, row in each)
         return [one for one in said if one is not None]

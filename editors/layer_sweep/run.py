@@ -93,7 +93,7 @@ def _put_nearest(
     lm: "LanguageModel", request: LayersRequest, result: LayersResult, measured: dict[int, Moments]
 ) -> None:
     """How near each fact's key is to those of stored subjects of its relation."""
-    result.nearest = np.full(result.score.shape, np.nan)
+    result.nearest, result.nearest_names = np.full(result.score.shape, np.nan), []
     for row, fact in enumerate(request.facts):
         found = None
         with suppress(BadRequest):  # of no stored relation

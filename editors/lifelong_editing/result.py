@@ -74,6 +74,7 @@ class LifelongResult(Stepwise):
         "milestones": "edits", "immediate": "share", "later": "share", "perplexity": "perplexity", "kl": "nats",
         "mute": "share", "abilities": "share", "change": "ratio", "seconds": "seconds",
     }  # fmt: skip
+    came_later: ClassVar[tuple[str, ...]] = ("moved",)
     request: LifelongRequest
     model: dict[str, Any]
     milestones: list[int]

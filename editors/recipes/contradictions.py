@@ -90,7 +90,7 @@ def _picks(change: LayerChange, heads: set[int], edit: Edit) -> bool:
         wanted = [head * width + at for head in sorted(heads) for at in range(width)]
         chosen = chosen and sorted(columns) == wanted and change.right.shape[1] == known * width
     most = abs(edit.request.scale - 1) * change.weight_norm
-    return bool(chosen) and float(np.linalg.norm(change.left)) <= most * (1 + NEAR) + ROUNDING
+    return bool(chosen) and float(np.linalg.norm(change.left.astype(np.float64))) <= most * (1 + NEAR) + ROUNDING
 
 
 def _solvable(edit: Edit, facts: int) -> bool:
@@ -100,9 +100,11 @@ def _solvable(edit: Edit, facts: int) -> bool:
         return True
     if len(kept) != len(edit.changes) or any(pairs.n > facts for pairs in kept):
         return False
-    grams = [pairs.keys.T @ pairs.whitened for pairs in kept]
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers nobody measured
+        grams = [pairs.keys.T @ pairs.whitened for pairs in kept]
     return all(
-        bool(np.allclose(gram, gram.T, rtol=NEAR, atol=NEAR * np.abs(gram).max()))
+        bool(np.isfinite(gram).all())
+        and bool(np.allclose(gram, gram.T, rtol=NEAR, atol=NEAR * np.abs(gram).max()))
         and float(np.linalg.eigvalsh((gram + gram.T) / 2).min()) > -NEAR * max(1.0, float(np.abs(gram).max()))
         for gram in grams
     )

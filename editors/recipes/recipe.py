@@ -134,7 +134,7 @@ def _written(edit: Edit, author: str = "") -> tuple[dict[str, Any], bytes]:
             "former": _numbers(edit.found.former),
             "warnings": edit.warnings,
         }
-        | {name: told for name in Found.later if (told := getattr(edit.found, name)) is not None},
+        | {name: told for name in Found.came_later if (told := getattr(edit.found, name)) is not None},
         "artefact": {
             "form": "low-rank",
             "sha256": hashlib.sha256(payload).hexdigest(),

@@ -39,6 +39,16 @@ def test_a_page_has_its_cookie_and_its_headers(port):
     assert "content-security-policy: default-src 'self'" in head
 
 
+@pytest.mark.parametrize(
+    ("place", "own"),
+    [("/trace", True), ("../trace", True), ("../..;", True), ("..", True), ("/", True), ("//evil.example", False),
+     ("/\\evil.example", False), ("https://evil.example", False), ("\\\\evil", False), ("javascript:x", False)],
+)  # fmt: skip
+def test_a_redirect_leads_to_this_server_or_is_wrong(place, own):
+    got = f"HTTP/1.1 301 Moved\r\nlocation: {place}\r\n\r\n".encode()
+    assert (judge(Sent(b"", frozenset({301})), got) is None) == own
+
+
 def test_the_judge_knows_what_is_wrong():
     sent = Sent(b"", frozenset({200}))
     assert judge(sent, b"HTTP/1.1 200 OK\r\n\r\n") is None

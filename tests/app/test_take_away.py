@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import analysis
-from analysis.errors import BadRequest
+from analysis.errors import BadFile, BadRequest
 from app.charts.html import result_html
 from app.charts.marked import Run, marked_html, plain, runs
 from app.charts.panels import panels, pictured
@@ -21,6 +22,7 @@ from app.charts.written_theme import faces
 from app.exports.heading import edits_of, heading, key_of, shown_id, stem
 from app.exports.json_csv import csv_file, csv_of, to_csv, to_json
 from app.exports.notebook import result_notebook
+from app.exports.recipe_archive import brought
 from app.exports.recipe_files import zipped
 from app.exports.recipes_here import recipes_here
 from app.exports.sheet import sheet
@@ -283,3 +285,24 @@ def test_a_link_finds_a_stored_result(ready: Any, study: str, alt: str) -> None:
     assert offered(at, study) == ["CSV", "JSON", "HTML", "Notebook"]
     assert shown_id(found) in text(at)
     assert any(chart.alt.startswith(alt) for chart in charts(at)) or not alt
+
+
+def test_an_edit_that_packs_well_is_read_back() -> None:
+    """Weights that are nearly all zero get a hundred times smaller, which an archive that is read may not."""
+    made = edit()
+    flat = [replace(one, left=np.zeros((2_000, 400), np.float32), right=np.zeros((400, 2_000), np.float32))
+            for one in made.changes[:1]]  # fmt: skip
+    packed = zipped(replace(made, changes=flat), "bundle")
+    with ZipFile(io.BytesIO(packed)) as archive:
+        (weights,) = (one for one in archive.infolist() if one.filename.endswith(".safetensors"))
+    assert weights.compress_size == weights.file_size > 1 << 20
+
+
+def test_a_name_of_two_lines_is_told_in_one() -> None:
+    sink = io.BytesIO()
+    with ZipFile(sink, "w") as archive:
+        archive.writestr("../---\nfoo: bar", b"")
+    with pytest.raises(BadFile) as refused:
+        brought([("mine\n.zip", sink.getvalue())])
+    assert "\n" not in str(refused.value)
+    assert "leads out of the archive" in str(refused.value)

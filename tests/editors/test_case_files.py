@@ -276,6 +276,10 @@ HOSTILE = {
     "half utf-16": (b"\xff\xfep\x00r", "not text in UTF-16"),
     "parquet": (b"PAR1" + b"0" * 50, "is a Parquet table"),
     "long cell": (b'prompt,subject,target\n"' + b"x" * 200_000 + b'",a,b', "that can be read"),
+    "wide header": (b"prompt,subject," + b"x" * 140_000 + b"\na,b,c", "not a table that can be read"),
+    "half a sign": (b'[{"case_id": 1, "requested_rewrite": {"prompt": "\\ud800"}}]', "half a character, U+D800"),
+    "half in a case": (b'{"schema": 1, "cases": [{"id": "\\udfff"}]}', "half a character, U+DFFF"),
+    "half in a fact": (b'{"relations": {"\\ud800": {}}}', "half a character, U+D800"),
     "half": (b'[{"requested_rewrite": ', "is not JSON"),
     "long number": (b'[{"subject": ' + b"9" * 10_000 + b"}]", "is not JSON"),
 }

@@ -63,6 +63,9 @@ PATHS = (
     "/trace?" + "a=1&" * 3000, "/" + "a" * 9000,
 )  # fmt: skip
 INSIDES = re.compile(rb"Traceback|File \"|root:x:|\[server\]|import streamlit as st|site-packages")
+LEADS = re.compile(rb"\r\nlocation: *([^\r]*)")
+OWN_PLACE = re.compile(rb"(\.\./)*\.\.|(\.\./)*[^/:\\][^:\\]*|/([^/\\].*)?", re.DOTALL)
+"""A path of this server: neither another address nor one that browsers read as such."""
 LEFT_OUT = "x-palimpsest-fuzz"
 
 
@@ -72,6 +75,7 @@ class Sent:
 
     raw: bytes
     right: frozenset[int]
+    """Of those that lead elsewhere, only such as lead to a place of this very server are right."""
 
 
 def kind(port: int) -> Kind:
@@ -113,6 +117,8 @@ def judge(sent: Sent, got: bytes) -> str | None:
     if found := INSIDES.search(got):
         return f"tells of its insides: {found[0].decode()}"
     head = got.partition(b"\r\n\r\n")[0].lower()
+    if (leads := LEADS.search(head)) and not OWN_PLACE.fullmatch(leads[1]):
+        return f"leads to {leads[1].decode(errors='replace')}"
     if LEFT_OUT.encode() in head:
         return "gives a header back that it was sent"
     return None
@@ -171,7 +177,7 @@ def _odd_path(chance: random.Random, port: int) -> Sent:
     method = chance.choice(("GET", "GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "TRACE", "x" * 300))
     return Sent(
         request(chance.choice(PATHS), _own(port), method=method),
-        frozenset({0, 200, 204, 307, 400, 403, 404, 405, 414, 431}),
+        frozenset({0, 200, 204, 301, 307, 308, 400, 403, 404, 405, 414, 431}),
     )
 
 

@@ -18,7 +18,7 @@ def layers_table(result: LayersResult) -> pd.DataFrame:
     columns["trace_effect"], columns["trace_effect_half_width_95"] = (
         part[result.layers] for part in result.mean(result.effect)
     )
-    if result.nearest.size:
+    if result.nearest is not None:
         columns["nearest_cosine"] = result.mean(result.nearest)[0]
     return pd.DataFrame(columns)
 
