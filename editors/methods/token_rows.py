@@ -72,7 +72,7 @@ def contexts(lm: "LanguageModel", request: EditRequest) -> tuple[str, ...]:
         openings = [OPENINGS[i % CONTEXT_OPENINGS] for i in range(2 * wanted)]
         found = _kept(place, openings)
         if not found:
-            found = _written(lm, request, openings)
+            found = _contexts_of(lm, request, openings)
             with suppress(OSError), replacing(place) as new:
                 new.write_text(json.dumps({"openings": openings, "texts": found}), encoding="utf-8")
         lm.memo[known] = found
@@ -90,7 +90,7 @@ def _kept(place: Path, openings: list[str]) -> tuple[str, ...]:
     return tuple(texts) if whole and all(isinstance(text, str) and not {*text} & {*"{}"} for text in texts) else ()
 
 
-def _written(lm: "LanguageModel", request: EditRequest, openings: list[str]) -> tuple[str, ...]:
+def _contexts_of(lm: "LanguageModel", request: EditRequest, openings: list[str]) -> tuple[str, ...]:
     starts = [lm.encode_plain(opening).ids for opening in openings]
     made: list[str] = []
     for length in sorted({len(ids) for ids in starts}):

@@ -50,7 +50,7 @@ def templated(tokenizer: Any, template: str) -> Any:
     return tokenizer
 
 
-PLAIN_BY_RIGHT = {"written", "_sampled", "contexts"}
+PLAIN_BY_RIGHT = {"written", "_sampled", "_contexts_of", "_lists"}
 """Functions that read what the model writes by itself: as it stands, in any conversation."""
 
 
