@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from analysis import LensRequest, read_facts
+from analysis import LensRequest, ModelSpec, read_facts
 from analysis.errors import WorkbenchError
 from app.bench.form import Bench
-from app.bench.server import estimates
+from app.bench.server import cancels, estimates
 from app.bench.server import run as bench_server
 from app.bench.server.estimates import Looks, Timed, put
 from app.bench.visits.protocol import Visit
+from app.jobs.run_apart import PATIENCE
 from app.registry.studies import STUDIES
 from editors.cases.case import own_cases
 
@@ -125,3 +126,12 @@ def test_a_visit_reads_a_page_to_its_end_and_presses_what_is_on_it():
     assert b"$$ID-abc-lens-go" in socket.heard[1]
     with pytest.raises(WorkbenchError, match="no button lens-go"):
         visit.press("lens-go")
+
+
+@pytest.mark.real
+def test_runs_that_are_given_up_stop_before_their_process_has_to_be_ended(monkeypatch):
+    monkeypatch.setattr(cancels, "LATEST", 1.0)
+    bench = Bench({}, {})
+    cancels.add_cancels(bench, ModelSpec(), ("trace_all",), 1)
+    found = figures(bench)
+    assert 0 < found["cancel.trace_all"] == found["cancel.longest"] < PATIENCE

@@ -25,6 +25,7 @@ from app.bench.form import Bench
 from app.bench.hostile import headers
 from app.bench.hostile.registry import hostile
 from app.bench.machine import describe
+from app.bench.server.cancels import add_cancels
 from app.bench.server.estimates import QUICK, put, requests, timed
 from app.bench.server.kills import add_kills
 from app.bench.server.room import PAGES, Person, room, together
@@ -52,7 +53,7 @@ class ServerOptions:
     """One visitor and four, twenty runs."""
     spec: ModelSpec = field(default_factory=ModelSpec)
     parts: tuple[str, ...] = word_flag(
-        "parts", "what to measure (default: all)", ("visitors", "memory", "estimates", "hostile", "kills")
+        "parts", "what to measure (default: all)", ("visitors", "memory", "estimates", "cancels", "hostile", "kills")
     )
 
     @property
@@ -90,6 +91,7 @@ def server(_: Any, options: ServerOptions, report: Report = silent) -> Bench:
     result, of one run each, all pressed at the same moment; unfairness is the longest over the median.
     `memory.after_500`: what the server and the process of its runs hold more after so many runs than after the first
     five.
+    `cancel.…`: seconds from Cancel until a run has stopped, at most, at random moments.
     `hostile.…`: inputs of every kind a stranger may send, and those that were taken and failed later, or failed at
     once. `kills.…`: runs killed at random moments, and those after which nothing but the run was lost; `kills.run_…`:
     the same of the process of a worker's runs alone.
@@ -123,6 +125,11 @@ def _estimates(bench: Bench, options: ServerOptions, report: Report) -> None:
     put(bench, timed(_Alone(options.spec).lm(), QUICK if options.quick else tuple(requests()), report))
 
 
+def _cancels(bench: Bench, options: ServerOptions, report: Report) -> None:
+    names = ("trace", "rome") if options.quick else tuple(requests())
+    add_cancels(bench, options.spec, names, 1 if options.quick else 3, report)
+
+
 def _hostile(bench: Bench, options: ServerOptions, report: Report) -> None:
     with tempfile.TemporaryDirectory() as home, served(Path(home), options.spec) as server:
         hostile(bench, options.inputs, [headers.kind(int(server.url.rsplit(":", 1)[1]))], report=report)
@@ -138,6 +145,7 @@ PARTS: dict[str, Callable[[Bench, ServerOptions, Report], None]] = {
     "visitors": _visitors,
     "memory": _memory,
     "estimates": _estimates,
+    "cancels": _cancels,
     "hostile": _hostile,
     "kills": _kills,
 }
