@@ -56,6 +56,57 @@ def watched(_: str) -> str:
     return told("ui", head, rows())
 
 
+def shared(_: str) -> str:
+    """What people at one server see of each other, and how long they wait, each with another edit on."""
+
+    def rows() -> Rows:
+        for people in ("1", "8", "30"):
+            head = f"visitors{people}"
+            pages = [number("server", f"{head}.{what}", 2) for what in ("idle_page_p50", "page_p50")]
+            late = [number("server", f"{head}.{what}", 2) for what in ("idle_page_p95", "page_p95")]
+            waits = number("server", f"{head}.wait_longest", 1), number("server", f"{head}.wait_unfairness", 2)
+            yield (
+                people,
+                number("server", f"{head}.cross_talk"),
+                *pages,
+                *late,
+                *waits,
+                n_of("server", f"{head}.page_p50"),
+            )
+
+    head = (
+        "people",
+        "told what another wrote",
+        "a page, median s",
+        "beside a run",
+        "95 of 100, s",
+        "beside a run",
+        "longest wait of a run, s",
+        "of the median",
+        "pages",
+    )
+    return told("server", head, rows())
+
+
+ATTACKS = {
+    "recipe": "recipes", "weights": "weights of recipes", "archive": "archives", "edit": "edits", "file": "files of cases",
+    "link": "links", "header": "requests byte for byte",
+}  # fmt: skip
+
+
+def attacked(_: str) -> str:
+    """Hostile input by kind, and runs that were killed."""
+
+    def rows() -> Rows:
+        for kind, name in ATTACKS.items():
+            yield name, *(number("server", f"hostile.{kind}.{what}") for what in ("tried", "failed"))
+        for what, name in (("", "runs killed with their process"), ("run_", "the process of runs killed alone")):
+            tried, survived = (by_name("server")[f"kills.{what}{one}"]["value"] for one in ("tried", "survived"))
+            yield name, f"{tried:.0f}", f"{tried - survived:.0f}"
+
+    return told("server", ("", "tried", "failed, or lost more than the run"), rows())
+
+
 SOURCES = {"embedded": "the embedded model", "hub": "an id of the hub", "folder": "a folder", "gguf": "a GGUF file"}
 
 

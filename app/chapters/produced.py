@@ -25,6 +25,8 @@ PRODUCERS: dict[str, Callable[[str], str]] = {
         machine_figures.loaded,
         machine_figures.families,
         machine_figures.watched,
+        machine_figures.shared,
+        machine_figures.attacked,
         machine_figures.taken,
         example.example,
     )
