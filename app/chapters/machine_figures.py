@@ -89,7 +89,8 @@ def shared(_: str) -> str:
 
 
 ATTACKS = {
-    "recipe": "recipes", "weights": "weights of recipes", "archive": "archives", "edit": "edits", "file": "files of cases",
+    "recipe": "recipes", "weights": "weights of recipes", "archive": "archives", "edit": "edits",
+    "file": "files of cases",
     "link": "links", "header": "requests byte for byte",
 }  # fmt: skip
 
