@@ -130,8 +130,8 @@ def test_a_visit_reads_a_page_to_its_end_and_presses_what_is_on_it():
 
 @pytest.mark.real
 def test_runs_that_are_given_up_stop_before_their_process_has_to_be_ended(monkeypatch):
-    monkeypatch.setattr(cancels, "LATEST", 1.0)
+    monkeypatch.setattr(cancels, "LATEST", 0.3)
     bench = Bench({}, {})
-    cancels.add_cancels(bench, ModelSpec(), ("trace_all",), 1)
+    cancels.add_cancels(bench, ModelSpec(), ("evaluate_two",), 1)
     found = figures(bench)
-    assert 0 < found["cancel.trace_all"] == found["cancel.longest"] < PATIENCE
+    assert 0 < found["cancel.evaluate_two"] == found["cancel.longest"] < PATIENCE
