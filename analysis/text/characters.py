@@ -8,12 +8,22 @@ text is taken, and shown for what it is.
 import re
 
 UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202d\u202e\ud800-\udfff]")
+HALF = re.compile("[\ud800-\udfff]")
 UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def unfit(text: str) -> str:
     """The first character of a text that nobody can have meant, as U+0000; empty where there is none."""
     found = UNFIT.search(text)
+    return _named(found) if found else ""
+
+
+def half(text: str) -> str:
+    """The first half of a character, as \\ud800 in JSON says one alone, as U+0000; empty where all are whole.
+
+    No file can hold one.
+    """
+    found = HALF.search(text)
     return _named(found) if found else ""
 
 

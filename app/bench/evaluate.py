@@ -42,7 +42,8 @@ WORDS = 10
 """Tokens a free answer may take."""
 
 
-def _cases(_: str, file: str) -> tuple[Case, ...]:
+def cases_of(_: str, file: str) -> tuple[Case, ...]:
+    """The cases of a file that a flag names."""
     return told(read_case_file(Path(file))).cases
 
 
@@ -52,7 +53,7 @@ class EvaluateOptions:
 
     quick: bool = False
     facts: int | None = number_flag("single", "own facts (default: 100; 2 when quick)")
-    cases: tuple[Case, ...] = flag("data", "a file of cases, too", (), metavar="FILE", read=_cases)
+    cases: tuple[Case, ...] = flag("data", "a file of cases, too", (), metavar="FILE", read=cases_of)
     ray: bool = flag("ray", "also the same requests on two workers of a Ray cluster", False, switch=True)
     texts: int | None = number_flag(
         "texts", "cases texts are written about, for fluency and consistency (default: 10; 1 when quick)", least=0
@@ -119,24 +120,26 @@ def _table(
     bench: Bench, lm: LanguageModel, name: str, cases: tuple[Case, ...], methods: tuple[str, ...], written: int,
     report: Report,
 ) -> None:  # fmt: skip
-    found = _evaluated(lm, cases, methods, report, fluency=False)
+    found = evaluated(lm, EvaluateRequest(cases=cases, methods=methods), report)
     for at, version in enumerate(found.versions):
         head = f"{name}.{version.replace('+', '_')}"
         for protocol in TABLE:
-            times = 100 if protocol in IN_PERCENT else 1
             for kind in found.there():
                 one = found.mean(at, protocol, kind)
-                if one is not None:
-                    label = SHORT.get(kind, kind) if protocol == "likelihood" else f"{protocol}.{kind}"
-                    bounds = (times * (one.value - one.half_width), times * (one.value + one.half_width))
-                    unit = "%" if times == 100 else "nats"
-                    bench.add(f"{head}.{label}", times * one.value, unit, one.n, bounds if one.n > 1 else None)
+                if one is None:
+                    continue
+                label = SHORT.get(kind, kind) if protocol == "likelihood" else f"{protocol}.{kind}"
+                if protocol in IN_PERCENT:
+                    bench.share(f"{head}.{label}", one)
+                else:
+                    bounds = (one.value - one.half_width, one.value + one.half_width)
+                    bench.add(f"{head}.{label}", one.value, "nats", one.n, bounds if one.n > 1 else None)
         if (score := found.score(at)) is not None:
             bench.add(f"{head}.S", 100 * score, "harmonic mean of ES, PS, NS", len(cases))
         if at:
             _mean(bench, f"{head}.seconds", found.seconds[at], "s an edit, when it was computed")
     if written:
-        about = _evaluated(lm, cases[:written], methods, report, fluency=True)
+        about = evaluated(lm, EvaluateRequest(cases=cases[:written], methods=methods, fluency=True), report)
         for at, version in enumerate(about.versions):
             head = f"{name}.{version.replace('+', '_')}"
             _mean(bench, f"{head}.fluency", about.fluency[at], "bits × 100")
@@ -144,11 +147,9 @@ def _table(
     bench.add(f"{name}.refused", len(found.faults), "edits", len(cases) * len(methods))
 
 
-def _evaluated(
-    lm: LanguageModel, cases: tuple[Case, ...], methods: tuple[str, ...], report: Report, *, fluency: bool
-) -> EvaluateResult:
-    request = EvaluateRequest(cases=cases, methods=methods, fluency=fluency)
-    return stored(STUDIES["evaluate"], request, lm, ResultStore(), report)
+def evaluated(lm: LanguageModel, request: EvaluateRequest, report: Report) -> EvaluateResult:
+    """An evaluation of the store, its parts computed where they are not there."""
+    return stored(STUDIES["evaluate"], request, lm, ResultStore(), report)  # type: ignore[no-any-return]
 
 
 def _mean(bench: Bench, name: str, values: np.ndarray, unit: str) -> None:

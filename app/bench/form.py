@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from editors.evaluation.result import Mean
+
 STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
 """97.5 % points of Student's t for 1 to 10 degrees of freedom."""
 
@@ -50,6 +52,11 @@ class Bench:
         value = float(sample.mean())
         self.add(name, value, unit, len(sample), None if half is None else (value - half, value + half))
         return self.figures[-1]
+
+    def share(self, name: str, mean: Mean, unit: str = "%") -> None:
+        """Put down a mean share over cases in per cent, or points, with its interval where there are several cases."""
+        bounds = (100 * (mean.value - mean.half_width), 100 * (mean.value + mean.half_width))
+        self.add(name, 100 * mean.value, unit, mean.n, bounds if mean.n > 1 else None)
 
     def plain(self) -> dict[str, Any]:
         """As JSON data: machine, commit, model, figures."""

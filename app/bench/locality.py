@@ -6,7 +6,6 @@ is scored is never among what is protected (`editors.evaluation.protection`, hel
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,13 @@ from analysis.facts.facts import another_object
 from analysis.study import Report, silent
 from app.bench.editing import known
 from app.bench.entry import Benchmark, flag, number_flag, word_flag
+from app.bench.evaluate import cases_of, evaluated
 from app.bench.form import Bench
 from app.bench.machine import describe
 from app.jobs.compute import stored
 from app.jobs.store import ResultStore
 from app.registry.studies import STUDIES
-from app.terminal.case_flags import told
 from editors.cases.case import Case, case_of
-from editors.cases.files import read_case_file
 from editors.edit.request import EditRequest
 from editors.evaluation.result import SHORT, EvaluateRequest, EvaluateResult, mean_of
 from editors.lifelong_editing.result import LifelongRequest
@@ -39,10 +37,6 @@ PARTS = ("single", "file", "stream", "seconds")
 BATCH = 20
 
 
-def _cases(_: str, file: str) -> tuple[Case, ...]:
-    return told(read_case_file(Path(file))).cases
-
-
 @dataclass(frozen=True)
 class LocalityOptions:
     """How much to measure."""
@@ -50,7 +44,7 @@ class LocalityOptions:
     quick: bool = False
     facts: int | None = number_flag("single", "own facts (default: 100; 2 when quick)")
     stream: int | None = number_flag("n", "edits of a stream (default: 200; 4 when quick)")
-    cases: tuple[Case, ...] = flag("data", "a file of cases, too", (), metavar="FILE", read=_cases)
+    cases: tuple[Case, ...] = flag("data", "a file of cases, too", (), metavar="FILE", read=cases_of)
     methods: tuple[str, ...] = flag(
         "methods", "versions to write each fact with (default: with and without protection)", SINGLE,
         metavar="NAME,…", read=lambda _, words: tuple(word.strip() for word in words.split(",") if word.strip()),
@@ -66,19 +60,15 @@ def locality_bench(lm: LanguageModel, options: LocalityOptions, report: Report =
     methods = ("rome", "rome+protect") if options.quick else options.methods
     parts = options.parts or PARTS
     if "single" in parts:
-        _single(bench, "single", _evaluated(lm, EvaluateRequest(cases=own, methods=methods, free=False), report))
+        _single(bench, "single", evaluated(lm, EvaluateRequest(cases=own, methods=methods, free=False), report))
     if "file" in parts and options.cases:
         asked = EvaluateRequest(cases=options.cases[:count], methods=methods, free=False, halved=True)
-        _single(bench, "file", _evaluated(lm, asked, report))
+        _single(bench, "file", evaluated(lm, asked, report))
     if "stream" in parts:
         _streams(bench, lm, options.stream or (4 if options.quick else 200), options.quick, report)
     if "seconds" in parts:
         _seconds(bench, lm, own)
     return bench
-
-
-def _evaluated(lm: LanguageModel, request: EvaluateRequest, report: Report) -> EvaluateResult:
-    return stored(STUDIES["evaluate"], request, lm, ResultStore(), report)  # type: ignore[no-any-return]
 
 
 def _single(bench: Bench, head: str, found: EvaluateResult) -> None:
@@ -109,8 +99,7 @@ def _shares(bench: Bench, head: str, found: EvaluateResult, at: int) -> list[flo
             one = found.mean(at, protocol, kind)  # type: ignore[arg-type]
             if one is None:
                 continue
-            bounds = (100 * (one.value - one.half_width), 100 * (one.value + one.half_width))
-            bench.add(f"{head}.{label}", 100 * one.value, "%", one.n, bounds if one.n > 1 else None)
+            bench.share(f"{head}.{label}", one)
             if protocol == "likelihood":
                 shares.append(100 * one.value)
     return shares
@@ -120,8 +109,7 @@ def _less(bench: Bench, head: str, found: EvaluateResult, at: int, plain: int) -
     for kind, short in SHORT.items():
         one = found.paired(at, plain, "likelihood", kind)  # type: ignore[arg-type]
         if one is not None:
-            bounds = (100 * (one.value - one.half_width), 100 * (one.value + one.half_width))
-            bench.add(f"{head}.{short}", 100 * one.value, "points", one.n, bounds if one.n > 1 else None)
+            bench.share(f"{head}.{short}", one, "points")
 
 
 def _by_relation(found: EvaluateResult, at: int) -> list[dict[str, Any]]:

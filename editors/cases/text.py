@@ -6,13 +6,13 @@ Files come from outside. Sizes are bounded before anything is parsed, and nothin
 import csv
 import io
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from analysis.errors import BadFile, BadRequest
 from analysis.text.cells import meant
+from analysis.text.characters import half
 
 LARGEST = 256 << 20
 """Bytes of a file; the largest of the public sets has about 50 MB."""
@@ -101,18 +101,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-HALF = re.compile("[\ud800-\udfff]")
-"""Half of a character beyond the first plane, as \\ud800 in JSON says it alone: no file can hold it."""
-
-
 def half_in(data: Any) -> str | None:
     """What is said of half a character somewhere in the data; None where all are whole."""
     left = [data]
     while left:
         one = left.pop()
         if isinstance(one, str):
-            if found := HALF.search(one):
-                return f"it holds half a character, U+{ord(found[0]):04X}"
+            if char := half(one):
+                return f"it holds half a character, {char}"
         elif isinstance(one, dict):
             left += [*one.keys(), *one.values()]
         elif isinstance(one, list):

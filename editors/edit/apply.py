@@ -39,12 +39,15 @@ def apply(lm: "LanguageModel", edit: Edit, overlay: Overlay) -> None:
 
 
 def matrices_of(lm: "LanguageModel") -> Matrices:
-    """Names and shapes of the matrices that edits of a model change."""
+    """Names and shapes of the matrices that edits of a model change; kept with it, for every edit asks."""
 
     def all_of(find: Callable[["LanguageModel", int], OutputMatrix]) -> tuple[Matrix | str, ...]:
         return tuple(_matrix(find, lm, layer) for layer in range(lm.n_layers))
 
-    return Matrices(lm.name, all_of(output_matrix), all_of(attention_matrix))
+    if ("matrices",) not in lm.memo:
+        lm.memo[("matrices",)] = Matrices(lm.name, all_of(output_matrix), all_of(attention_matrix))
+    found: Matrices = lm.memo[("matrices",)]
+    return found
 
 
 def _matrix(find: "Callable[[LanguageModel, int], OutputMatrix]", lm: "LanguageModel", layer: int) -> Matrix | str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -183,6 +184,11 @@ class Edit:
         what, was, now = self.sides
         rest = len(self.request.facts) - 1 if not self.request.silences else 0
         return " ".join(f"{what}: {was} → {now}{f' and {rest} more' if rest else ''}".split())
+
+
+def ids_below(stack: Sequence[Edit]) -> list[str]:
+    """What an edit found on top of these is built on: each, and before it those it was solved from."""
+    return [one for edit in stack for one in (*edit.parts, edit.id)]
 
 
 def _hash_of(edit: Edit) -> str:

@@ -25,6 +25,17 @@ def scored(request: Comparison) -> tuple[Case, ...]:
     )
 
 
+def beside(request: Comparison, version: str) -> dict[str, Any]:
+    """Fields of an edit of all cases: what its version has beside."""
+    extras, asked = extras_in(version), asked_by(version)
+    if "sadr" in extras:
+        asked["sadr"] = request.sadr
+    for extra, fields in (("protect", protection), ("values", kept_answers), ("subjects", held_out)):
+        if extra in extras:
+            asked |= fields(request)
+    return asked
+
+
 def protection(request: Comparison) -> dict[str, Any]:
     """Fields of an edit of all cases: whom to protect, and who is held out because a score is taken of them."""
     if not request.halved:

@@ -20,11 +20,11 @@ from editors.edit.probes import Probe
 from editors.edit.request import EditRequest
 from editors.evaluation.comparison import Comparison
 from editors.evaluation.parts import joined, parts_of
-from editors.evaluation.protection import held_out, kept_answers, protection, scored
+from editors.evaluation.protection import beside, scored
 from editors.evaluation.result import FREE, PROTOCOLS, EvaluateRequest, EvaluateResult, wants_new
 from editors.methods.run import write_each
 from editors.registry.methods import NO_EDIT
-from editors.registry.versions import asked_by, extras_in, method_in
+from editors.registry.versions import method_in
 from editors.scoring.consistency import consistency, reference
 from editors.scoring.fluency import ngram_entropy, texts_about
 from editors.scoring.free_answers import right, said_to
@@ -183,13 +183,10 @@ def edits_of(lm: "LanguageModel", request: Comparison, version: str, report: Rep
     """All cases written together with one version's method; nothing for no edit."""
     if version == NO_EDIT:
         return []
-    extras = extras_in(version)
     facts = tuple(dict.fromkeys(rewrite for case in request.cases for rewrite in case.rewrites))
-    beside = asked_by(version) | ({"sadr": request.sadr} if "sadr" in extras else {})
-    beside |= protection(request) if "protect" in extras else {}
-    beside |= kept_answers(request) if "values" in extras else {}
-    beside |= held_out(request) if "subjects" in extras else {}
-    asked = EditRequest(facts=facts, method=method_in(version), seed=request.seed, **beside, **request.framing())
+    asked = EditRequest(
+        facts=facts, method=method_in(version), seed=request.seed, **beside(request, version), **request.framing()
+    )
     return write_each(lm, asked, report)
 
 

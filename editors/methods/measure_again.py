@@ -9,20 +9,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import torch
-
 from analysis.errors import BadRequest
 from analysis.forward.packed_weights import packed
 from analysis.internals.key_value_memory import output_matrix
 from analysis.study import Report, provenance, silent
 from analysis.text.framing import framed
 from editors.edit.apply import apply, matrices_of, tensor_hash
-from editors.edit.edit import SEARCH, Edit
+from editors.edit.edit import SEARCH, Edit, ids_below
 from editors.edit.matrices import refuse_other_matrices
 from editors.edit.request import EditRequest
 from editors.edit.weight_overlay import Overlay
-from editors.methods.run import probes_on, write
-from editors.scoring.probe_answers import Looking, ask
+from editors.methods.run import outcome, write
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
@@ -42,7 +39,7 @@ def measure_again(lm: "LanguageModel", edit: Edit, report: Report = silent, *, s
     Raises:
         `BadRequest` for other weights, or where `stack` is not what it was found on top of.
     """
-    if list(edit.built_on) != [one.id for one in stack]:
+    if list(edit.built_on) != ids_below(stack):
         raise BadRequest(
             f"“{edit.title}” was found on top of {len(edit.built_on)} other edits, and {len(stack)} are given: "
             "it is measured on top of the very same, lowest first."
@@ -60,7 +57,6 @@ def measure_again(lm: "LanguageModel", edit: Edit, report: Report = silent, *, s
 @framed
 def _measured(lm: "LanguageModel", request: EditRequest, edit: Edit, report: Report, stack: Sequence[Edit]) -> Edit:
     started = time.perf_counter()
-    report(0, 3, "asking before")
     with packed(lm), Overlay(lm) as overlay:
         for one in stack:
             apply(lm, one, overlay)
@@ -71,16 +67,11 @@ def _measured(lm: "LanguageModel", request: EditRequest, edit: Edit, report: Rep
             if tensor_hash(matrix.parameter) != change.base_hash:
                 raise BadRequest(f"“{edit.title}” was made for another {change.name} than {lm.name} has.")
             changes.append(replace(change, weight_norm=float(matrix.weight.float().norm())))
-        probes, texts = probes_on(lm, request.facts)
-        before = ask(lm, probes)
-        report(1, 3, "looking on")
-        looking = Looking(lm, request.facts[0].text, request.facts[0].target, texts)
-        for change in changes:
-            overlay.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
-        report(2, 3, "asking after")
-        after, glance = ask(lm, probes), looking.again()
+        probes, before, after, glance = outcome(
+            lm, request.facts, changes, overlay, probe=True, glance=True, report=report
+        )
     report(3, 3, "done")
-    kept = {name: told for name, told in edit.provenance.items() if name in ("author", "base", "package")}
+    kept = {name: told for name, told in edit.provenance.items() if name in ("author", "base", "package", "parts")}
     return replace(
         edit, model=lm.card(), changes=changes, probes=probes, before=before, after=after, glance=glance,
         provenance=provenance(time.perf_counter() - started) | kept | {"brought": SEARCH},

@@ -16,7 +16,7 @@ from analysis.study import Report, provenance, silent
 from analysis.text.framing import framed
 from editors.edit.apply import apply, refuse_other_weights
 from editors.edit.base_model import base_of
-from editors.edit.edit import Edit, LayerChange
+from editors.edit.edit import Edit, LayerChange, ids_below
 from editors.edit.probes import Answers, Glance, Probe, probes_of, stored_fact
 from editors.edit.request import EditRequest, Rewrite
 from editors.edit.weight_overlay import Overlay
@@ -82,7 +82,7 @@ def write(
             apply(lm, edit, below)
             past.read(edit)
         changes, found, warnings = make()
-        probes, before, after, seen = _outcome(lm, full.facts, changes, below, probe=probe, glance=glance)
+        probes, before, after, seen = outcome(lm, full.facts, changes, below, probe=probe, glance=glance)
     return Edit(
         request=full,
         model=lm.card(),
@@ -93,7 +93,7 @@ def write(
         after=after,
         glance=seen,
         warnings=warnings,
-        built_on=[one for edit in stack for one in (*edit.parts, edit.id)],
+        built_on=ids_below(stack),
         provenance=provenance(time.perf_counter() - started) | _origin(lm, full),
     )
 
@@ -106,11 +106,11 @@ def asked(lm: "LanguageModel", request: EditRequest, edit: Edit) -> Edit:
     """
     with packed(lm), Overlay(lm) as below:
         refuse_other_weights(lm, edit)
-        probes, before, after, seen = _outcome(lm, request.facts, edit.changes, below, probe=True, glance=True)
+        probes, before, after, seen = outcome(lm, request.facts, edit.changes, below, probe=True, glance=True)
     return replace(edit, probes=probes, before=before, after=after, glance=seen, warnings=edit.warnings[1:])
 
 
-def _outcome(
+def outcome(
     lm: "LanguageModel",
     facts: Sequence[Rewrite],
     changes: Sequence[LayerChange],
@@ -118,13 +118,17 @@ def _outcome(
     *,
     probe: bool,
     glance: bool,
+    report: Report = silent,
 ) -> tuple[list[Probe], Answers, Answers, Glance | None]:
     """Probes and a glance at the first fact, before changes are put on what is below, and after."""
-    probes, texts = probes_on(lm, facts) if probe else ([], [])
+    report(0, 3, "asking before")
+    probes, texts = _probes(lm, facts) if probe else ([], [])
     before = ask(lm, probes)
+    report(1, 3, "looking on")
     looking = Looking(lm, facts[0].text, facts[0].target, texts) if glance else None
     for change in changes:
         below.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
+    report(2, 3, "asking after")
     after = ask(lm, probes)
     return probes, before, after, looking.again() if looking is not None else None
 
@@ -135,7 +139,7 @@ def _origin(lm: "LanguageModel", request: EditRequest) -> dict[str, Any]:
     return {"base": base_of(lm.card()).source()} | ({"package": package} if package else {})
 
 
-def probes_on(lm: "LanguageModel", facts: Sequence[Rewrite]) -> tuple[list[Probe], list[str]]:
+def _probes(lm: "LanguageModel", facts: Sequence[Rewrite]) -> tuple[list[Probe], list[str]]:
     """What to ask about the facts, and a text to go on with about the first."""
     probes: list[Probe] = []
     texts: list[str] = []

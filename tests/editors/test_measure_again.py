@@ -10,11 +10,12 @@ from analysis.study import pack
 from editors.edit.edit import Edit
 from editors.edit.probes import Probe
 from editors.edit.request import EditRequest
+from editors.edit.solved import solved
 from editors.methods.measure_again import measure_again
 from editors.methods.run import write
 from editors.recipes.recipe import edit_of, recipe_of
 from tests.conftest import cached
-from tests.kit.edits import CITY, TOWER, asked
+from tests.kit.edits import CITY, LAST, TOWER, asked
 
 LIE = "a lie"
 
@@ -57,6 +58,15 @@ def test_an_edit_on_top_of_others_is_measured_on_top_of_them(tiny):
     for stack in ([], [below, below], [edit]):
         with pytest.raises(BadRequest, match="on top of"):
             measure_again(tiny, forged(edit), stack=stack)
+
+
+def test_it_is_measured_on_top_of_edits_that_were_solved_together(tiny):
+    """What it is built on names these as well as their solution; a joint edit stays one when it is measured itself."""
+    parts = [write(tiny, asked("rls", fact, layers=(1,)), glance=False) for fact in (TOWER, CITY)]
+    below = solved(parts)
+    edit = write(tiny, asked("memit", LAST), stack=below)
+    assert measured_of(measure_again(tiny, forged(edit), stack=below)) == measured_of(edit)
+    assert measure_again(tiny, below[0].as_brought()).parts == below[0].parts
 
 
 def test_silenced_heads_are_measured_whole(tiny):
