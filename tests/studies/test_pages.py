@@ -220,66 +220,6 @@ def test_a_trace_of_nothing_is_refused(ready):
     assert "trace.job" not in at.session_state
 
 
-BROKEN = [
-    ("trace", {"samples": "abc"}),
-    ("trace", {"kinds": "foo"}),
-    ("trace", {"kinds": ""}),
-    ("trace", {**LINK, "samples": "1000000"}),
-    ("trace", {**LINK, "occurrence": "-1"}),
-    ("trace", {**LINK, "replacement": "city"}),
-    ("average", {"facts": "-3"}),
-    ("average", {"kinds": "foo"}),
-    ("lens", {"prompt": "\u0000", "answer": "x", "top": "1"}),
-    ("models", {"x": "[](javascript:alert(1))"}),
-]
-
-
-@pytest.mark.parametrize(("page", "query"), BROKEN)
-def test_a_broken_link_opens_the_page(ready, page, query):
-    at = fine(visit(page, **query))
-    assert [title.value for title in at.title] == [TITLES[page]]
-    if page in ("trace", "average"):
-        assert "The link could not be read" in text(at)
-
-
-def test_a_broken_link_is_told_of_until_the_form_changes(ready):
-    at = fine(visit("trace", samples="abc"))
-    assert "The link could not be read" in text(fine(at.run()))
-    at.session_state["trace.samples"] = 3
-    assert "The link could not be read" not in text(fine(at.run()))
-
-
-OUT_OF_THE_WAY = [
-    ("trace", {"sigma": "5000"}),
-    ("trace", {"sigma": "1e-9"}),
-    ("trace", {"window": "500"}),
-    ("trace", {"seed": "4294967295"}),
-    ("trace", {"noise": "0"}),
-    ("trace", {"occurrence": "7"}),
-    ("trace", {"severing_noise": "published", "kinds": "severed_mlp,severed_attn"}),
-    ("average", {"seed": "4294967295", "facts": "1000"}),
-    ("average", {"relations": "no such relation"}),
-    ("average", {"window": "3"}),
-]
-
-
-@pytest.mark.parametrize(("page", "query"), OUT_OF_THE_WAY)
-def test_a_link_with_rare_values_keeps_them(ready, page, query):
-    at = fine(visit(page, **(LINK if page == "trace" else {}) | query))
-    assert not at.error
-    for name, value in query.items():
-        assert as_number(address(at)[name]) == as_number(value)
-
-
-def as_number(value: str | list[str]) -> float | str:
-    """A query parameter, so that 1e-9 is 1e-09."""
-    value = value if isinstance(value, str) else value[0]
-    try:
-        return float(value)
-    except ValueError:
-        return value
-
-
 def test_a_prompt_stays_text(ready):
     prompt = "<script> **the** $tower$ of Aldra [x](y) stands in"
     at = run(fine(visit("trace", **LINK | {"prompt": prompt, "subject": "Aldra"})))
