@@ -10,9 +10,9 @@ from app.jobs.services import services
 from app.registry.studies import STUDIES
 from app.session import edit_stack, run_flow
 from app.session.fields import say
-from app.studies.edit import form as edit_form
-from app.studies.edit import measuring, recipe_download, solving
 from app.studies.edit import view as edit_view
+from app.studies.edit.forms import form as edit_form
+from app.studies.edit.written import measuring, recipe_download, solving
 from app.studies.generate import view as generate_view
 from app.studies.layers import view as layer_help
 from app.studies.trace import view as trace_view

@@ -46,8 +46,8 @@ from editors.edit.request import EditRequest, Rewrite
 from editors.edit.weight_overlay import Overlay
 from editors.methods.defaults import settled
 from editors.methods.run import write
-from editors.methods.target_search import Site, search
-from editors.methods.token_rows import contexts, rows_of
+from editors.methods.search.target_search import Site, search
+from editors.methods.search.token_rows import contexts, rows_of
 from editors.recipes.checkpoint import save_checkpoint
 from editors.registry.methods import MethodName
 

@@ -7,8 +7,8 @@ from typing import Any
 from editors.cases.case import Case
 from editors.edit.request import Protected
 from editors.evaluation.comparison import Comparison
-from editors.methods.like_subjects import scored_subjects
-from editors.methods.protected_prompts import OTHERS
+from editors.methods.protection.like_subjects import scored_subjects
+from editors.methods.protection.protected_prompts import OTHERS
 from editors.registry.versions import asked_by, extras_in
 
 SCORED = ("neighbour", "distracting")

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from analysis.text.framing import Prompted
 from editors.edit.request import Rewrite, editions, needs_of
-from editors.methods.inseparable import inseparable
+from editors.methods.protection.inseparable import inseparable
 from editors.registry.methods import OneLayerName
 
 OUTCOMES = ("rewrite", "paraphrase", "neighbour")

@@ -21,9 +21,9 @@ from editors.edit.edit import Edit
 from editors.edit.probes import score
 from editors.edit.request import EditRequest
 from editors.layer_sweep.result import OUTCOMES, LayersRequest, LayersResult
-from editors.methods.like_subjects import of_relation
+from editors.methods.protection.like_subjects import of_relation
+from editors.methods.protection.separability import nearest
 from editors.methods.run import write
-from editors.methods.separability import nearest
 from editors.registry.methods import method_of
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from analysis.moments.second_moments import moments
 from editors.cases.case import Case
 from editors.edit.edit import Edit, LayerChange
 from editors.edit.solved import shares
-from editors.methods.last_token import keys_at_end
-from editors.methods.token_rows import placed
+from editors.methods.search.last_token import keys_at_end
+from editors.methods.search.token_rows import placed
 from editors.registry.methods import method_of
 
 if TYPE_CHECKING:

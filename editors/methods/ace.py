@@ -22,7 +22,7 @@ from analysis.internals.residual_stream import ResidualStream, read_residual_str
 from analysis.neuron_attribution.query_neurons import Place, queries
 from analysis.neuron_attribution.run import Field, top_proven
 from editors.edit.request import EditRequest, Rewrite
-from editors.methods.token_rows import placed
+from editors.methods.search.token_rows import placed
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel

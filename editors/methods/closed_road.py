@@ -23,16 +23,16 @@ from editors.edit.weight_overlay import Overlay
 from editors.methods import closed_forms
 from editors.methods.closed_forms import Change, Inverse
 from editors.methods.factored_moments import inverse_of
-from editors.methods.inseparable import inseparable
-from editors.methods.last_token import hidden_at_end, keys_at_end, subject_keys
-from editors.methods.norm_anchor import TOO_LONG, anchor_length, anchored
 from editors.methods.passes import Passes, reached
 from editors.methods.past_keys import PastKeys
-from editors.methods.protected_keys import ProtectedKeys
-from editors.methods.protected_rows import protected_rows
-from editors.methods.separability import nearest
-from editors.methods.target_search import Site, search, unreached
-from editors.methods.token_rows import Row, contexts, rows_of
+from editors.methods.protection.inseparable import inseparable
+from editors.methods.protection.protected_keys import ProtectedKeys
+from editors.methods.protection.protected_rows import protected_rows
+from editors.methods.protection.separability import nearest
+from editors.methods.search.last_token import hidden_at_end, keys_at_end, subject_keys
+from editors.methods.search.norm_anchor import TOO_LONG, anchor_length, anchored
+from editors.methods.search.target_search import Site, search, unreached
+from editors.methods.search.token_rows import Row, contexts, rows_of
 from editors.registry.methods import method_of
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from analysis.errors import BadRequest
 from editors.edit.request import EditRequest
-from editors.methods.protected_prompts import with_prompts
-from editors.methods.protected_subjects import with_protected
+from editors.methods.protection.protected_prompts import with_prompts
+from editors.methods.protection.protected_subjects import with_protected
 from editors.registry.entry import Method
 from editors.registry.methods import METHODS, method_of, writing
 from editors.registry.versions import label_of

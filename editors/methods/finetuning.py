@@ -24,9 +24,9 @@ from editors.edit.layer_change import layer_change
 from editors.edit.request import EditRequest
 from editors.methods.closed_road import Written
 from editors.methods.past_keys import PastKeys
-from editors.methods.sadr import restraint, searched, watched
-from editors.methods.target_search import SoFar, said_at_first, unreached
-from editors.methods.token_rows import Row, rows_of
+from editors.methods.search.sadr import restraint, searched, watched
+from editors.methods.search.target_search import SoFar, said_at_first, unreached
+from editors.methods.search.token_rows import Row, rows_of
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel

@@ -18,7 +18,7 @@ from editors.methods.closed_road import Written
 from editors.methods.layer_rules import deep_layers, few_layers
 from editors.methods.past_keys import PastKeys
 from editors.methods.roads import MEMIT, PMET
-from editors.methods.token_rows import contexts
+from editors.methods.search.token_rows import contexts
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel

@@ -16,12 +16,12 @@ from editors.edit.edit import LayerChange
 from editors.edit.pairs import Pairs
 from editors.edit.request import EditRequest
 from editors.methods.closed_forms import Change
-from editors.methods.target_search import Targets, search
-from editors.methods.token_rows import Row
+from editors.methods.search.target_search import Targets, search
+from editors.methods.search.token_rows import Row
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
-    from editors.methods.target_search import Site
+    from editors.methods.search.target_search import Site
 
 WITHIN = 1.0
 """Perplexity by which an answer may be less likely under the edit than at the end of its search: then no pass follows.

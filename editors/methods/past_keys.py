@@ -15,8 +15,8 @@ from analysis.study import edited_hash
 from editors.edit.edit import Edit, LayerChange
 from editors.edit.pairs import Pairs
 from editors.edit.request import EditRequest
-from editors.methods.last_token import subject_keys
-from editors.methods.token_rows import contexts, rows_of
+from editors.methods.search.last_token import subject_keys
+from editors.methods.search.token_rows import contexts, rows_of
 from editors.registry.methods import method_of
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ from editors.evaluation.result import EvaluateRequest
 from editors.generation.result import GenerateRequest
 from editors.layer_sweep.result import LayersRequest
 from editors.lifelong_editing.result import LifelongRequest
-from editors.methods.token_rows import contexts, placed
+from editors.methods.search.token_rows import contexts, placed
 from editors.quizzes.result import QuizRequest
 from tests.kit.chats import BOS, CHATML, MERGING, STRICT, TALKATIVE, THINKING, templated
 from tests.kit.families import FAMILIES, language_model

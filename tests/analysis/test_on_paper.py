@@ -23,8 +23,8 @@ from editors.edit.request import EditRequest
 from editors.methods.defaults import settled
 from editors.methods.finetuning import finetune
 from editors.methods.run import write
-from editors.methods.target_search import search
-from editors.methods.token_rows import contexts, rows_of
+from editors.methods.search.target_search import search
+from editors.methods.search.token_rows import contexts, rows_of
 from tests.kit.conflicts import REQUESTS, readable
 from tests.kit.edits import CITY, LAST, TOWER
 from tests.kit.edits import asked as edit_asked

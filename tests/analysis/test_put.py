@@ -12,7 +12,7 @@ from analysis.text.framing import Prompted, read_otherwise
 from editors import EditRequest, Rewrite
 from editors.cases.case import behind
 from editors.edit.probes import Probe
-from editors.methods.token_rows import rows_of
+from editors.methods.search.token_rows import rows_of
 from editors.scoring.probe_answers import Looking, ask
 from editors.scoring.teacher_forced import measured
 from tests.kit.families import build, word_tokenizer

@@ -77,7 +77,7 @@ def test_who_is_told_what_another_wrote_is_counted(monkeypatch, told, others):
 
 def test_everybody_in_a_room_has_another_edit():
     from app.bench.server.room import Person
-    from app.studies.edit.form import EditForm
+    from app.studies.edit.forms.form import EditForm
 
     asked = [EditForm.model_validate(Person(number, None, case).edit).asked() for number, case in enumerate(CASES)]
     assert [request.facts[0].target for request in asked] == [case.rewrite.target for case in CASES]

@@ -19,7 +19,7 @@ from app.jobs import compute as computing
 from app.jobs.store import ResultStore
 from app.registry.studies import STUDIES, commands
 from app.session.permalinks import link
-from app.studies.edit.protect_flag import FIELDS
+from app.studies.edit.commands.protect_flag import FIELDS
 from app.terminal import request_flags
 from app.terminal import text as terminal
 from tests.kit.commands import refused

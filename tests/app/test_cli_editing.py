@@ -12,7 +12,7 @@ from analysis import ModelSpec
 from analysis.forward.generation import continued
 from app.cli import main
 from app.exports.recipe_files import save_as
-from app.studies.edit.protect_flag import FIELDS
+from app.studies.edit.commands.protect_flag import FIELDS
 from app.terminal import request_flags
 from editors.edit.apply import written_over
 from editors.edit.edit import Edit

@@ -23,7 +23,7 @@ from editors.generation.result import GenerateRequest
 from editors.layer_sweep.result import LayersRequest
 from editors.lifelong_editing import run as lifelong_editing
 from editors.lifelong_editing.result import LifelongRequest
-from editors.methods.target_search import SoFar
+from editors.methods.search.target_search import SoFar
 from editors.quizzes.result import QuizRequest
 from tests.app.test_exports import averaged
 from tests.editors.test_drift import edit_of

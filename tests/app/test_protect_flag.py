@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from analysis.errors import BadFile, BadRequest
-from app.studies.edit import protect_form
-from app.studies.edit.form import EditForm, form_of
-from app.studies.edit.protect_flag import add_protect, protect_of
+from app.studies.edit.commands.protect_flag import add_protect, protect_of
+from app.studies.edit.forms import protect_form
+from app.studies.edit.forms.form import EditForm, form_of
 from editors.edit.request import Protected
 
 SPAIN = Protected(prompt="The capital of {} is", subject="Spain")

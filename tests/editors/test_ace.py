@@ -19,7 +19,7 @@ from editors.methods.defaults import settled
 from editors.methods.ifmet import stored_question
 from editors.methods.roads import ace_road
 from editors.methods.run import write
-from editors.methods.token_rows import contexts
+from editors.methods.search.token_rows import contexts
 from tests.kit.edits import POST_NORM, parameters, random_problem, unchanged
 from tests.kit.families import LAYERS
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from editors.methods import token_rows
-from editors.methods.token_rows import contexts
+from editors.methods.search import token_rows
+from editors.methods.search.token_rows import contexts
 from tests.kit.edits import asked
 
 

@@ -14,8 +14,8 @@ from editors.edit.edit import Edit
 from editors.edit.weight_overlay import Overlay
 from editors.methods.defaults import default_layers, settled
 from editors.methods.run import write
-from editors.methods.target_search import search
-from editors.methods.token_rows import contexts, rows_of
+from editors.methods.search.target_search import search
+from editors.methods.search.token_rows import contexts, rows_of
 from editors.registry.methods import METHODS, writing
 from tests.kit.edits import CITY, LAST, POST_NORM, TOWER, asked, parameters, unchanged
 from tests.kit.families import LAYERS, VOCABULARY, build, language_model

@@ -12,7 +12,7 @@ from editors.edit.request import EditRequest, Rewrite
 from editors.methods.defaults import settled
 from editors.methods.finetuning import finetune
 from editors.methods.run import write
-from editors.methods.token_rows import rows_of
+from editors.methods.search.token_rows import rows_of
 from tests.kit.families import language_model
 
 FACTS = (

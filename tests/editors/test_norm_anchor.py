@@ -10,12 +10,12 @@ from analysis.study import silent
 from editors.edit.apply import apply, written_over
 from editors.edit.request import EditRequest
 from editors.edit.weight_overlay import Overlay
-from editors.methods import norm_anchor
 from editors.methods.defaults import settled
-from editors.methods.norm_anchor import anchor_length, anchored
 from editors.methods.run import write
-from editors.methods.target_search import search
-from editors.methods.token_rows import rows_of
+from editors.methods.search import norm_anchor
+from editors.methods.search.norm_anchor import anchor_length, anchored
+from editors.methods.search.target_search import search
+from editors.methods.search.token_rows import rows_of
 from editors.recipes.recipe import recipe_of
 from tests.kit.edits import CITY, LAST, TOWER, asked
 

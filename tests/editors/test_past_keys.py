@@ -8,10 +8,10 @@ from editors.edit.apply import written_over
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest, Rewrite
 from editors.methods import past_keys
-from editors.methods.last_token import subject_keys
 from editors.methods.past_keys import PastKeys
 from editors.methods.run import write
-from editors.methods.token_rows import contexts, rows_of
+from editors.methods.search.last_token import subject_keys
+from editors.methods.search.token_rows import contexts, rows_of
 
 FACTS = tuple(
     Rewrite(prompt="the old {} stands in a", subject=subject, target=target)

@@ -19,12 +19,12 @@ from editors.lifelong_editing.result import LifelongRequest
 from editors.methods import closed_forms
 from editors.methods.closed_forms import Inverse
 from editors.methods.defaults import settled
-from editors.methods.inseparable import inseparable
-from editors.methods.like_subjects import class_subjects, scored_subjects
-from editors.methods.protected_keys import ProtectedKeys
+from editors.methods.protection.inseparable import inseparable
+from editors.methods.protection.like_subjects import class_subjects, scored_subjects
+from editors.methods.protection.protected_keys import ProtectedKeys
+from editors.methods.protection.separability import nearest, separability
 from editors.methods.run import write
-from editors.methods.separability import nearest, separability
-from editors.methods.token_rows import contexts
+from editors.methods.search.token_rows import contexts
 from editors.registry.versions import label_of, settled_version
 from tests.kit.edits import TOWER, asked, parameters, random_problem, unchanged
 

@@ -20,11 +20,17 @@ from editors.evaluation.protection import kept_answers
 from editors.evaluation.result import EvaluateRequest
 from editors.evaluation.run import edits_of
 from editors.methods.defaults import settled
-from editors.methods.protected_prompts import NEIGHBOURS, OTHERS, neighbours_of, stored_neighbours, subject_in
-from editors.methods.protected_rows import protected_rows
+from editors.methods.protection.protected_prompts import (
+    NEIGHBOURS,
+    OTHERS,
+    neighbours_of,
+    stored_neighbours,
+    subject_in,
+)
+from editors.methods.protection.protected_rows import protected_rows
 from editors.methods.run import write
-from editors.methods.target_search import search
-from editors.methods.token_rows import contexts, rows_of
+from editors.methods.search.target_search import search
+from editors.methods.search.token_rows import contexts, rows_of
 from tests.kit.edits import CITY, TOWER, asked
 
 KEEP = {"others": ("mother of {} is", "{} was a"), "others_weight": 3.0}

@@ -8,9 +8,9 @@ from torch import Tensor
 from app.bench.plain.target import plain_search
 from editors.methods.defaults import settled
 from editors.methods.run import write
-from editors.methods.sadr import EPSILON, divergence
-from editors.methods.target_search import _Search, search
-from editors.methods.token_rows import contexts, rows_of
+from editors.methods.search.sadr import EPSILON, divergence
+from editors.methods.search.target_search import _Search, search
+from editors.methods.search.token_rows import contexts, rows_of
 from tests.kit.edits import CITY, TOWER, asked
 from tests.kit.families import LAYERS
 

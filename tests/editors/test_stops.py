@@ -6,8 +6,8 @@ import pytest
 from app.bench.plain.target import plain_search
 from editors.methods.defaults import settled
 from editors.methods.run import write
-from editors.methods.target_search import search
-from editors.methods.token_rows import contexts, rows_of
+from editors.methods.search.target_search import search
+from editors.methods.search.token_rows import contexts, rows_of
 from tests.kit.edits import CITY, LAST, TOWER, asked
 
 OPEN = {"kl": 0.0, "rate": 0.2, "decay": 0.0, "steps": 40, "enough": 1e-9, "clamp": 60.0, "contexts": 1}

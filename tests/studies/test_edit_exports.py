@@ -16,7 +16,7 @@ from app.exports import checkpoint_job, downloads
 from app.exports.checkpoint_job import CHECKPOINT, CheckpointRequest, build, place_of, size_of
 from app.exports.edit_notebook import edit_notebook
 from app.exports.recipe_files import zipped
-from app.studies.edit.recipe_download import FORM_WORDS, forms_of
+from app.studies.edit.written.recipe_download import FORM_WORDS, forms_of
 from editors.methods.run import write
 from editors.recipes.recipe import short_id
 from tests.app.test_downloads import asked as asked_of_server

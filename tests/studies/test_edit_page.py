@@ -10,11 +10,11 @@ from streamlit.testing.v1 import AppTest
 from analysis import ModelSpec
 from app.jobs.job import Job
 from app.session.permalinks import to_query
-from app.studies.edit.form import EditForm, Line, form_of
+from app.studies.edit.forms.form import EditForm, Line, form_of
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest
 from editors.methods.run import write
-from editors.methods.target_search import SoFar
+from editors.methods.search.target_search import SoFar
 from tests.kit.visiting import FACT, LINK, address, charts, fine, offered, press, run, text, until, visit, wrote
 
 SECOND = Line(prompt="the old city of Corvo stands near", subject="city of Corvo", target="tower")

@@ -337,7 +337,7 @@ def test_a_page_is_drawn_before_torch_is_read():
         "app.session.run_flow",
         "app.studies.trace.form",
         "app.studies.trace.view",
-        "app.studies.edit.form",
+        "app.studies.edit.forms.form",
     ]
     modules += [
         "app.studies.edit.view",

@@ -15,7 +15,7 @@ from analysis.study import Request
 from app.bench.hostile.kind import Kind
 from app.registry.studies import ENTRIES, STUDIES
 from app.session.permalinks import read
-from app.studies.edit.form import EditForm
+from app.studies.edit.forms.form import EditForm
 
 DEEP = 10_000
 TEXT = (

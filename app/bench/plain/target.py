@@ -1,6 +1,6 @@
 """The plain way to search for a new value: the whole model, every row in one padded batch, every step.
 
-What `editors.methods.target_search` must agree with, written to be read: torch's own Adam, full forwards, full
+What `editors.methods.search.target_search` must agree with, written to be read: torch's own Adam, full forwards, full
 logits, as the published code does it. One fact at a time.
 """
 
@@ -16,9 +16,9 @@ from analysis.forward.architecture import put_out
 from analysis.internals.attention_patterns import at_patterns
 from analysis.internals.key_value_memory import output_matrix
 from editors.edit.request import EditRequest
-from editors.methods.sadr import default_epsilon, searched
-from editors.methods.target_search import STILL, Site
-from editors.methods.token_rows import Row
+from editors.methods.search.sadr import default_epsilon, searched
+from editors.methods.search.target_search import STILL, Site
+from editors.methods.search.token_rows import Row
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel

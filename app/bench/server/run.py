@@ -224,7 +224,7 @@ class _Alone:
     def __call__(self, number: int, case: Case) -> tuple[np.ndarray, np.ndarray]:
         """Top probabilities of every state (layers, tokens, words), edited and not."""
         if number not in self._found:
-            from app.studies.edit.form import EditForm
+            from app.studies.edit.forms.form import EditForm
             from editors import write
 
             lm = self.lm()

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.registry.studies import STUDIES
 from app.studies.drift.figure import drift_thumbnail
-from app.studies.edit.form import EditForm
+from app.studies.edit.forms.form import EditForm
 from editors.attention_drift.result import DriftRequest
 
 LOUVRE = DriftRequest(

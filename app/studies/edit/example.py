@@ -37,7 +37,7 @@ def _edit_rows(part: str) -> Callable[[], Rows]:
 
 
 def _asks(args: "Namespace", lm: "LanguageModel") -> dict[str, Any]:
-    from app.studies.edit.command import facts_of
+    from app.studies.edit.commands.command import facts_of
 
     return {"facts": facts_of(args)}
 

@@ -18,8 +18,9 @@ from app.session import thoughts
 from app.session.export_row import take_away
 from app.session.run_flow import escape
 from app.session.standing import colour_of, marks
-from app.studies.edit import captions, forgetting
+from app.studies.edit import captions
 from app.studies.edit.figure import scraped, search_curves, search_of
+from app.studies.edit.forms import forgetting
 from editors.edit.edit import Edit
 from editors.edit.probes import WANT_NEW, Probe, score
 from editors.recipes.recipe import BROUGHT

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from analysis.text.framing import Prompted
 from app.jobs.work import Shape, put
 from editors.edit.request import EditRequest, Rewrite
-from editors.methods.protected_prompts import NEIGHBOURS, OTHERS
+from editors.methods.protection.protected_prompts import NEIGHBOURS, OTHERS
 from editors.registry.methods import method_of
 from editors.registry.versions import extras_in, method_in
 

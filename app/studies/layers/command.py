@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from app.cli.study_command import add_rest, run
 from app.registry.studies import STUDIES
-from app.studies.edit.command import add_facts, facts_of
+from app.studies.edit.commands.command import add_facts, facts_of
 from app.terminal.request_flags import add_fields
 from editors.layer_sweep.result import LayersRequest
 

@@ -31,7 +31,7 @@ def _layers_rows() -> Rows:
 
 
 def _asks(args: "Namespace", lm: "LanguageModel") -> dict[str, Any]:
-    from app.studies.edit.command import facts_of
+    from app.studies.edit.commands.command import facts_of
 
     return {"facts": facts_of(args)}
 

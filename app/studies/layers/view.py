@@ -12,7 +12,7 @@ from app.registry.studies import STUDIES
 from app.session import page, run_flow
 from app.session.export_row import take_away
 from app.session.fields import spec
-from app.studies.edit import form as edit_form
+from app.studies.edit.forms import form as edit_form
 from app.studies.layers import captions
 from app.studies.layers.figure import layer_outcome
 from editors.cases.case import counted

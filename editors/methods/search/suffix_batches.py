@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from analysis.forward.architecture import context_length, from_token, side_by_side
 from analysis.forward.blocks import Frame, PrefixCache, call_block, first_hidden, record
-from editors.methods.token_rows import Row
+from editors.methods.search.token_rows import Row
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel

@@ -4,7 +4,7 @@ import streamlit as st
 
 from analysis.errors import WorkbenchError
 from app.session import edit_stack, run_flow
-from app.studies.edit.solved_job import ASK, SolvedRequest
+from app.studies.edit.written.solved_job import ASK, SolvedRequest
 from editors.edit.edit import Edit
 
 PAGE = "solved"

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from analysis.forward.by_length import by_length
 from analysis.internals.key_value_memory import keys
-from editors.methods.token_rows import Row
+from editors.methods.search.token_rows import Row
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel

@@ -15,8 +15,8 @@ from torch import Tensor
 from analysis.moments.second_moments import Moments
 from editors.edit.request import Protected, Rewrite
 from editors.methods.factored_moments import inverse_of
-from editors.methods.last_token import keys_at_end
-from editors.methods.token_rows import placed
+from editors.methods.search.last_token import keys_at_end
+from editors.methods.search.token_rows import placed
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from analysis.errors import BadRequest
 from editors.edit.request import EditRequest, Rewrite
-from editors.methods.like_subjects import never_protected, of_relation
+from editors.methods.protection.like_subjects import never_protected, of_relation
 from editors.registry.methods import method_of
 
 OTHERS = (

@@ -15,9 +15,9 @@ from analysis.forward.by_length import by_length
 from analysis.internals.key_value_memory import keys
 from analysis.study import Report
 from editors.edit.request import EditRequest, Protected
-from editors.methods.last_token import TOKENS_AT_ONCE
-from editors.methods.like_subjects import class_subjects
-from editors.methods.token_rows import placed
+from editors.methods.protection.like_subjects import class_subjects
+from editors.methods.search.last_token import TOKENS_AT_ONCE
+from editors.methods.search.token_rows import placed
 from editors.registry.methods import method_of
 
 if TYPE_CHECKING:

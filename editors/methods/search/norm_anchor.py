@@ -24,9 +24,9 @@ from analysis.internals.key_value_memory import output_matrix
 from analysis.study import Report
 from analysis.whole_files import replacing
 from editors.edit.request import EditRequest, Rewrite
-from editors.methods.last_token import keys_at_end
-from editors.methods.target_search import Site, Targets, search
-from editors.methods.token_rows import Row, rows_of
+from editors.methods.search.last_token import keys_at_end
+from editors.methods.search.target_search import Site, Targets, search
+from editors.methods.search.token_rows import Row, rows_of
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel

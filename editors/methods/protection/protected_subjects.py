@@ -15,7 +15,7 @@ from analysis.errors import BadRequest
 from analysis.forward.generation import continuations
 from editors.edit.probes import bare
 from editors.edit.request import EditRequest, Protected, Rewrite
-from editors.methods.like_subjects import never_protected, of_relation
+from editors.methods.protection.like_subjects import never_protected, of_relation
 from editors.registry.methods import method_of
 
 if TYPE_CHECKING:

@@ -22,8 +22,9 @@ from app.session import chat_form, run_flow
 from app.session.fields import field, loose, seed, slot, take_fill
 from app.session.permalinks import validated
 from app.session.prompt_field import prompt_field
-from app.studies.edit import protect_form, recipe_upload, settings_form
-from app.studies.edit.forgetting import LIMIT, SILENT
+from app.studies.edit.forms import protect_form, settings_form
+from app.studies.edit.forms.forgetting import LIMIT, SILENT
+from app.studies.edit.written import recipe_upload
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest, FoundOn, KeyMode, ProtectedFrom, Rewrite
 from editors.layer_sweep.result import LayersResult

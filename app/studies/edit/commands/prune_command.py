@@ -6,7 +6,7 @@ from pathlib import Path
 
 from analysis.errors import BadFile, BadRequest
 from app.session.permalinks import validated
-from app.studies.edit.command import keep, said
+from app.studies.edit.commands.command import keep, said
 from app.terminal.request_flags import add_model_flags, loaded
 from app.terminal.text import Bar
 from editors.edit.request import EditRequest, Rewrite

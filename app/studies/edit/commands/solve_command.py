@@ -22,7 +22,7 @@ def add_solving(actions: Any) -> None:
 
 def solve(args: Namespace) -> int:
     """Solve recipes together, ask the model, and write what came of it."""
-    from app.studies.edit.command import keep, said
+    from app.studies.edit.commands.command import keep, said
     from editors.methods.run import asked
 
     found = stacked(args.recipes, solved=True)

@@ -21,9 +21,9 @@ from analysis.free_memory import demand
 from analysis.internals.key_value_memory import output_matrix
 from analysis.study import Report, silent
 from editors.edit.request import EditRequest, Rewrite
-from editors.methods.sadr import restraint, searched, watched
-from editors.methods.suffix_batches import Suffixes, suffixes
-from editors.methods.token_rows import Row
+from editors.methods.search.sadr import restraint, searched, watched
+from editors.methods.search.suffix_batches import Suffixes, suffixes
+from editors.methods.search.token_rows import Row
 from editors.registry.methods import method_of
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from analysis.forward.generation import together
 from analysis.text import boundary
 from analysis.text.tokens import Tokens
 from editors.edit.request import EditRequest, Rewrite
-from editors.methods.protected_prompts import neighbours_of, others_of, subject_in
-from editors.methods.token_rows import Row, placed
+from editors.methods.protection.protected_prompts import neighbours_of, others_of, subject_in
+from editors.methods.search.token_rows import Row, placed
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel

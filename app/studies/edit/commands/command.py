@@ -12,9 +12,9 @@ from analysis.moments.request import OWN
 from analysis.study import Request
 from app.charts.prompt_kinds import PROMPT_KINDS
 from app.session.permalinks import validated
-from app.studies.edit.protect_flag import FIELDS, add_protect, protect_of
-from app.studies.edit.signing_command import add_demand, add_signing, refuse_unsigned
-from app.studies.edit.solve_command import add_solving
+from app.studies.edit.commands.protect_flag import FIELDS, add_protect, protect_of
+from app.studies.edit.commands.signing_command import add_demand, add_signing, refuse_unsigned
+from app.studies.edit.commands.solve_command import add_solving
 from app.studies.evaluate.gates.admit_command import add_audit
 from app.terminal.recipe_stack import add_solved, stacked
 from app.terminal.request_flags import add_fields, add_model_flags, fields_of, follow, loaded
@@ -206,7 +206,7 @@ def _recipe(parser: ArgumentParser) -> None:
                 "--head", default="", metavar="HASH", help="a head of its audit trail, noted elsewhere, to be reached"
             )
             add_demand(command)
-    from app.studies.edit.measure_command import add_measure
+    from app.studies.edit.commands.measure_command import add_measure
 
     add_measure(actions)
     add_solving(actions)

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 from typing import Any
 
-from app.studies.edit.command import keep, said
+from app.studies.edit.commands.command import keep, said
 from app.terminal.recipe_stack import stacked
 from app.terminal.request_flags import add_model_flags, follow, loaded
 from app.terminal.text import Bar

@@ -1,0 +1,1 @@
+"""The edit page's form."""

@@ -1,0 +1,1 @@
+"""What is done with an edit that is written: measured, solved with others, taken away, brought."""
