@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from analysis import Cancelled
+from app.jobs.deadly import Deadly
 from app.jobs.job import Job, State
 from app.jobs.known_models import Known
 from app.jobs.model_slot import settle
@@ -50,6 +51,7 @@ class RunApart:
     def __init__(self, loader: Callable[..., Any] | None = None):
         """`loader` is a function of a module, in place of `analysis.load`."""
         self.known = Known()
+        self._deadly = Deadly()
         self._loader = loader
         self._one = threading.Lock()
         self._process: BaseProcess | None = None
@@ -66,7 +68,10 @@ class RunApart:
         """The process lets pages go first by itself."""
 
     def run(self, job: Job, store: ResultStore, check: Callable[[], None]) -> State:
-        """Run a job to its end, or to that of its process."""
+        """Run a job to its end, or to that of its process; one that has ended it twice in a row is not begun."""
+        if refused := self._deadly.refused(job.asked):
+            job.error = refused
+            return "failed"
         name = job.study.name if job.study is not None else None
         held = carried(store.all_held())
         asked = Run(name, job.request, job.spec, job.edits, store.root, store.shipped, held)
@@ -83,6 +88,7 @@ class RunApart:
         except BaseException:  # what is still to come up would be taken for the next job's
             self._end()
             raise
+        self._deadly.lived(job.asked)
         for study, key, result, stopped in ended.held:
             store.keep(STUDIES[study], key, result, stopped=stopped)
         job.result, job.error, job.whole, job.part = ended.result, ended.error, ended.whole, ended.part
@@ -166,6 +172,7 @@ class RunApart:
         keep_part(job, store)
         if job.cancelled.is_set():
             return "stopped"
+        self._deadly.died(job.asked, job.share)
         job.error = lost(job, code)
         log.error("%s (%s)", job.error, job.study.name if job.study is not None else "load")
         return "failed"

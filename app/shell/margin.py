@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from analysis.errors import BadRequest, WorkbenchError
 from analysis.one_of import STORED
 from app.components import rail
+from app.components.pulse import pulse
 from app.doors import login
 from app.jobs.history import Run
 from app.jobs.services import rail_owner, services
@@ -116,11 +117,12 @@ def _switched(edit_id: str) -> None:
     edit_stack.switch(edit_id, st.session_state[f"written-{edit_id}"])
 
 
-@st.fragment(run_every=1.0)
+@st.fragment
 def _while_loading() -> None:
     _status()
     if spec() in services().models.cards:
         st.rerun()
+    pulse(1.0, key="loading-pulse")
 
 
 def model_status() -> None:

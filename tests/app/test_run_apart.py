@@ -14,6 +14,7 @@ import pytest
 from analysis import LensRequest, TraceRequest
 from analysis.study import Study, pack
 from app.jobs import run_apart
+from app.jobs.deadly import REST, Deadly
 from app.jobs.known_models import look_at
 from app.jobs.model_slot import ModelSlot
 from app.jobs.run_here import RunHere
@@ -88,6 +89,35 @@ def test_whatever_ends_a_run_the_others_go_on(apart):
     assert jobs[3].result.process == process_of(apart)
     assert len({job.result.process for job in jobs}) == 4
     assert ended(ask(apart, "kill", steps=1)).result.begun == 1
+
+
+def test_a_run_that_ends_its_process_each_time_is_refused_and_no_other(apart):
+    """Everybody's model is read anew each time: asked a third time, the process others use is left alone."""
+    for _ in range(2):
+        assert "its process ended (exit code 7)" in ended(ask(apart, "always", steps=1)).error
+    alive = ended(ask(apart, "well", name="between")).result.process
+    third = ended(ask(apart, "always", steps=1, owner="another"))
+    assert third.state == "failed"
+    assert third.error.startswith("This run has ended its process 2 times in a row here, so it is not begun again for")
+    assert process_of(apart) == alive
+    assert "its process ended" in ended(ask(apart, "always", steps=2)).error
+
+
+def test_one_that_came_further_counts_anew_and_after_a_while_all_are_begun():
+    now = [0.0]
+    deadly = Deadly(lambda: now[0])
+    deadly.died("a", 0.1)
+    deadly.died("a", 0.2)
+    assert deadly.refused("a") is None
+    deadly.died("a", 0.2)
+    assert "for 10\u202fmin." in deadly.refused("a")
+    assert deadly.refused("b") is None
+    now[0] = REST
+    assert deadly.refused("a") is None
+    for _ in range(2):
+        deadly.died("a", 0.0)
+        deadly.lived("a")
+    assert deadly.refused("a") is None
 
 
 def test_one_that_ended_between_two_runs_is_begun_again(apart):

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from analysis.errors import BadRequest
 from analysis.study import Report, Request, silent
 
-End = Literal["well", "exit", "segfault", "kill", "refused", "fault", "never", "deaf"]
+End = Literal["well", "exit", "segfault", "kill", "refused", "fault", "never", "deaf", "always"]
 
 
 class DeathsRequest(Request):
@@ -43,7 +43,7 @@ def deaths(
     result = DeathsResult(request, lm.card(), begun, begun, os.getpid())
     for result.done in range(begun, request.steps + 1):
         report(result.done, request.steps, "steps", result)
-    if resume_from is None:
+    if resume_from is None or request.end == "always":
         _end(request.end, report, request.steps)
     return result
 
@@ -57,7 +57,7 @@ def _end(end: End, report: Report, steps: int) -> None:
     while end != "well" and time.monotonic() < until:  # what was found has time to come up
         report(steps, steps, "steps")
         time.sleep(0.01)
-    if end == "exit":
+    if end in ("exit", "always"):
         os._exit(7)
     if end == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
