@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,6 @@ import pytest
 from analysis import ModelSpec
 from analysis.errors import BadFile, BadRequest, Unreadable
 from analysis.model.language_model import LanguageModel
-from analysis.study import pack
 from app.cli import main
 from app.jobs.store import ResultStore
 from app.registry.studies import ENTRIES, STUDIES
@@ -27,33 +25,12 @@ from app.sweeps.file import read_sweep, whole_table, wholes
 from app.sweeps.plan import planned
 from app.sweeps.ray_engine import RayEngine, Worker
 from app.sweeps.sweep import InProcess, sweep
-from editors.cases.case import Case
-from editors.edit.probes import Probe
-from editors.edit.request import Rewrite
 from editors.evaluation.result import EvaluateRequest
 from editors.evaluation.run import evaluate
-from tests.kit.families import build, word_tokenizer
 from tests.kit.faults import disk_fails
+from tests.kit.sweeps import CASES, FIELDS, SUBJECTS, folder, numbers, same
 
-SUBJECTS = ("tower of Aldra", "mother", "city", "tower", "Brin Corvo", "Aldra")
-FIELDS = {"methods": ("ft",), "words": 2}
-
-
-def case(subject: str) -> Case:
-    fact = Rewrite(prompt="the old {} stands in a", subject=subject, target="river")
-    probes = (Probe(0, "rewrite", fact.text, "river", "city"), Probe(0, "neighbour", "near the", "river", "city"))
-    return Case((fact,), ("city",), probes, (), subject.replace(" ", "-"))
-
-
-CASES = tuple(case(subject) for subject in SUBJECTS)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    place = tmp_path / "model"
-    build("llama").save_pretrained(place)
-    word_tokenizer().save_pretrained(place)
-    return place
+__all__ = ["folder"]
 
 
 @pytest.fixture
@@ -62,25 +39,6 @@ def data(tmp_path: Path) -> Path:
     lines = [f"the old {subject} stands in a,{subject},river,city,near the" for subject in SUBJECTS]
     place.write_text("\n".join(["prompt,subject,target,old,neighbours", *lines]), encoding="utf-8")
     return place
-
-
-def numbers(study: str, keys: Sequence[str], store: ResultStore) -> list[Any]:
-    """Results without when and how long."""
-    found = []
-    for key in keys:
-        data, arrays = pack(store.load(STUDIES[study], key))
-        found.append((data | {"provenance": None, "seconds": None}, arrays, data["seconds"]["$array"]))
-    return found
-
-
-def same(one: list[Any], other: list[Any], tolerance: float = 0.0) -> bool:
-    return all(
-        a[0] == b[0]
-        and all(
-            np.allclose(a[1][name], b[1][name], rtol=0, atol=tolerance, equal_nan=True) for name in a[1] if name != a[2]
-        )
-        for a, b in zip(one, other, strict=True)
-    )
 
 
 @pytest.mark.parametrize("name", [name for name, entry in ENTRIES.items() if entry.from_case])
