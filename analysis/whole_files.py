@@ -4,15 +4,21 @@ A file is written beside its place under a name nobody else has, settled on the 
 """
 
 import os
+import re
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
+from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
 ENDING = ".new"
 LEFT_OVER_SECONDS = 3600
-"""Age from which a file under such a name is one that a killed process has left."""
+"""Age from which a file of another machine, or of an unknown process, counts as one that it has left."""
+_HOST = sha256(socket.gethostname().encode()).hexdigest()[:8]
+_MARK = re.compile(rf"-{_HOST}\.(\d+)-")
 
 
 @contextmanager
@@ -22,11 +28,11 @@ def replacing(place: Path) -> Iterator[Path]:
     Folders are made. Where anything fails, `place` is as it was, and the error goes on to the caller.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    for old in place.parent.glob(f".{place.name}-*{ENDING}"):
-        if long_left(old):
+    for old in place.parent.glob(f".{escape(place.name)}-*{ENDING}"):
+        if left_over(old):
             with suppress(OSError):
                 old.unlink()
-    new = place.with_name(f".{place.name}-{uuid4().hex}{ENDING}")
+    new = place.with_name(f".{place.name}{mark()}{uuid4().hex}{ENDING}")
     try:
         yield new
         settle(new)
@@ -37,11 +43,32 @@ def replacing(place: Path) -> Iterator[Path]:
     settle(place.parent)
 
 
-def long_left(path: Path) -> bool:
-    """Whether something was last written to so long ago that nobody is at it now."""
+def mark() -> str:
+    """Who is writing: stands in the name of what is not whole yet."""
+    return f"-{_HOST}.{os.getpid()}-"
+
+
+def left_over(path: Path) -> bool:
+    """Whether nobody is at something any more that is not whole: its process is gone.
+
+    Where that cannot be asked, of another machine or a system without, whether it was last written to long ago; a clock
+    that jumps would else take away what is being written.
+    """
+    if os.name == "posix" and (said := _MARK.search(path.name)):
+        return not _lives(int(said[1]))
     with suppress(OSError):
         return time.time() - path.stat().st_mtime > LEFT_OVER_SECONDS
     return False
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def there(path: Path) -> bool:

@@ -25,7 +25,7 @@ from analysis.assets import ASSETS
 from analysis.cache_home import cache_home
 from analysis.errors import Unreadable
 from analysis.study import Study, pack, unpack
-from analysis.whole_files import long_left, settle, there
+from analysis.whole_files import left_over, mark, settle, there
 from app.jobs.disk import Disk, reason
 
 log = logging.getLogger(__name__)
@@ -170,7 +170,7 @@ class ResultStore:
         self.root.mkdir(parents=True, exist_ok=True)
         self._sweep()
         data, arrays = pack(result)
-        new = Path(tempfile.mkdtemp(dir=self.root, prefix=".new-"))
+        new = Path(tempfile.mkdtemp(dir=self.root, prefix=f".new{mark()}"))
         try:
             packed, named = new / "arrays.npz", f"arrays-{uuid4().hex[:12]}.npz"
             np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]
@@ -186,9 +186,9 @@ class ResultStore:
 
     def _sweep(self) -> None:
         """Clear away what processes that were killed while writing have left."""
-        for left_over in (*self.root.glob(".new-*"), *self.root.glob(".old-*")):
-            if long_left(left_over):
-                shutil.rmtree(left_over, ignore_errors=True)
+        for draft in (*self.root.glob(".new-*"), *self.root.glob(".old-*")):
+            if left_over(draft):
+                shutil.rmtree(draft, ignore_errors=True)
 
     def _place(self, key: str, stopped: bool) -> Path:
         return self.root / (f"{key}.stopped" if stopped else key)
