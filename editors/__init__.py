@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from editors.quizzes.result import QuizRequest, QuizResult
     from editors.quizzes.run import quiz
     from editors.recipes.recipe import read_recipe, write_recipe
+    from editors.who_moved.result import MovedRequest, MovedResult
+    from editors.who_moved.run import moved
 
 _HOMES = {
     "ability_tests.run": ("abilities",),
@@ -79,6 +81,8 @@ _HOMES = {
     "edit.request": ("EditRequest", "Rewrite"),
     "edit.stack": ("EditStack",),
     "methods.run": ("write",),
+    "who_moved.result": ("MovedRequest", "MovedResult"),
+    "who_moved.run": ("moved",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -101,6 +105,8 @@ __all__ = [
     "LayersResult",
     "LifelongRequest",
     "LifelongResult",
+    "MovedRequest",
+    "MovedResult",
     "PatchRequest",
     "PatchResult",
     "QuizRequest",
@@ -114,6 +120,7 @@ __all__ = [
     "evaluate",
     "generate",
     "lifelong",
+    "moved",
     "patch",
     "quiz",
     "reach",

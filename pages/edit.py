@@ -15,6 +15,7 @@ from app.studies.edit.forms import form as edit_form
 from app.studies.edit.written import measuring, recipe_download, solving
 from app.studies.generate import view as generate_view
 from app.studies.layers import view as layer_help
+from app.studies.moved import view as moved_view
 from app.studies.trace import view as trace_view
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest
@@ -135,6 +136,7 @@ if (edit := shown_edit()) is not None:
         run_flow.watch(measuring.PAGE, partial(measuring.draw, edit))
     own_prompts(edit)
     edit_view.beneath(edit)
+    run_flow.watch(moved_view.PAGE, partial(moved_view.draw, edit))
     run_flow.watch("retrace-before", retrace, also=("retrace-after",))
     run_flow.watch(layer_help.PAGE, layer_help.draw)
     run_flow.watch(recipe_download.PAGE, lambda: recipe_download.take_away(edit))

@@ -31,6 +31,7 @@ OURS = (
     "app.studies.hops.entry:HOPS",
     "app.studies.reach.entry:REACH",
     "app.studies.edit.entry:EDIT",
+    "app.studies.moved.entry:MOVED",
     "app.studies.layers.entry:LAYERS",
     "app.studies.evaluate.entry:EVALUATE",
     "app.studies.lifelong.entry:LIFELONG",

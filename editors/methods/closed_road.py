@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,7 +32,7 @@ from editors.methods.protection.protected_rows import protected_rows
 from editors.methods.protection.separability import nearest
 from editors.methods.search.last_token import hidden_at_end, keys_at_end, subject_keys
 from editors.methods.search.norm_anchor import TOO_LONG, anchor_length, anchored
-from editors.methods.search.target_search import Site, search, unreached
+from editors.methods.search.target_search import Site, Targets, search, unreached
 from editors.methods.search.token_rows import Row, contexts, rows_of
 from editors.registry.methods import method_of
 
@@ -106,23 +107,7 @@ class Writing:
         asked = [*rows, *protected_rows(lm, request)]
         self.targets = search(lm, asked, last, road.sites, request, self._phase(0.45, 0.9, "the new value"))
         self._anchor(rows)
-        made, passes, condition = Passes(), 0, math.nan
-        with Overlay(lm) as overlay:
-            while passes < request.passes and not (
-                passes and reached(lm, rows, last, road.sites, request, self.targets)
-            ):
-                passes += 1
-                for layer, remaining in _steps(self.groups):
-                    mean = self._keys(rows, layer)
-                    if not made.first:
-                        self._warn_of_likes(mean)
-                        condition = closed_forms.condition(self.inverses[layer], mean)
-                    residual = self._residual(rows, layer) * road.share(remaining)
-                    exact = road.form(self, layer, mean, residual)
-                    change = layer_change(lm, layer, exact.left, exact.right)
-                    made.add(change, exact)
-                    overlay.add(layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
-            left = self._residual(rows, last, after=True)
+        made, passes, condition, left = self._written(rows)
         self.report(1, 1, "asking what became of it", None, 0.95)
         self.warnings += unreached(request, self.targets.probability)
         whole = self.targets.change[road.sites[-1]].norm(dim=1).double()
@@ -142,6 +127,40 @@ class Writing:
             values=[float(one) for one in self.targets.target(road.sites[-1]).norm(dim=1)],
         )
         return made.changes(), found, self.warnings
+
+    def again(self, residual: Tensor) -> list[LayerChange]:
+        """The changes for values that were found before: `residual` (d, n) is the part of them the first layer had."""
+        lm, site, last = self.lm, self.road.sites[-1], self.layers[-1]
+        rows = rows_of(lm, self.request.facts, self.contexts)
+        bare = [row.to_subject for row in rows if row.bare]
+        missing = residual.double().T / self.road.share(len(self.layers))
+        if site == "hidden":
+            present, missing = hidden_at_end(lm, bare, last), missing * lm.factors["mlp"]
+        else:
+            present = output_matrix(lm, last).value(keys_at_end(lm, bare, last).float()).cpu().double()
+        self.targets = Targets({site: present}, {site: missing}, *(np.empty((0, len(bare))) for _ in range(3)))
+        return self._written(rows)[0].changes()
+
+    def _written(self, rows: Sequence[Row]) -> tuple[Passes, int, float, Tensor]:
+        """The targets, layer by layer: what was made, passes, condition of the first keys, and what is left (d, n)."""
+        lm, request, road, last = self.lm, self.request, self.road, self.layers[-1]
+        made, passes, condition = Passes(), 0, math.nan
+        with Overlay(lm) as overlay:
+            while passes < request.passes and not (
+                passes and reached(lm, rows, last, road.sites, request, self.targets)
+            ):
+                passes += 1
+                for layer, remaining in _steps(self.groups):
+                    mean = self._keys(rows, layer)
+                    if not made.first:
+                        self._warn_of_likes(mean)
+                        condition = closed_forms.condition(self.inverses[layer], mean)
+                    residual = self._residual(rows, layer) * road.share(remaining)
+                    exact = road.form(self, layer, mean, residual)
+                    change = layer_change(lm, layer, exact.left, exact.right)
+                    made.add(change, exact)
+                    overlay.add(layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
+            return made, passes, condition, self._residual(rows, last, after=True)
 
     def _keys(self, rows: Sequence[Row], layer: int) -> Tensor:
         """Mean key of every fact, (d_k, n); of edits that can be solved together as it was in the first pass."""

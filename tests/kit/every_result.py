@@ -26,6 +26,7 @@ from editors.layer_sweep.result import LayersRequest
 from editors.lifelong_editing import run as lifelong_editing
 from editors.lifelong_editing.result import LifelongRequest
 from editors.quizzes.result import QuizRequest
+from editors.who_moved.result import MovedRequest
 from tests.app.test_cli_drift import PROBES
 from tests.conftest import cached
 from tests.editors.test_drift import PROMPT, SUBJECT
@@ -96,6 +97,7 @@ ASKED: dict[str, Asked] = {
     "layers": Asked(LayersRequest(facts=(TOWER,), layers=(0, 1), method="ft", samples=1)),
     "drift": Asked(DriftRequest(prompt=PROMPT, subject=SUBJECT, answer="city"), edits=True),
     "drifts": Asked(DriftsRequest(), edits=True),
+    "moved": Asked(MovedRequest(weights=(0.0, 1.0)), edits=True),
     "neurons": Asked(NeuronsRequest(prompt=TOWER.text, top=3, counts=(1, 2), draws=1)),
     "hops": Asked(HopsRequest(chains=(chain().id,), knock_out=True, back_patch=True)),
     "reach": Asked(ReachRequest(cases=(case_of_chain(chain(), "second"),), methods=("rome",), words=2), edits=True),

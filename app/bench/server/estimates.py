@@ -77,6 +77,7 @@ def requests() -> dict[str, tuple[str, Request]]:
         "drift": ("drift", {"prompt": PROMPT, "subject": SUBJECT}),
         "patch": ("patch", {"prompt": PROMPT, "subject": SUBJECT, "heads": ("12.1", "15.4")}),
         "drifts": ("drifts", {}),
+        "moved": ("moved", {}),
     }
     return {name: (study, ENTRIES[study].study.request(**given)) for name, (study, given) in asked.items()}
 

@@ -10,12 +10,17 @@ from collections.abc import Collection, Iterable, Iterator
 from analysis.errors import BadRequest
 from analysis.facts.facts import read_facts
 from editors.edit.probes import Probe, bare
-from editors.edit.request import EditRequest, Protected, Rewrite
+from editors.edit.request import EditRequest, Protected, ProtectedFrom, Rewrite
 
 
 def relation_of(fact: Rewrite) -> str | None:
     """The stored relation a fact's sentence asks for; None where it asks for none."""
     return next((one.relation for one in read_facts() if fact.prompt in (one.prompt, *one.paraphrases)), None)
+
+
+def source_for(request: EditRequest) -> ProtectedFrom:
+    """Where those like the facts' subjects are to be had: in the stored relation, where there is one."""
+    return "relation" if all(relation_of(fact) for fact in request.facts) else "own"
 
 
 def of_relation(fact: Rewrite, out: Collection[str] = ()) -> Iterator[Protected]:

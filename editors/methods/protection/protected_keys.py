@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
 
 Moments = dict[int, Tensor]
+NAMED = "keys that are protected"
+"""Kept with the model, of the last ones named: under another weight they are the same."""
 
 
 class ProtectedKeys:
@@ -39,7 +41,11 @@ class ProtectedKeys:
             return
         if request.protected and request.protect_weight:
             pieces = [piece for one in request.protected for piece in _pieces(lm, one, before)]
-            self.named = _summed(lm, pieces, layers, report, "keys that are protected")
+            known, sums = lm.memo.get((NAMED,), (None, {}))
+            if known != (tuple(layers), tuple(pieces)):
+                known, sums = (tuple(layers), tuple(pieces)), _summed(lm, pieces, layers, report, NAMED)
+                lm.memo[(NAMED,)] = known, sums
+            self.named = sums
         if request.subjects_weight:
             pieces = [piece for one in class_subjects(request) for piece in _pieces(lm, one, ())]
             known = ("subjects' keys", tuple(layers), hash(tuple(pieces)))

@@ -1,0 +1,37 @@
+"""Who moved, on the edit page: the button, the slider over protection, a card, a weight for the form."""
+
+from tests.kit.visiting import FACT, fine, press, text, until, visit, wrote
+
+HELD = FACT | {"must_not_move": "the old {Brin Corvo} stands in a", "protect_weight": "0.5"}
+
+
+def looked() -> object:
+    at = wrote(fine(visit("edit", **HELD)))
+    assert "Who else moved?" in text(at)
+    press(at, "moved-go")
+    until(lambda: at.session_state["moved.job"].over)
+    return fine(at.run())
+
+
+def test_the_map_its_slider_and_a_subjects_card(ready, tiny):
+    at = looked()
+    found = at.session_state["moved.job"].result
+    assert found.weights[0] == 0.5
+    slider = at.select_slider(key="moved-weight")
+    assert len(slider.options) == len(found.weights)
+    assert not [one for one in at.button if one.key == "moved-take"]
+    last = found.order[-1]
+    fine(slider.set_value(last).run())
+    assert f"β = {found.weights[last]:g}" in text(at)
+    place = found.subjects.index("Brin Corvo")
+    fine(at.selectbox(key="moved-pick").set_value(place).run())
+    assert found.probes[place].prompt in text(at)
+
+
+def test_a_weight_is_taken_for_the_form(ready, tiny):
+    at = looked()
+    found = at.session_state["moved.job"].result
+    fine(at.select_slider(key="moved-weight").set_value(found.order[-1]).run())
+    press(at, "moved-take")
+    assert at.session_state["edit.protect_weight"] == found.weights[found.order[-1]]
+    assert "{Brin Corvo}" in at.session_state["edit.must_not_move"]
