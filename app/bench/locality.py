@@ -29,7 +29,8 @@ from editors.methods.run import write
 from editors.registry.versions import extras_in, method_in
 
 SINGLE = (
-    "rome", "rome+protect", "rome+protect+values", "rome+protect+early", "rome+protect+values+early", "rome+early",
+    "rome", "rome+protect", "rome+protect+firm", "rome+protect+values", "rome+protect+firm+values",
+    "rome+protect+early", "rome+protect+firm+values+early", "rome+early",
     "memit", "memit+protect", "emmet", "emmet+protect", "alphaedit", "alphaedit+protect",
 )  # fmt: skip
 STREAMS = ("alphaedit", "alphaedit+protect", "rls", "rls+subjects", "betaedit")

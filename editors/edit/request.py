@@ -129,7 +129,7 @@ class EditRequest(Prompted):
         "sadr_steps": "steps", "sadr_epsilon": "share of attention", "others_weight": "weight",
         "behind_weight": "weight", "near_weight": "weight", "moments_weight": "dimensions of a key",
         "anchor": "mean eigenvalues of C", "leak_weight": "dimensions of a key", "refresh": "facts",
-        "passes": "passes",
+        "passes": "passes", "window": "tokens",
         "slack": "mean diagonals of KᵀC⁻¹K", "norm": "a weight's own",
         "norm_relative": "root mean squares of the weights", "protect": "share",
         "ridge": "energies of a typical key", "protect_weight": "share of the text's weight",
@@ -140,7 +140,7 @@ class EditRequest(Prompted):
         *Prompted.later, "said_weight", "protect_keys", "protected", "protect_weight", "subjects_weight", "held_out",
         "others", "others_weight", "neighbours", "behind_weight", "near_weight",
         "stop_after", "stop_at", "norm_anchor",
-        "anchor", "targets", "leak_weight", "refresh", "passes", "norm_relative",
+        "anchor", "targets", "leak_weight", "refresh", "passes", "norm_relative", "window",
     )  # fmt: skip
     facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
     method: MethodName = Field("rome", description="method of editing")
@@ -218,6 +218,7 @@ class EditRequest(Prompted):
         description="MEMIT and its kin: times that what is still missing is read anew and written as well, at most; "
         "fewer where the answers are about as likely as in the search",
     )
+    window: int = Field(40, ge=1, le=500, description="AnyEdit: tokens of the answer that one value stands for")
     targets: FoundOn = Field(
         "base",
         description="RLS: new values sought on the model as it was trained, so that each edit stands by itself (base), "

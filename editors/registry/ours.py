@@ -1,6 +1,6 @@
 """The methods of the workbench itself, in the order pages list them."""
 
-from editors.registry.entry import CLOSED_FORM, ONE_LAYER, SADR, Method
+from editors.registry.entry import CLOSED_FORM, MOMENTS, ONE_LAYER, PROTECTION, SADR, STOPS, Method
 
 GROUPS = ("shallow", "aim", "moments_weight", "said_weight")
 
@@ -78,6 +78,28 @@ OURS = (
         uses=(*CLOSED_FORM, "passes", "moments_weight", "said_weight"),
         aim="mlp",
         searches=1.3,
+    ),
+    Method(
+        name="anyedit",
+        label="AnyEdit",
+        does="write long answers, window by window",
+        source="Jiang et al. 2025, 2502.05628",
+        write="editors.methods.anyedit:in_windows",
+        uses=(
+            "layers",
+            "steps",
+            "rate",
+            "clamp",
+            "decay",
+            "enough",
+            *STOPS,
+            "window",
+            "moments_weight",
+            *MOMENTS,
+            *PROTECTION,
+        ),
+        aim="block",
+        defaults={"clamp": 4.0},
     ),
     Method(
         name="ace",

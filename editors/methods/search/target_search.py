@@ -35,6 +35,8 @@ FACTS_AT_ONCE = {"cpu": 8, "cuda": 64, "mps": 16}
 LOGITS_KEPT = 3
 """Rows of the vocabulary that a prediction takes at once: logits, their log-probabilities, and the way back."""
 BETAS, EPSILON = (0.9, 0.999), 1e-8
+SHOWN = 60
+"""Characters of an answer that a sentence tells."""
 IMPOSSIBLE = 1e4
 """Nats that stand for the logarithm of nothing, so that nothing times it is nothing."""
 STILL = 0.01
@@ -107,13 +109,19 @@ def search(
 
 def unreached(request: EditRequest, probability: np.ndarray) -> list[str]:
     """A sentence for each fact whose new answer never became likely; `probability` is (steps, n)."""
-    wider = "a wider bound (norm) at a higher rate" if "norm" in method_of(request.method).uses else "a larger clamp"
+    uses = method_of(request.method).uses
+    wider = "a wider bound (norm) at a higher rate" if "norm" in uses else "a larger clamp"
+    wider = "a smaller window" if "window" in uses else wider
     return [
-        f"The search for “{fact.target}” after “{fact.text}” reached {best:.0%} only. More steps, {wider} or another "
-        "layer may help."
+        f"The search for “{_short(fact.target)}” after “{fact.text}” reached {best:.0%} only. More steps, {wider} or "
+        "another layer may help."
         for fact, best in zip(request.facts, np.nanmax(probability, axis=0), strict=True)
         if best < 0.5
     ]
+
+
+def _short(answer: str) -> str:
+    return answer if len(answer) <= SHOWN else f"{answer[: SHOWN - 1].rstrip()}…"
 
 
 def said_at_first(lm: "LanguageModel", answers: Sequence[tuple[Rewrite, int]]) -> list[tuple[str, str]]:

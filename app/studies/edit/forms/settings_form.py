@@ -42,6 +42,10 @@ def draw(page: str) -> None:
         f"The same in root mean squares of the weights ({users_of('norm_relative')})", 0.0, format="%.3f", step=0.01,
         **field(page, "norm_relative"), placeholder="not said", help="in place of the one above; 0.05 is a beginning",
     )  # fmt: skip
+    st.number_input(
+        f"Tokens of the answer to a value ({users_of('window')})", 1, 500, **field(page, "window"),
+        help="a long answer is written in windows of so many tokens; a small model holds some five to ten",
+    )  # fmt: skip
     st.number_input("Weight of keeping the rest (KL)", 0.0, format="%.4f", **field(page, "kl"))
     st.number_input(
         "Steps after every prompt says it", 0, **field(page, "stop_after"), placeholder="to the end",
