@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from app.chapters.stored_figures import by_name, n_of, number, told
+from app.chapters.stored_figures import by_name, n_of, names_below, number, told
 from editors.registry.versions import label_of
 
 Rows = Iterator[tuple[str, ...]]
@@ -26,6 +26,19 @@ def evaluated(_: str) -> str:
 
     asked = [f"{name}, {n_of('evaluate', f'own.rome.{short}')} facts" for short, name in SHARES.items()]
     return told("evaluate", ("", *asked, "S"), rows())
+
+
+def spared(_: str) -> str:
+    """What an edit leaves alone: ROME without and with protection, on the same facts, by likelihood."""
+
+    def rows() -> Rows:
+        versions = [name.removesuffix(".ES") for name in names_below("locality", "single") if name.endswith(".ES")]
+        for name in (one for one in versions if "." not in one and one != "best"):
+            shares = [number("locality", f"single.{name}.{short}") for short in SHARES]
+            yield label_of(name.replace("_", "+")), *shares
+
+    asked = [f"{label}, {n_of('locality', f'single.rome.{short}')} facts" for short, label in SHARES.items()]
+    return told("locality", ("", *asked), rows())
 
 
 REPAIRED = {"state": "hidden state", "mlp": "MLP outputs", "attn": "attention outputs"}

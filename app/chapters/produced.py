@@ -21,6 +21,7 @@ PRODUCERS: dict[str, Callable[[str], str]] = {
         from_program.studies,
         from_commands.commands,
         method_figures.evaluated,
+        method_figures.spared,
         method_figures.traced,
         machine_figures.loaded,
         machine_figures.families,
