@@ -6,6 +6,7 @@ form turns keys and residuals into a change.
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -95,10 +96,22 @@ class Writing:
         self.protected = ProtectedKeys(lm, request, self.layers, self.contexts, told)
         if request.protected and self.protected:
             self.warnings += [said for fact in request.facts if (said := self._inseparable(fact)) is not None]
-        self.inverses = {
-            layer: Inverse(self.protected.beside(one.matrix, layer)) if self.protected else inverse_of(lm, one)
+        self.inverses = self._inverses()
+
+    def _inverses(self) -> dict[int, Inverse]:
+        return {
+            layer: Inverse(self.protected.beside(one.matrix, layer)) if self.protected else inverse_of(self.lm, one)
             for layer, one in self.moments.items()
         }
+
+    def under(self, weight: float) -> "Writing":
+        """The same write with another weight of what is protected by name."""
+        other = copy(self)
+        other.request = self.request.model_copy(update={"protect_weight": weight})
+        other.protected = self.protected.under(other.request)
+        other.warnings, other.ratios, other.kept = [], [], {}
+        other.inverses = other._inverses()
+        return other
 
     def run(self) -> Written:
         """Measure, search, write layer by layer; the model's weights are as before at the end."""

@@ -45,27 +45,21 @@ class Anew:
         below: Sequence[Edit],
         report: Report,
     ):
-        self.residual = torch.from_numpy(edit.changes[0].left)
-        self.made = [
-            (weight, self._writing(lm, request.model_copy(update={"protect_weight": weight}), below, report))
-            for weight in weights
-        ]
+        self.residual, self.weights = torch.from_numpy(edit.changes[0].left), weights
 
-    @staticmethod
-    def _writing(lm: "LanguageModel", request: EditRequest, below: Sequence[Edit], report: Report) -> Writing:
         def told(*_: Any, **__: Any) -> None:
             report(0, 1, "keys that are protected")
 
         road: Road = method_of(request.method).read("write")
-        return Writing(lm, request, told, PastKeys(lm, request, below), road)
+        named = request.model_copy(update={"protect_weight": request.protect_weight or 1.0})  # none would read no key
+        self.writing = Writing(lm, named, told, PastKeys(lm, named, below), road)
 
     def read(self, edit: Edit) -> None:
         """Take in the next edit below, which has just been put on."""
-        for _, writing in self.made:
-            if writing.past is not None:
-                writing.past.read(edit)
+        if self.writing.past is not None:
+            self.writing.past.read(edit)
 
     def changes(self) -> Iterator[tuple[float, list[LayerChange]]]:
-        """Of each weight, the changes of the layers."""
-        for weight, writing in self.made:
-            yield weight, writing.again(self.residual)
+        """Of each weight, the changes of the layers; one weight's matrices are there at a time."""
+        for weight in self.weights:
+            yield weight, self.writing.under(weight).again(self.residual)

@@ -7,6 +7,7 @@ solved anew with the new value that was found, and no search is needed (specific
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -104,11 +105,10 @@ def _moved(
             [separability(inverse_of(lm, metric[at]).factor, keys[at][0], keys[at].T).numpy() for at in layers], axis=0
         )
         before = ask(lm, probes)
-        edits: list[tuple[float, list[LayerChange]]] = [(own, edit.changes)]
-        edits += anew.changes() if anew is not None else []
-        shifts, after = [], []
-        for number, (_, changes) in enumerate(edits):
-            report(number, len(edits), "weights of protection")
+        tried, shifts, after = list[float](), [], []
+        for weight, changes in chain([(own, edit.changes)], anew.changes() if anew is not None else ()):
+            report(len(tried), 1 + len(weights), "weights of protection")
+            tried.append(weight)
             shifts.append(_shift(keys, changes))
             with Overlay(lm) as upon:
                 for change in changes:
@@ -123,7 +123,7 @@ def _moved(
         subjects=[point[2].subject for point in points],
         standings=[point[0] for point in points],
         cosine=cosine,
-        weights=np.array([weight for weight, _ in edits]),
+        weights=np.array(tried),
         shift=np.stack(shifts),
         before=before,
         after=after,

@@ -6,6 +6,7 @@ without edits, at the subject's last token, bare and behind the texts an edit's 
 """
 
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
 
 Moments = dict[int, Tensor]
-NAMED = "keys that are protected"
-"""Kept with the model, of the last ones named: under another weight they are the same."""
 
 
 class ProtectedKeys:
@@ -41,11 +40,7 @@ class ProtectedKeys:
             return
         if request.protected and request.protect_weight:
             pieces = [piece for one in request.protected for piece in _pieces(lm, one, before)]
-            known, sums = lm.memo.get((NAMED,), (None, {}))
-            if known != (tuple(layers), tuple(pieces)):
-                known, sums = (tuple(layers), tuple(pieces)), _summed(lm, pieces, layers, report, NAMED)
-                lm.memo[(NAMED,)] = known, sums
-            self.named = sums
+            self.named = _summed(lm, pieces, layers, report, "keys that are protected")
         if request.subjects_weight:
             pieces = [piece for one in class_subjects(request) for piece in _pieces(lm, one, ())]
             known = ("subjects' keys", tuple(layers), hash(tuple(pieces)))
@@ -55,6 +50,12 @@ class ProtectedKeys:
 
     def __bool__(self) -> bool:
         return bool(self.named or self.subjects)
+
+    def under(self, request: EditRequest) -> "ProtectedKeys":
+        """The same keys, weighed as another request says."""
+        other = copy(self)
+        other.request = request
+        return other
 
     def with_subjects(self, moment: Tensor, layer: int) -> Tensor:
         """C + γ G, G scaled to the trace of C; C itself, to the bit, where γ is 0."""
