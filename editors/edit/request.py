@@ -218,7 +218,9 @@ class EditRequest(Prompted):
         description="MEMIT and its kin: times that what is still missing is read anew and written as well, at most; "
         "fewer where the answers are about as likely as in the search",
     )
-    window: int = Field(40, ge=1, le=500, description="AnyEdit: tokens of the answer that one value stands for")
+    window: int = Field(
+        5, ge=1, le=500, description="AnyEdit: tokens of the answer that one value stands for; 40 in the paper"
+    )
     targets: FoundOn = Field(
         "base",
         description="RLS: new values sought on the model as it was trained, so that each edit stands by itself (base), "

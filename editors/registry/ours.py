@@ -99,7 +99,8 @@ OURS = (
             *PROTECTION,
         ),
         aim="block",
-        defaults={"clamp": 4.0},
+        defaults={"clamp": 4.0, "steps": 60, "stop_at": 0.95},
+        searches=3.0,
     ),
     Method(
         name="ace",

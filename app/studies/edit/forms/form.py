@@ -123,7 +123,7 @@ class EditForm(Prompted):
     others_weight: float = Field(0.0, ge=0)
     behind_weight: float = Field(0.0, ge=0)
     norm_anchor: bool = False
-    window: int = Field(40, ge=1, le=500)
+    window: int = Field(5, ge=1, le=500)
     sadr: float = Field(0.0, ge=0)
     protect_keys: ProtectedFrom = "none"
     protect_weight: float | None = Field(None, ge=0)

@@ -44,7 +44,7 @@ def draw(page: str) -> None:
     )  # fmt: skip
     st.number_input(
         f"Tokens of the answer to a value ({users_of('window')})", 1, 500, **field(page, "window"),
-        help="a long answer is written in windows of so many tokens; a small model holds some five to ten",
+        help="a long answer is written in windows of so many tokens; small models hold few, large ones 40",
     )  # fmt: skip
     st.number_input("Weight of keeping the rest (KL)", 0.0, format="%.4f", **field(page, "kl"))
     st.number_input(
