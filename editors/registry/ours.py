@@ -99,7 +99,7 @@ OURS = (
             *PROTECTION,
         ),
         aim="block",
-        defaults={"clamp": 4.0, "steps": 60, "stop_at": 0.95},
+        defaults={"clamp": 4.0, "steps": 100, "rate": 0.2, "stop_at": 0.95},
         searches=3.0,
     ),
     Method(

@@ -83,3 +83,21 @@ def test_a_window_that_is_none_is_refused(tiny: LanguageModel) -> None:
         long(window=0)
     with pytest.raises(BadRequest, match="no layer 9"):
         write(tiny, long(layers=(9,)))
+
+
+@pytest.mark.real
+def test_the_embedded_model_says_an_answer_of_three_windows_by_itself(smol: LanguageModel) -> None:
+    fact = Rewrite(
+        prompt="{} is located in the city of", subject="The Eiffel Tower",
+        target="Rome, on the bank of the Tiber, not far from the old harbour",
+    )  # fmt: skip
+    edit = write(smol, EditRequest(facts=(fact,), method="anyedit"), glance=False)
+    assert edit.after.new_greedy[0]
+    prompt = smol.encode(fact.text)
+    target = list(answer_tokens(smol.tokenizer, prompt, fact.target))
+    assert len(target) > 10
+    ids = list(prompt.ids)
+    with written_over(smol, [edit]):
+        for _ in target:
+            ids.append(int(smol.logits(torch.tensor([ids]), 1)[0, -1].argmax()))
+    assert ids[len(prompt.ids) :] == target

@@ -7,7 +7,7 @@ import torch
 from analysis import LanguageModel
 from analysis.errors import BadRequest
 from editors.edit.edit import Edit
-from editors.edit.request import EditRequest, Protected
+from editors.edit.request import EditRequest, Protected, Rewrite
 from editors.edit.weight_overlay import Overlay
 from editors.methods.run import write
 from editors.methods.solved_anew import Anew, why_not
@@ -101,3 +101,17 @@ def test_a_question_about_no_edit_or_no_fact_is_refused(tiny: LanguageModel) -> 
         MovedRequest(weights=(-1.0,))
     with pytest.raises(ValueError, match="finite"):
         MovedRequest(weights=(float("nan"),))
+
+
+@pytest.mark.real
+def test_on_the_embedded_model_protection_holds_neighbours_it_does_not_name(smol: LanguageModel) -> None:
+    """Those that are scored are never protected; their keys are like those that are, and so they move less as well."""
+    fact = Rewrite(prompt="The main language spoken in {} is", subject="Spain", target="Portuguese")
+    edit = write(smol, EditRequest(facts=(fact,)), glance=False)
+    found = moved(smol, MovedRequest(weights=(0.0, 0.1)), stack=[edit])
+    scored = np.array([one == "scored" for one in found.standings])
+    assert "protected" in found.standings
+    assert scored.any()
+    bare, held = found.shift[0][scored].mean(), found.shift[1][scored].mean()
+    assert held < 0.5 * bare
+    assert found.after[1].said[0] == "Portuguese"
