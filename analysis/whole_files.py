@@ -63,11 +63,10 @@ def left_over(path: Path) -> bool:
 
 def _lives(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
+        with suppress(PermissionError):  # another person's process
+            os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:
-        return True
     return True
 
 

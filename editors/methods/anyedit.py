@@ -84,13 +84,20 @@ class _InWindows(Writing):
             "others_weight": 0.0,
             "behind_weight": 0.0,
         }
-        super().__init__(lm, request.model_copy(update=plain), report, None, MEMIT)
-        self.windows = [one for at, fact in enumerate(request.facts) for one in windows(lm, at, fact, request.window)]
         self.facts = len(request.facts)
+        self.windows = [one for at, fact in enumerate(request.facts) for one in windows(lm, at, fact, request.window)]
+        super().__init__(lm, request.model_copy(update=plain), report, None, MEMIT)
+
+    def _inverses(self) -> dict[int, Inverse]:
+        """Of C with all other tokens of the texts in it, each counted as a fact that is written to stay."""
         others = self._others()
-        for layer, moment in self.moments.items():
-            weight = request.moments_weight * len(others[layer])
-            self.inverses[layer] = Inverse(self.protected.beside(moment.matrix, layer) + others[layer] / weight)
+        return {
+            layer: Inverse(
+                self.protected.beside(one.matrix, layer)
+                + others[layer] / (self.request.moments_weight * len(others[layer]))
+            )
+            for layer, one in self.moments.items()
+        }
 
     def run(self) -> Written:
         """Search window by window, each with those before it written; then write all of them at once."""

@@ -7,6 +7,7 @@ target is what stands there now and that residual, as exact as the stored factor
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from analysis.study import Report
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
 
 
+SAME = 1e-3
+"""Largest difference of an edit from itself solved anew, in units of its largest number: factors are float32."""
+OTHERWISE = "Solved anew as its request says it is not the edit that is on, so its new value cannot be read off it."
+
+
 def why_not(edit: Edit) -> str:
     """Why an edit cannot be solved anew under other weights; empty where it can."""
     method, request = method_of(edit.request.method), edit.request
@@ -30,6 +36,10 @@ def why_not(edit: Edit) -> str:
         return f"{method.label} writes in several goes, so its new value cannot be read off the edit: one map only."
     if request.passes > 1 or request.norm_anchor:
         return "It was written in several passes or cut to a length, so its new value cannot be read off it."
+    if any(one.rank != len(request.facts) for one in edit.changes) or [one.layer for one in edit.changes] != [
+        *(request.layers or ())
+    ]:
+        return OTHERWISE
     return ""
 
 
@@ -45,7 +55,8 @@ class Anew:
         below: Sequence[Edit],
         report: Report,
     ):
-        self.residual, self.weights = torch.from_numpy(edit.changes[0].left), weights
+        self.edit, self.weights = edit, weights
+        self.residual = torch.from_numpy(edit.changes[0].left)
 
         def told(*_: Any, **__: Any) -> None:
             report(0, 1, "keys that are protected")
@@ -58,6 +69,14 @@ class Anew:
         """Take in the next edit below, which has just been put on."""
         if self.writing.past is not None:
             self.writing.past.read(edit)
+
+    def is_itself(self, weight: float) -> bool:
+        """Whether the edit, solved anew under its own weight, is itself: a recipe may say anything."""
+        for one, again in zip(self.edit.changes, self.writing.under(weight).again(self.residual), strict=True):
+            change = one.left @ one.right
+            if not np.abs(change - again.left @ again.right).max() <= SAME * np.abs(change).max():
+                return False
+        return True
 
     def changes(self) -> Iterator[tuple[float, list[LayerChange]]]:
         """Of each weight, the changes of the layers; one weight's matrices are there at a time."""

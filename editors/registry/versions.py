@@ -24,12 +24,14 @@ class Extra:
     """Field of the request that a method must read."""
     fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """What is asked for; what depends on the comparison is filled in there."""
+    of: str = ""
+    """Another thing beside, without which it means nothing."""
 
 
 EXTRAS = {
     "sadr": Extra("SADR", "sadr", {"sadr": 0.1}),
     "protect": Extra("protected neighbours", "protect_keys"),
-    "firm": Extra("firm protection", "protect_keys", {"protect_weight": 1.0}),
+    "firm": Extra("firm protection", "protect_keys", {"protect_weight": 1.0}, of="protect"),
     "values": Extra("kept answers", "others_weight", {"others_weight": 1.0, "behind_weight": 1.0, "stop_at": 0.9}),
     "early": Extra("an early stop", "stop_after", {"stop_after": 3}),
     "subjects": Extra("all stored subjects protected", "subjects_weight", {"subjects_weight": 0.3}),
@@ -71,8 +73,9 @@ def settled_version(version: str) -> str:
             f"+{extra} with {', '.join(name for name in writing() if offers(name, extra))}" for extra in EXTRAS
         )
         raise ValueError(f"there is no method “{version}”; take {', '.join(METHODS)}, or {each}")
-    if "firm" in extras and "protect" not in extras:
-        raise ValueError(f"+firm weighs what +protect protects; take {version_of(method, (*extras, 'protect'))}")
+    for extra in extras:
+        if (other := EXTRAS[extra].of) and other not in extras:
+            raise ValueError(f"+{extra} goes with +{other}; take {version_of(method, (*extras, other))}")
     return version_of(method, extras)
 
 
@@ -93,7 +96,10 @@ VersionName = Annotated[str, _OneVersion()]
 def compared() -> list[str]:
     """What a comparison offers: all that write facts, and the first of them with each thing beside it as well."""
     first = writing()[0]
-    return [*writing(), *(version_of(first, (extra,)) for extra in EXTRAS if extra != "firm" and offers(first, extra))]
+    return [
+        *writing(),
+        *(version_of(first, (extra,)) for extra in EXTRAS if offers(first, extra) and not EXTRAS[extra].of),
+    ]
 
 
 def label_of(version: str) -> str:

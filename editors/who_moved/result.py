@@ -18,7 +18,7 @@ WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 class MovedRequest(Request):
     """Who else moved with this edit, and who would with more or less protection?"""
 
-    units: ClassVar[dict[str, str]] = {"fact": "fact number, from 0", "weights": "trace of C"}
+    units: ClassVar[dict[str, str]] = {"fact": "fact number, from 0", "weights": "share of the text's weight"}
     fact: int = Field(0, ge=0, description="which fact of the uppermost edit")
     weights: tuple[float, ...] = Field(
         WEIGHTS, max_length=32, description="weights of protected keys (β) to solve the same new value with"
@@ -40,7 +40,12 @@ class MovedResult:
     of before, in units of what it adds at the fact's own.
     """
 
-    units: ClassVar[dict[str, str]] = {"cosine": "cosine", "shift": "share", "weights": "trace of C"}
+    units: ClassVar[dict[str, str]] = {
+        "layers": "layer number",
+        "cosine": "cosine",
+        "shift": "share",
+        "weights": "share of the text's weight",
+    }
     request: MovedRequest
     model: dict[str, Any]
     edit: str  # its title

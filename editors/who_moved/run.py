@@ -7,11 +7,11 @@ solved anew with the new value that was found, and no search is needed (specific
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from analysis.errors import BadRequest, WorkbenchError
@@ -21,7 +21,7 @@ from analysis.moments.request import MomentsRequest
 from analysis.moments.second_moments import moments
 from analysis.study import Report, provenance, silent
 from analysis.text.framing import framed
-from editors.edit.apply import apply
+from editors.edit.apply import adding, apply, card_over, refuse_other_weights
 from editors.edit.edit import Edit, LayerChange
 from editors.edit.probes import Kind, Probe, bare, stored_fact
 from editors.edit.request import EditRequest, Protected, Rewrite
@@ -32,7 +32,7 @@ from editors.methods.protection.protected_subjects import with_protected
 from editors.methods.protection.separability import separability
 from editors.methods.search.last_token import keys_at_end
 from editors.methods.search.token_rows import placed
-from editors.methods.solved_anew import Anew, why_not
+from editors.methods.solved_anew import OTHERWISE, Anew, why_not
 from editors.scoring.probe_answers import answerable, ask
 from editors.who_moved.result import MovedRequest, MovedResult, Standing
 
@@ -59,7 +59,7 @@ def moved(
     Returns:
         Of each prompt how near its key is, how far its value moves and what is answered, by weight.
     Raises:
-        `BadRequest` where no edit is on, where it silences heads, or where it has no such fact.
+        `BadRequest` where no edit is on, where it silences heads, is of other weights, or has no such fact.
     Source:
         The closed forms of Meng et al. 2022, 2023 with protected keys; the map is ours.
     Example:
@@ -75,6 +75,7 @@ def moved(
         raise BadRequest(f"“{edit.title}” writes no new value, so nobody's key is near it. Look at its probes.")
     if request.fact >= len(edit.request.facts):
         raise BadRequest(f"“{edit.title}” writes {len(edit.request.facts)} facts, counted from 0.")
+    refuse_other_weights(lm, edit)
     return _moved(lm, edit.request, request, edit, stack[:-1], report)
 
 
@@ -105,18 +106,18 @@ def _moved(
             [separability(inverse_of(lm, metric[at]).factor, keys[at][0], keys[at].T).numpy() for at in layers], axis=0
         )
         before = ask(lm, probes)
+        if anew is not None and not anew.is_itself(own):
+            anew, told, weights = None, OTHERWISE, ()
         tried, shifts, after = list[float](), [], []
         for weight, changes in chain([(own, edit.changes)], anew.changes() if anew is not None else ()):
             report(len(tried), 1 + len(weights), "weights of protection")
             tried.append(weight)
             shifts.append(_shift(keys, changes))
-            with Overlay(lm) as upon:
-                for change in changes:
-                    upon.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
+            with adding(lm, edit, changes):
                 after.append(ask(lm, probes))
     return MovedResult(
         request=request,
-        model=lm.card(),
+        model=card_over(lm, [*below, edit]),
         edit=edit.title,
         layers=layers,
         probes=probes,
@@ -183,11 +184,8 @@ def _asked(
                 kept.append(point)
                 probes.append(probe)
                 pieces.append(tokens.ids[: place + 1])
-    said = ask(lm, [Probe(0, probe.kind, probe.prompt, fact.target, fact.target) for probe in probes]).said
-    known = [
-        Probe(0, probe.kind, probe.prompt, probe.new, probe.old or word) if probe.old or word else probe
-        for probe, word in zip(probes, said, strict=True)
-    ]
+    said = ask(lm, [replace(probe, old=fact.target) for probe in probes]).said
+    known = [replace(probe, old=probe.old or word) for probe, word in zip(probes, said, strict=True)]
     return kept, known, pieces
 
 

@@ -1,5 +1,7 @@
 """Who moved: an edit solved anew is the edit, other weights move the protected less, and the model is as it was."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from editors.edit.edit import Edit
 from editors.edit.request import EditRequest, Protected, Rewrite
 from editors.edit.weight_overlay import Overlay
 from editors.methods.run import write
-from editors.methods.solved_anew import Anew, why_not
+from editors.methods.solved_anew import OTHERWISE, Anew, why_not
 from editors.who_moved.result import MovedRequest
 from editors.who_moved.run import moved
 from tests.kit.edits import CITY, TOWER, asked, parameters, unchanged
@@ -89,6 +91,27 @@ def test_what_cannot_be_read_off_an_edit_is_said(tiny: LanguageModel, changes: d
     edit = write(tiny, asked("memit", protected=(NEAR,), **changes), glance=False, probe=False)
     assert words in why_not(edit)
     assert words in moved(tiny, MovedRequest(), stack=[edit]).told
+
+
+def test_factors_that_are_not_the_requests_are_told_and_no_weight_is_tried(tiny: LanguageModel) -> None:
+    """A recipe may say anything of its factors; the map of the edit as it is stands."""
+    edit = write(tiny, asked("rome", protected=(NEAR,)), glance=False)
+    (change,) = edit.changes
+    turned = replace(change, left=2 * change.left, right=change.right / 2)
+    wider = replace(change, left=np.hstack([change.left] * 2), right=np.vstack([change.right] * 2) / 2)
+    for other in (turned, wider):
+        found = moved(tiny, MovedRequest(), stack=[replace(edit, changes=[other])])
+        assert found.told == OTHERWISE
+        assert found.weights.tolist() == [0.1]
+        assert np.allclose(found.shift[0], moved(tiny, MovedRequest(weights=()), stack=[edit]).shift[0], atol=1e-5)
+    elsewhere = replace(edit, model=edit.model | {"weights_hash": "0" * 24})
+    with pytest.raises(BadRequest, match="other weights"):
+        moved(tiny, MovedRequest(), stack=[elsewhere])
+
+
+def test_the_card_says_which_edits_it_is_about(tiny: LanguageModel) -> None:
+    edit = write(tiny, asked("rome"), glance=False, probe=False)
+    assert moved(tiny, MovedRequest(weights=()), stack=[edit]).model["edits"] == [edit.key]
 
 
 def test_a_question_about_no_edit_or_no_fact_is_refused(tiny: LanguageModel) -> None:

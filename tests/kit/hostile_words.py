@@ -22,6 +22,7 @@ BASE: dict[str, list[str]] = {
     "drift": [*PROMPT, "--subject", "tower", "--recipe", "RECIPE"],
     "patch": [*PROMPT, "--subject", "tower", "--head", "1.1", "--recipe", "RECIPE"],
     "drifts": ["--recipe", "RECIPE"],
+    "moved": ["--recipe", "RECIPE"],
     "heads": [*PROMPT, "--subject", "tower", "--context", "river"],
     "conflict": [],
     "knockout": [],

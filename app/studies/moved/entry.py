@@ -16,6 +16,7 @@ MOVED = Entry(
     chapter="methods/edit.md",
     page="edit",
     table="app.studies.moved.table:moved_table",
+    fields="app.studies.moved.table:moved_fields",
     summary="app.studies.moved.summary:moved_summary",
     rail="app.studies.moved.rail:moved_told",
     panels="app.studies.moved.panels:moved_panels",

@@ -1,4 +1,6 @@
-"""Who moved as a tidy table."""
+"""Who moved as a tidy table, and as plain data."""
+
+from typing import Any
 
 import pandas as pd
 
@@ -31,3 +33,24 @@ def moved_table(result: MovedResult) -> pd.DataFrame:
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def moved_fields(result: MovedResult) -> dict[str, Any]:
+    """Everything; answers are in the table's order."""
+    return {
+        "edit": result.edit,
+        "layers": result.layers,
+        "subjects": result.subjects,
+        "standings": result.standings,
+        "prompts": [probe.prompt for probe in result.probes],
+        "new": [probe.new for probe in result.probes],
+        "old": [probe.old for probe in result.probes],
+        "key_cosine": result.cosine,
+        "protect_weights": result.weights,
+        "shift": result.shift,
+        "said": {"before": result.before.said, "after": [one.said for one in result.after]},
+        "new_probability": {"before": result.before.new, "after": [one.new for one in result.after]},
+        "old_probability": {"before": result.before.old, "after": [one.old for one in result.after]},
+        "kept": [result.kept(at) for at in range(len(result.weights))],
+        "note": result.told,
+    }
