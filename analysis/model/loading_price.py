@@ -25,11 +25,12 @@ def loading_bytes(shell: Any, dtype: torch.dtype, *, stored: torch.dtype | None,
     size = dtype.itemsize
     sizes = {name: parameter.numel() for name, parameter in shell.named_parameters()}
     weights = sum(sizes.values()) * size
-    beside = BESIDE + OF_A_WORD * shell.config.get_text_config().vocab_size
+    words = OF_A_WORD * shell.config.get_text_config().vocab_size
+    beside = BESIDE + words
     joint = sum(count for name, count in sizes.items() if any(part in name for part in JOINT)) * size
     if mapped is not None:
         largest = max(sizes.values())
         unpacking = mapped * largest // sum(sizes.values()) + (largest * (4 + size) if size != 4 else 4 * largest)
-        return max(weights + joint, unpacking) + beside
+        return max(weights + joint + BESIDE, unpacking) + words  # the bridge comes once all is unpacked
     converted = 0 if stored in (None, dtype) else math.ceil(weights / size * stored.itemsize)  # type: ignore[union-attr]
     return weights + max(converted, joint) + beside
