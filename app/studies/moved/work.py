@@ -9,6 +9,6 @@ SUBJECTS, LONG, PROTECTED = 45, 10, 200
 
 def moved_work(request: MovedRequest, shape: Shape) -> float:
     """See `Entry.work`."""
-    each = SUBJECTS * shape.forward(LONG)
+    each = shape.forward(LONG, SUBJECTS)
     keys = PROTECTED * LONG * shape.layers / 4
-    return each * 2 * (3 + len(request.weights)) + keys * (1 + len(request.weights) / 4)
+    return each * (3 + len(request.weights)) + keys * (1 + len(request.weights) / 4)
