@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis import KnownRequest, LanguageModel, known_facts, read_facts
+from analysis import KnownRequest, LanguageModel, read_facts
 from analysis.cache_home import cache_home
 from analysis.facts.facts import Fact, another_object, in_turn
 from analysis.moments.corpus import Corpus, written
@@ -22,6 +22,9 @@ from app.bench.entry import Benchmark, flag, number_flag
 from app.bench.form import Bench
 from app.bench.machine import describe, forget_peak_memory, peak_memory_mb, wait
 from app.bench.plain.target import plain_search
+from app.jobs.compute import stored
+from app.jobs.store import ResultStore
+from app.registry.studies import STUDIES
 from editors.edit.apply import apply, written_over
 from editors.edit.edit import Edit
 from editors.edit.probes import Answers, Probe, probes_of, score
@@ -76,7 +79,7 @@ def editing(lm: LanguageModel, options: EditOptions, report: Report = silent) ->
 
 def known(lm: LanguageModel, count: int, report: Report = silent) -> list[Fact]:
     """Facts the model knows with more than .3, relations in turn."""
-    sure = set(known_facts(lm, KnownRequest(), report).known(0.3))
+    sure = set(stored(STUDIES["facts"], KnownRequest(), lm, ResultStore(), report).known(0.3))
     return in_turn([fact for fact in read_facts() if fact.id in sure])[:count]
 
 

@@ -26,7 +26,7 @@ from editors.edit.request import EditRequest
 from editors.evaluation.result import SHORT, EvaluateRequest, EvaluateResult, mean_of
 from editors.lifelong_editing.result import LifelongRequest
 from editors.methods.run import write
-from editors.registry.versions import extras_in, method_in
+from editors.registry.versions import EXTRAS, extras_in, method_in
 
 SINGLE = (
     "rome", "rome+protect", "rome+protect+firm", "rome+protect+values", "rome+protect+firm+values",
@@ -155,20 +155,26 @@ def _streams(bench: Bench, lm: LanguageModel, count: int, quick: bool, report: R
 
 
 def _seconds(bench: Bench, lm: LanguageModel, cases: tuple[Case, ...]) -> None:
-    """An edit as the page makes it, moments at hand: the fact's own search, write, probes and glance; and a batch."""
+    """Seconds of an edit, moments at hand: as the page makes it, asked and looked at; its search and write; a batch.
+
+    The same with an early stop, whose values are others.
+    """
     facts = [case.rewrite for case in cases]
     write(lm, EditRequest(facts=(facts[0],)), glance=False)  # moments are read, factors are made
-    took = []
-    for fact in facts[:5]:
-        began = time.perf_counter()
-        write(lm, EditRequest(facts=(fact,)))
-        took.append(time.perf_counter() - began)
-    bench.mean("edit.seconds", took, "s a ROME edit")
-    batch = tuple(facts[:BATCH])
+    for name, early in (("", {}), ("_early", EXTRAS["early"].fields)):
+        asked = [EditRequest(facts=(fact,), **early) for fact in facts[:5]]
+        bench.mean(f"edit.seconds{name}", [_taken(lm, one) for one in asked], "s a ROME edit, asked and looked at")
+        bench.mean(f"edit.write_seconds{name}", [_taken(lm, one, looked=False) for one in asked], "s a ROME edit")
+        batch = EditRequest(facts=tuple(facts[:BATCH]), method="memit", **early)
+        count = len(batch.facts)
+        unit = f"s an edit, MEMIT, {count} in one"
+        bench.add(f"edit.seconds_batch{BATCH}{name}", _taken(lm, batch, looked=False) / count, unit, count)
+
+
+def _taken(lm: LanguageModel, request: EditRequest, *, looked: bool = True) -> float:
     began = time.perf_counter()
-    write(lm, EditRequest(facts=batch, method="memit"), glance=False)
-    seconds = (time.perf_counter() - began) / len(batch)
-    bench.add("edit.seconds_batch20", seconds, f"s an edit, MEMIT, {len(batch)} in one", len(batch))
+    write(lm, request, probe=looked, glance=looked)
+    return time.perf_counter() - began
 
 
 BENCH = Benchmark("locality", locality_bench, LocalityOptions)
