@@ -5,12 +5,14 @@ is scored is never among what is protected (`editors.evaluation.protection`, hel
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from analysis import LanguageModel
+from analysis.errors import BadRequest
 from analysis.facts.facts import another_object
 from analysis.study import Report, silent
 from app.bench.editing import known
@@ -26,7 +28,7 @@ from editors.edit.request import EditRequest
 from editors.evaluation.result import SHORT, EvaluateRequest, EvaluateResult, mean_of
 from editors.lifelong_editing.result import LifelongRequest
 from editors.methods.run import write
-from editors.registry.versions import EXTRAS, extras_in, method_in
+from editors.registry.versions import EXTRAS, extras_in, method_in, settled_version
 
 SINGLE = (
     "rome", "rome+protect", "rome+protect+firm", "rome+protect+values", "rome+protect+firm+values",
@@ -36,6 +38,14 @@ SINGLE = (
 STREAMS = ("alphaedit", "alphaedit+protect", "rls", "rls+subjects", "betaedit")
 PARTS = ("single", "file", "stream", "seconds")
 BATCH = 20
+
+
+def _versions(flag: str, words: str) -> tuple[str, ...]:
+    """Names of versions, each said in its one way."""
+    try:
+        return tuple(settled_version(word.strip()) for word in words.split(",") if word.strip())
+    except ValueError as error:
+        raise BadRequest(f"--{flag}: {error}.") from error
 
 
 @dataclass(frozen=True)
@@ -48,8 +58,11 @@ class LocalityOptions:
     cases: tuple[Case, ...] = flag("data", "a file of cases, too", (), metavar="FILE", read=cases_of)
     methods: tuple[str, ...] = flag(
         "methods", "versions to write each fact with (default: with and without protection)", SINGLE,
-        metavar="NAME,…", read=lambda _, words: tuple(word.strip() for word in words.split(",") if word.strip()),
+        metavar="NAME,…", read=_versions,
     )  # fmt: skip
+    streams: tuple[str, ...] = flag(
+        "streams", "versions a stream is written with", STREAMS, metavar="NAME,…", read=_versions
+    )
     parts: tuple[str, ...] = word_flag("parts", f"{', '.join(PARTS)} (default: all)", PARTS)
 
 
@@ -66,7 +79,8 @@ def locality_bench(lm: LanguageModel, options: LocalityOptions, report: Report =
         asked = EvaluateRequest(cases=options.cases[:count], methods=methods, free=False, halved=True)
         _single(bench, "file", evaluated(lm, asked, report))
     if "stream" in parts:
-        _streams(bench, lm, options.stream or (4 if options.quick else 200), options.quick, report)
+        streams = options.streams[:1] if options.quick else options.streams
+        _streams(bench, lm, options.stream or (4 if options.quick else 200), streams, report)
     if "seconds" in parts:
         _seconds(bench, lm, own)
     return bench
@@ -127,10 +141,10 @@ def _by_relation(found: EvaluateResult, at: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _streams(bench: Bench, lm: LanguageModel, count: int, quick: bool, report: Report) -> None:
+def _streams(bench: Bench, lm: LanguageModel, count: int, versions: Sequence[str], report: Report) -> None:
     cases = tuple(case_of(fact, another_object(fact)) for fact in known(lm, count, report))
     scores: dict[str, dict[str, tuple[float, str, int]]] = {}
-    for method in STREAMS[:1] if quick else STREAMS:
+    for method in versions:
         request = LifelongRequest(cases=cases, method=method)
         found = stored(STUDIES["lifelong"], request, lm, ResultStore(), report)
         last, n = len(found.milestones) - 1, len(cases)

@@ -34,6 +34,7 @@ EXTRAS = {
     "firm": Extra("firm protection", "protect_keys", {"protect_weight": 1.0}, of="protect"),
     "values": Extra("kept answers", "others_weight", {"others_weight": 1.0, "behind_weight": 1.0, "stop_at": 0.9}),
     "early": Extra("an early stop", "stop_after", {"stop_after": 3}),
+    "anchored": Extra("anchored lengths", "norm_anchor", {"norm_anchor": True}),
     "subjects": Extra("all stored subjects protected", "subjects_weight", {"subjects_weight": 0.3}),
 }
 """By what stands behind the +, in the order they are said."""

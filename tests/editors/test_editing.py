@@ -1,5 +1,7 @@
 """Laws of the editors, over tiny models of every family: the search, the write, the way back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from editors.edit.edit import Edit
 from editors.edit.weight_overlay import Overlay
 from editors.methods.defaults import default_layers, settled
 from editors.methods.run import write
-from editors.methods.search.target_search import search
+from editors.methods.search.target_search import FACTS_AT_ONCE, search
 from editors.methods.search.token_rows import contexts, rows_of
 from editors.registry.methods import METHODS, writing
 from tests.kit.edits import CITY, LAST, POST_NORM, TOWER, asked, parameters, unchanged
@@ -66,6 +68,25 @@ def test_the_search_is_the_whole_models(family, sites):
         for site in sites:
             far = (plain[site] - found.change[site][fact]).norm() / plain[site].norm()
             assert far < 1e-3, (site, fact)  # Adam divides by small gradients, so rounding grows with every step
+
+
+def test_facts_searched_in_parts_keep_their_places(tiny, monkeypatch):
+    """Those of like length are searched together, in whatever order they were asked for."""
+    monkeypatch.setitem(FACTS_AT_ONCE, "cpu", 2)
+    longer = LAST.model_copy(update={"prompt": f"{LAST.prompt} a place that is"})
+    facts = (longer, CITY, LAST, TOWER, longer.model_copy(update={"subject": "river"}))
+    request = settled(tiny, asked("memit", *facts, steps=4, contexts=1, kl=0.5, rate=0.1))
+    rows = rows_of(tiny, facts, contexts(tiny, request))
+    found = search(tiny, rows, 1, ("value",), request)
+    for fact in range(len(facts)):
+        own = [row for row in rows if row.fact == fact]
+        plain = plain_search(tiny, own, 1, ("value",), request)["value"]
+        assert (plain - found.change["value"][fact]).norm() / plain.norm() < 1e-3
+        assert found.target("value")[fact].equal(found.base["value"][fact] + found.change["value"][fact])
+        alone = [replace(row, fact=0) for row in own]
+        one = search(tiny, alone, 1, ("value",), request.model_copy(update={"facts": (facts[fact],)}))
+        assert np.allclose(found.loss[:, fact], one.loss[:, 0], rtol=1e-3)
+        assert torch.allclose(found.base["value"][fact], one.base["value"][0], atol=1e-5)
 
 
 @pytest.mark.parametrize("sites", [("value",), ("hidden",), ("attn", "value")])

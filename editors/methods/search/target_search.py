@@ -85,6 +85,11 @@ def search(
     """
     count = 1 + max(row.fact for row in rows)
     step = FACTS_AT_ONCE.get(lm.device.type, 8)
+    order = list(range(count))
+    if count > step:
+        order = _by_width(rows, count)
+        rows = [replace(row, fact=order.index(row.fact)) for row in rows]
+        request = request.model_copy(update={"facts": tuple(request.facts[fact] for fact in order)})
     parts: list[Targets] = []
     for begin in range(0, count, step):
         chosen = [row for row in rows if begin <= row.fact < begin + step]
@@ -98,13 +103,22 @@ def search(
 
         with packed(lm):
             parts.append(_Search(lm, chosen, begin, layer, sites, request).run(told))
+    back = np.argsort(order)
     return Targets(
-        base={site: torch.cat([part.base[site] for part in parts]) for site in sites},
-        change={site: torch.cat([part.change[site] for part in parts]) for site in sites},
-        loss=np.concatenate([part.loss for part in parts], axis=1),
-        probability=np.concatenate([part.probability for part in parts], axis=1),
-        former=np.concatenate([part.former for part in parts], axis=1),
+        base={site: torch.cat([part.base[site] for part in parts])[back] for site in sites},
+        change={site: torch.cat([part.change[site] for part in parts])[back] for site in sites},
+        loss=np.concatenate([part.loss for part in parts], axis=1)[:, back],
+        probability=np.concatenate([part.probability for part in parts], axis=1)[:, back],
+        former=np.concatenate([part.former for part in parts], axis=1)[:, back],
     )
+
+
+def _by_width(rows: Sequence[Row], count: int) -> list[int]:
+    """The facts by how many tokens of them are run: those searched together are filled up to the longest."""
+    width = [0] * count
+    for row in rows:
+        width[row.fact] = max(width[row.fact], len(row.ids) - row.start)
+    return sorted(range(count), key=width.__getitem__)
 
 
 def unreached(request: EditRequest, probability: np.ndarray) -> list[str]:
