@@ -127,7 +127,8 @@ class EditRequest(Prompted):
         "steps": "steps", "rate": "a step", "clamp": "lengths of the old value", "kl": "weight", "decay": "weight",
         "said_weight": "weight", "enough": "nats", "stop_after": "steps", "stop_at": "probability", "sadr": "weight",
         "sadr_steps": "steps", "sadr_epsilon": "share of attention", "others_weight": "weight",
-        "behind_weight": "weight", "near_weight": "weight", "moments_weight": "dimensions of a key",
+        "behind_weight": "weight", "near_weight": "weight", "lti_subject": "weight", "lti_output": "weight",
+        "lti_layer": "layer number", "answer_weight": "weight", "moments_weight": "dimensions of a key",
         "anchor": "mean eigenvalues of C", "leak_weight": "dimensions of a key", "refresh": "facts",
         "passes": "passes", "window": "tokens",
         "slack": "mean diagonals of KᵀC⁻¹K", "norm": "a weight's own",
@@ -139,7 +140,7 @@ class EditRequest(Prompted):
     later: ClassVar[tuple[str, ...]] = (
         *Prompted.later, "said_weight", "protect_keys", "protected", "protect_weight", "subjects_weight", "held_out",
         "others", "others_weight", "neighbours", "behind_weight", "near_weight",
-        "stop_after", "stop_at", "norm_anchor",
+        "stop_after", "stop_at", "norm_anchor", "lti_subject", "lti_output", "lti_layer", "answer_weight",
         "anchor", "targets", "leak_weight", "refresh", "passes", "norm_relative", "window",
     )  # fmt: skip
     facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
@@ -204,6 +205,19 @@ class EditRequest(Prompted):
         ge=0,
         description="weight of leaving the answers to neighbours with the same change at their subject (NA); 0 is off",
     )
+    lti_subject: float = Field(
+        0.0,
+        ge=0,
+        description="weight of leaving the state at the subject, read at lti_layer, as it is in the model that is told "
+        "the fact (LTI); 0 is off",
+    )
+    lti_output: float = Field(
+        0.0, ge=0, description="weight of an answer as likely as in the model that is told the fact (LTI); 0 is off"
+    )
+    lti_layer: int | None = Field(
+        None, ge=1, description="LTI: layer the state at the subject is read at; just above the middle when left out"
+    )
+    answer_weight: float = Field(1.0, gt=0, description="weight of the new answer in the search")
     norm_anchor: bool = Field(
         False, description="give the new value the length such values have on the model without edits (NAS)"
     )

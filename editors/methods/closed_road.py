@@ -32,6 +32,7 @@ from editors.methods.protection.protected_keys import ProtectedKeys
 from editors.methods.protection.protected_rows import protected_rows
 from editors.methods.protection.separability import nearest
 from editors.methods.search.last_token import hidden_at_end, keys_at_end, subject_keys
+from editors.methods.search.lti import with_teacher
 from editors.methods.search.norm_anchor import TOO_LONG, anchor_length, anchored
 from editors.methods.search.target_search import Site, Targets, search, unreached
 from editors.methods.search.token_rows import Row, contexts, rows_of
@@ -117,7 +118,7 @@ class Writing:
         """Measure, search, write layer by layer; the model's weights are as before at the end."""
         lm, request, road, last = self.lm, self.request, self.road, self.layers[-1]
         rows = rows_of(lm, request.facts, self.contexts)
-        asked = [*rows, *protected_rows(lm, request)]
+        asked = [*with_teacher(lm, request, rows, self.contexts), *protected_rows(lm, request)]
         self.targets = search(lm, asked, last, road.sites, request, self._phase(0.45, 0.9, "the new value"))
         self._anchor(rows)
         made, passes, condition, left = self._written(rows)

@@ -33,6 +33,9 @@ EXTRAS = {
     "protect": Extra("protected neighbours", "protect_keys"),
     "firm": Extra("firm protection", "protect_keys", {"protect_weight": 1.0}, of="protect"),
     "values": Extra("kept answers", "others_weight", {"others_weight": 1.0, "behind_weight": 1.0, "stop_at": 0.9}),
+    "lti": Extra(
+        "a teacher (LTI)", "lti_subject", {"lti_subject": 0.0425, "lti_output": 0.0725, "answer_weight": 0.35}
+    ),
     "early": Extra("an early stop", "stop_after", {"stop_after": 3}),
     "anchored": Extra("anchored lengths", "norm_anchor", {"norm_anchor": True}),
     "subjects": Extra("all stored subjects protected", "subjects_weight", {"subjects_weight": 0.3}),

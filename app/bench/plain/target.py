@@ -35,6 +35,7 @@ def plain_search(
     base = plain_base(lm, rows, layer, sites)
     said: dict[int, Tensor] = {}
     norms: dict[int, Tensor] = {}
+    teachers = {index: _taught(lm, row) for index, row in enumerate(rows) if row.told}
     asked = sum(bool(row.targets) for row in rows)
     optimiser = torch.optim.Adam(list(changes.values()), lr=request.rate or 0.5)
     steps = searched(request)
@@ -43,14 +44,14 @@ def plain_search(
     for step in range(steps):
         attention: list[Tensor] = []
         reading = at_patterns(lm, lambda _, pattern: attention.append(pattern)) if request.sadr else nullcontext()  # noqa: B023
-        with _added(lm, rows, layer, changes), reading:
+        with _added(lm, rows, layer, changes), reading, _behind(lm, request.lti_layer) as middle:
             logs = lm.model(input_ids=ids, attention_mask=mask, use_cache=False).logits.float().log_softmax(-1)
         loss, drift, everywhere = torch.zeros((), device=lm.device), torch.zeros((), device=lm.device), True
         likely = 0.0
         for index, row in enumerate(rows):
             for place, token in enumerate(row.targets):
                 at = logs[index, row.first + place]
-                loss = loss - weight * at[token] / len(row.targets) / asked
+                loss = loss - request.answer_weight * weight * at[token] / len(row.targets) / asked
                 likely += at[token].item() / len(row.targets) / asked
                 everywhere = everywhere and int(at.argmax()) == token
             if row.anchor:
@@ -59,6 +60,13 @@ def plain_search(
                 drift = (now.exp() * (now - before)).sum()
                 loss = loss + request.kl * drift
         for index, row in enumerate(rows):
+            if row.told:
+                subject, output = teachers[index]
+                now = logs[index, row.first : row.first + len(row.targets)]
+                loss = loss + request.lti_output * (now.exp() * (now - output)).sum(-1).mean() / asked
+                if request.lti_subject:
+                    now = lm.readout(middle[0][index, row.start]).log_softmax(-1)
+                    loss = loss + request.lti_subject * (now.exp() * (now - subject)).sum() / asked
             if row.kept:
                 now = logs[index, list(row.kept)]
                 wanted = norms.setdefault(index, _wanted(lm, row, now.detach()))
@@ -87,6 +95,33 @@ def plain_search(
                 bound = (request.clamp or 4.0) * base[site].norm()
                 change.mul_((bound / change.norm().clamp_min(1e-12)).clamp_max(1.0))
     return {site: change.detach() for site, change in changes.items()}
+
+
+@torch.no_grad()
+def _taught(lm: "LanguageModel", row: Row) -> tuple[Tensor | None, Tensor]:
+    """What a row's teacher says: read at the subject in the middle (V,), and of the answer's tokens (tokens, V)."""
+    told = row.told
+    assert told is not None
+    with _behind(lm, told.layer) as middle:
+        logs = lm.model(input_ids=torch.tensor([told.ids], device=lm.device), use_cache=False).logits[0].float()
+    subject = lm.readout(middle[0][0, told.start]).log_softmax(-1) if middle else None
+    return subject, logs.log_softmax(-1)[told.first : told.first + len(row.targets)]
+
+
+@contextmanager
+def _behind(lm: "LanguageModel", layer: int | None) -> Iterator[list[Tensor]]:
+    """The output of a block in each forward, (rows, tokens, d_model); nothing where there is no layer."""
+    found: list[Tensor] = []
+
+    def keep(_: Any, __: Any, output: Any) -> None:
+        found[:] = [output[0] if isinstance(output, tuple) else output]
+
+    handle = None if layer is None else lm.blocks[layer].register_forward_hook(keep)
+    try:
+        yield found
+    finally:
+        if handle is not None:
+            handle.remove()
 
 
 @torch.no_grad()

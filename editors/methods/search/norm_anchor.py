@@ -25,8 +25,10 @@ from analysis.study import Report
 from analysis.whole_files import replacing
 from editors.edit.request import EditRequest, Rewrite
 from editors.methods.search.last_token import keys_at_end
+from editors.methods.search.lti import with_teacher
 from editors.methods.search.target_search import Site, Targets, search
 from editors.methods.search.token_rows import Row, rows_of
+from editors.registry.entry import LTI
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
@@ -38,7 +40,7 @@ DROPPED = 0.05
 TOO_LONG = 2.0
 """Anchors from which a value is not written (the code)."""
 OF_SEARCH = ("contexts", "context_tokens", "steps", "rate", "clamp", "kl", "decay", "said_weight", "enough", "seed",
-             "stop_after", "stop_at", "sadr", "sadr_selective", "sadr_steps", "sadr_epsilon")  # fmt: skip
+             "stop_after", "stop_at", *LTI, "sadr", "sadr_selective", "sadr_steps", "sadr_epsilon")  # fmt: skip
 """Fields the lengths depend on."""
 
 
@@ -87,7 +89,7 @@ def _measured(
             break
     asked = request.model_copy(update={"facts": tuple(facts), "others_weight": 0.0})
     rows = rows_of(lm, facts, before)
-    found = search(lm, rows, layer, sites, asked, report)
+    found = search(lm, with_teacher(lm, asked, rows, before), layer, sites, asked, report)
     lengths = np.sort((_old(lm, found, sites, rows, layer) + found.change[sites[-1]]).norm(dim=1).numpy())
     return float(lengths[: len(lengths) - int(DROPPED * len(lengths))].mean())
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from analysis.forward.architecture import context_length, from_token, side_by_side
 from analysis.forward.blocks import Frame, PrefixCache, call_block, first_hidden, record
+from editors.methods.search.lti import Teacher, teacher_of
 from editors.methods.search.token_rows import Row
 
 if TYPE_CHECKING:
@@ -47,14 +48,19 @@ class Suffixes:
     ends: Tensor  # (rows,) position of the prompt's last token, before any answer; -1 where no answer is asked for
     vanilla: dict[int, Tensor] = field(default_factory=dict)
     """Of layers, attention at `ends` before any change, (rows, heads, keys); for those who need it."""
+    teacher: Teacher | None = None
     norm: Tensor | None = None
     """What shall be said at the kept places, log-probabilities (kept, V); noted before any change unless given."""
 
-    def run(self, lm: "LanguageModel", hidden: Tensor) -> Tensor:
-        """The last block's output (rows, tokens, d_model)."""
+    def run(self, lm: "LanguageModel", hidden: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The last block's output (rows, tokens, d_model), and the states at the subject its teacher is read at."""
+        read = None if self.teacher is None else self.teacher.layer
+        middle: Tensor | None = None
         for index, (arguments, prefix) in enumerate(zip(self.arguments, self.prefix, strict=True)):
             hidden = call_block(lm, self.first + index, hidden, arguments, PrefixCache(prefix))
-        return hidden
+            if self.first + index == read:
+                middle = hidden[:, 0]
+        return hidden, middle
 
     def kept(self, active: Tensor) -> "Suffixes":
         """Without the rows of facts whose search has ended; `active` (n,) bool, on the CPU."""
@@ -86,6 +92,7 @@ class Suffixes:
             of_leads=_only(self.of_leads, led),
             of_kept=_only(self.of_kept, protected),
             shares=_only(self.shares, protected),
+            teacher=None if self.teacher is None else self.teacher.kept(here, place, picked),
             norm=None if self.norm is None else _only(self.norm, protected),
             ends=_only(self.ends, rows),
             vanilla={layer: _only(pattern, rows) for layer, pattern in self.vanilla.items()},
@@ -172,7 +179,8 @@ def _joined(
     anchors = [r for r, row in enumerate(rows) if row.anchor]
     kept = [(r, place - row.start, row.weight / len(row.kept)) for r, row in enumerate(rows) for place in row.kept]
     leads = [i for i, (r, place, _) in enumerate(picks) if rows[r].bare and place == rows[r].first - rows[r].start]
-    facts = [row.fact - begin for row in rows]
+    of = [row.fact for row in rows]
+    facts = [fact - begin for fact in of]
     behind, spoken = lm.block_devices[-1], lm.readout.device(lm.block_devices[-1])
 
     def numbers(values: list[Any], where: torch.device = device) -> Tensor:
@@ -197,6 +205,7 @@ def _joined(
         of_kept=numbers([facts[r] for r, *_ in kept]),
         shares=torch.tensor([share for *_, share in kept], device=spoken),
         ends=numbers([row.first - row.start if row.targets else -1 for row in rows]),
+        teacher=teacher_of(lm, rows, facts, [1 / asked[fact] if fact in asked else 0.0 for fact in of], device),
         norm=_given(lm, [row for row in rows if row.kept], spoken),
     )
 

@@ -182,6 +182,7 @@ class _Search:
         self.noting = True  # in the first forward, where the change is zero: what the model did of itself
         self.asks_said = bool(request.said_weight) or request.stop_after is not None
         self.protects = any(row.kept for row in rows)
+        self.taught = any(row.told for row in rows)
         beside = [row for row in rows if row.alone or row.answer]  # of other lengths: apart, so that none is filled up
         self.parts = suffixes(lm, [row for row in rows if row not in beside], begin, self.first, self.device)
         self.parts += suffixes(lm, beside, begin, self.first, self.device) if beside else []
@@ -200,6 +201,7 @@ class _Search:
         """Raise `ModelTooLarge` where what a step keeps on its way back would not fit: logits, and each block's."""
         words, reads = self.lm.config.vocab_size, sum(len(part.read) for part in self.parts)
         kept = sum(len(part.of_kept) for part in self.parts)
+        kept += 2 * sum(len(part.teacher.subject) + len(part.teacher.output) for part in self.parts if part.teacher)
         states = sum(part.hidden.shape[0] * part.hidden.shape[1] for part in self.parts)
         of_blocks = states * (self.lm.n_layers - self.first) * (8 * self.lm.d_model + 4 * self.matrix.weight.shape[1])
         what = f"Searching {self.count} fact{'s' * (self.count > 1)} in {self.lm.name}"
@@ -275,12 +277,14 @@ class _Search:
     def _loss(self) -> _Step:
         """One forward at the change as it is; the first notes what the model does of itself and must see no change."""
         request = self.request
-        log_probability, drift, held, missed, lost = (torch.zeros(self.count, device=self.device) for _ in range(5))
+        log_probability, drift, held, missed, lost, apart = (
+            torch.zeros(self.count, device=self.device) for _ in range(6)
+        )
         former = torch.full((self.count,), torch.nan, device=self.device)
         for index, part in enumerate(self.parts):
             attention: dict[int, Tensor] = {}
             with watched(self.lm, self.layer, part.ends, attention, on=bool(request.sadr)):
-                last = self._last_hidden(part)
+                last, middle = self._last_hidden(part)
             if attention:
                 held = held + self._held(index, attention)
             rows, places = part.read.unbind(1)
@@ -293,6 +297,10 @@ class _Search:
                     others = (chosen.detach() < said[:count].detach().amax(-1)).float().to(self.device)
                     missed = missed.index_add(0, part.of_picks, others)
                 former = former.index_copy(0, part.of_leads, self._former(part, said.detach()).to(self.device))
+            if part.teacher is not None:
+                apart = apart + part.teacher.apart(
+                    self.lm, middle, said[:count], part.of_picks, part.weights, request, self.count
+                )
             if len(part.of_anchors):
                 anchors = said[count : count + len(part.of_anchors)]
                 drift = drift.index_add(0, part.of_anchors, self._moved(part, anchors).to(self.device))
@@ -304,9 +312,11 @@ class _Search:
             change.norm(dim=1) / self.base[site].norm(dim=1).square().clamp_min(1e-12)
             for site, change in self.change.items()
         )
-        loss = -self.weight * log_probability + request.kl * drift + request.decay * length
+        wanted = request.answer_weight * self.weight
+        loss = -wanted * log_probability + request.kl * drift + request.decay * length
         loss = loss + request.sadr * held if request.sadr else loss
         loss = loss + lost if self.protects else loss
+        loss = loss + apart if self.taught else loss
         return _Step(loss, log_probability, former, drift, missed == 0)
 
     def _former(self, part: Suffixes, said: Tensor) -> Tensor:
@@ -343,8 +353,9 @@ class _Search:
         share = torch.where(part.ends >= 0, drifted / self.prompts[part.facts], 0.0)
         return torch.zeros(self.count, device=self.device).index_add(0, part.facts, share)
 
-    def _last_hidden(self, part: Suffixes) -> Tensor:
-        """The last block's output (rows, tokens from the subject's last, d_model) with the changes added."""
+    def _last_hidden(self, part: Suffixes) -> tuple[Tensor, Tensor | None]:
+        """With the changes added the last block's output (rows, tokens from the subject's last, d_model), and states
+        in the middle where a teacher is read there."""
         hidden = part.hidden
         if self.sites == ("hidden",):
             hidden = _added(hidden, self.change["hidden"][part.facts].to(hidden.device))

@@ -30,6 +30,19 @@ CONTEXT_OPENINGS = 5
 
 
 @dataclass(frozen=True)
+class Told:
+    """What a row's teacher reads (LTI): tokens, the subject's last, the first place the answer is predicted at.
+
+    `layer`: behind whose block the state at the subject is read, if it is.
+    """
+
+    ids: tuple[int, ...]
+    start: int
+    first: int
+    layer: int | None
+
+
+@dataclass(frozen=True)
 class Row:
     """One sequence of tokens for a fact.
 
@@ -50,6 +63,7 @@ class Row:
     weight: float = 0.0
     alone: tuple[int, ...] = ()
     answer: tuple[int, ...] = ()
+    told: Told | None = None
 
     @property
     def to_subject(self) -> tuple[int, ...]:

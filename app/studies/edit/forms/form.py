@@ -46,6 +46,9 @@ SETTINGS = (
     "stop_after",
     "others_weight",
     "behind_weight",
+    "lti_subject",
+    "lti_output",
+    "answer_weight",
     "norm_anchor",
     "window",
     "sadr",
@@ -122,6 +125,9 @@ class EditForm(Prompted):
     stop_after: int | None = Field(None, ge=0)
     others_weight: float = Field(0.0, ge=0)
     behind_weight: float = Field(0.0, ge=0)
+    lti_subject: float = Field(0.0, ge=0)
+    lti_output: float = Field(0.0, ge=0)
+    answer_weight: float = Field(1.0, gt=0)
     norm_anchor: bool = False
     window: int = Field(5, ge=1, le=500)
     sadr: float = Field(0.0, ge=0)

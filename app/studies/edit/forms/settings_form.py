@@ -12,6 +12,12 @@ KEY_WORDS = {"r_rome": "r-ROME", "p_rome": "p-ROME", "rome": "ROME as published"
 """ROME's keys, as the form says them."""
 FOUND_ON = {"base": "the model as it was trained", "stacked": "the edits that are on"}
 """What new values are sought on, as the form says it."""
+TAUGHT = {
+    "lti_subject": "Weight of the state at the subject; 0.0425 is a beginning",
+    "lti_output": "Weight of how likely it makes the answer; 0.0725",
+    "answer_weight": "Weight of the answer itself; 0.35 beside these two",
+}
+"""The weights of a search with a teacher, as the form says them; the beginnings are those of the paper's LLaMA-2."""
 
 
 def draw(page: str) -> None:
@@ -51,6 +57,10 @@ def draw(page: str) -> None:
         "Steps after every prompt says it", 0, **field(page, "stop_after"), placeholder="to the end",
         help="the search ends so many steps after the new answer is said everywhere; fewer leave more of the rest",
     )  # fmt: skip
+    with st.container(border=True):
+        st.markdown("Learn from the model that is told the fact :gray[(LTI)]")
+        for name, label in TAUGHT.items():
+            st.number_input(label, 0.0, format="%.4f", **field(page, name))
     st.checkbox(
         "Length of new values without edits", **field(page, "norm_anchor"),
         help="keeps values from growing edit by edit; measured once on a few stored facts, which takes a minute",
