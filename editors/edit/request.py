@@ -133,6 +133,7 @@ class EditRequest(Prompted):
         "passes": "passes", "window": "tokens",
         "slack": "mean diagonals of KᵀC⁻¹K", "norm": "a weight's own",
         "norm_relative": "root mean squares of the weights", "protect": "share",
+        "batch_ridge": "squares of a key", "warm_up": "facts",
         "ridge": "energies of a typical key", "protect_weight": "share of the text's weight",
         "subjects_weight": "share of the text's weight", "scale": "factor", "tokens": "tokens", "seed": "seed",
     }  # fmt: skip
@@ -141,7 +142,7 @@ class EditRequest(Prompted):
         *Prompted.later, "said_weight", "protect_keys", "protected", "protect_weight", "subjects_weight", "held_out",
         "others", "others_weight", "neighbours", "behind_weight", "near_weight",
         "stop_after", "stop_at", "norm_anchor", "lti_subject", "lti_output", "lti_layer", "answer_weight",
-        "anchor", "targets", "leak_weight", "refresh", "passes", "norm_relative", "window",
+        "anchor", "targets", "leak_weight", "refresh", "passes", "norm_relative", "window", "batch_ridge", "warm_up",
     )  # fmt: skip
     facts: tuple[Rewrite, ...] = Field(min_length=1, description="facts to write")
     method: MethodName = Field("rome", description="method of editing")
@@ -158,7 +159,9 @@ class EditRequest(Prompted):
     contexts: int = Field(5, ge=0, le=50, description="texts put before the prompt, written by the model")
     context_tokens: int = Field(10, ge=2, le=50, description="length of these texts")
     steps: int | None = Field(None, ge=1, le=500, description="steps of the search for the new value")
-    rate: float | None = Field(None, gt=0, description="rate of Adam in that search")
+    rate: float | None = Field(
+        None, gt=0, description="rate of Adam in that search; UltraEdit, StableEdit: of the one step"
+    )
     clamp: float | None = Field(None, gt=0, description="longest change, in lengths of the old value")
     kl: float = Field(0.0625, ge=0, description="weight of keeping what the model says of the subject otherwise")
     decay: float = Field(1e-3, ge=0, description="weight of the change's length")
@@ -267,6 +270,16 @@ class EditRequest(Prompted):
         50,
         ge=0,
         description="BetaEdit: facts after which what to leave untouched is found anew, theirs in it; 0: never",
+    )
+    batch_ridge: float | None = Field(
+        None, gt=0, description="UltraEdit, StableEdit: weight of a small change, in squared units of a key"
+    )
+    warm_up: int | None = Field(
+        None,
+        ge=0,
+        le=10_000,
+        description="UltraEdit, StableEdit: stored facts whose keys and gradients are read first, so that few facts "
+        "have a mean and a spread; they are not written",
     )
     protect_keys: ProtectedFrom = Field(
         "none",

@@ -29,6 +29,12 @@ def deep_layers(lm: "LanguageModel") -> tuple[int, ...]:
     return tuple(range(round(16 / 28 * lm.n_layers), round(20 / 28 * lm.n_layers) + 1))
 
 
+def late_layers(lm: "LanguageModel") -> tuple[int, ...]:
+    """UltraEdit and StableEdit: 29 and 30 of 32, as published for Mistral."""
+    deep = round(29 / 32 * lm.n_layers)
+    return tuple(layer for layer in (deep - 1, deep) if 0 <= layer < lm.n_layers)
+
+
 def _learned(lm: "LanguageModel") -> bool:
     return hasattr(lm.bridge, "pos_embed")
 

@@ -2,6 +2,7 @@
 
 from editors.registry.entry import CLOSED_FORM, MOMENTS, ONE_LAYER, PROTECTION, SADR, STOPS, Method
 
+IN_ONE = ("layers", "rate", "batch_ridge", "warm_up")
 GROUPS = ("shallow", "aim", "moments_weight", "said_weight")
 
 OURS = (
@@ -138,6 +139,26 @@ OURS = (
         layers=ONE_LAYER,
         most_layers=1,
         defaults={"rate": 5e-4, "norm": 5e-4, "clamp": 4.0},
+    ),
+    Method(
+        name="ultraedit",
+        label="UltraEdit",
+        does="write a batch of facts from one way back, without a search",
+        source="Gu et al. 2026, 2505.14679",
+        write="editors.methods.ultraedit:ultra",
+        uses=IN_ONE,
+        layers="editors.methods.layer_rules:late_layers",
+        defaults={"rate": 4e-3, "batch_ridge": 1.0, "warm_up": 100},
+    ),
+    Method(
+        name="stableedit",
+        label="StableEdit",
+        does="as UltraEdit, with gradients made alike in all directions",
+        source="StableEdit, 2605.11836",
+        write="editors.methods.ultraedit:stable",
+        uses=IN_ONE,
+        layers="editors.methods.layer_rules:late_layers",
+        defaults={"rate": 4e-3, "batch_ridge": 10.0, "warm_up": 500},
     ),
     Method(
         name="prune",

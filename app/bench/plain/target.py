@@ -64,7 +64,7 @@ def plain_search(
                 subject, output = teachers[index]
                 now = logs[index, row.first : row.first + len(row.targets)]
                 loss = loss + request.lti_output * (now.exp() * (now - output)).sum(-1).mean() / asked
-                if request.lti_subject:
+                if subject is not None:
                     now = lm.readout(middle[0][index, row.start]).log_softmax(-1)
                     loss = loss + request.lti_subject * (now.exp() * (now - subject)).sum() / asked
             if row.kept:
