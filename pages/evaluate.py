@@ -20,7 +20,7 @@ from app.studies.lifelong import view as lifelong_view
 from app.studies.quiz import view as quiz_view
 from editors.cases.case import Case
 from editors.registry.methods import writing
-from editors.registry.versions import compared, label_of
+from editors.registry.versions import EXTRAS, compared, extras_in, label_of, method_in, offers, version_of
 
 PAGE = "evaluate"
 KINDS = {"evaluate": "Methods side by side", "lifelong": "One edit upon the other", "quiz": "A quiz in many forms"}
@@ -42,7 +42,7 @@ MOST = 100_000
 MODES = {"single": "One at a time", "batch": "All in one edit"}
 FORM: dict[str, dict[str, Any]] = {
     "evaluate": {"kind": "evaluate", "n": 5, "methods": ["rome", "memit"], "mode": "single", "free": True},
-    "lifelong": {"method": "memit"},
+    "lifelong": {"method": "memit", "extras": []},
     "quiz": {"methods": ["rome", "memit"], "turns": 3},
 }
 """What the fields of each kind say at first; kind and number are those of all."""
@@ -60,6 +60,9 @@ def seed() -> None:
             state[slot(PAGE, "chat")] = wish.get("chat")
             for held in fields.keys() & wish.keys():
                 state[slot(study, held)] = wish[held]
+            if study == "lifelong":
+                state[slot(study, "method")] = method_in(opened.method)
+                state[slot(study, "extras")] = list(extras_in(opened.method))
             state.pop(f"{PAGE}-source", None)
             state.pop(f"{PAGE}-file", None)
 
@@ -70,11 +73,13 @@ def settings(kind: str, cases: tuple[Case, ...], number: int, place: Any) -> Req
         method = place.pills(
             "Method", writing(), format_func=label_of, **field("lifelong", "method"), required=True, wrap=True
         )
-        asked = {"cases": cases[:number], "method": method, "chat": chat_form.value(PAGE)}
+        asked = {"cases": cases[:number], "method": with_extras(method), "chat": chat_form.value(PAGE)}
         return validated(STUDIES[kind].request, asked) if cases else None
+    opened = [one for one in st.session_state[slot(kind, "methods")] if one not in compared()]
     chosen = place.pills(
-        "Methods", compared(), format_func=label_of, selection_mode="multi", **field(kind, "methods"), wrap=True
-    )
+        "Methods", [*compared(), *opened], format_func=label_of, selection_mode="multi", **field(kind, "methods"),
+        wrap=True,
+    )  # fmt: skip
     values: dict[str, Any] = {"cases": cases[:number], "methods": tuple(chosen), "chat": chat_form.value(PAGE)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if kind == "quiz":
@@ -85,6 +90,18 @@ def settings(kind: str, cases: tuple[Case, ...], number: int, place: Any) -> Req
             )
             values["free"] = st.toggle("Also let it go on freely", **field(PAGE, "free"))
     return validated(STUDIES[kind].request, values) if cases else None
+
+
+def with_extras(method: str) -> str:
+    """The method with what is chosen beside it."""
+    offered = [extra for extra in EXTRAS if offers(method, extra)]
+    place = slot("lifelong", "extras")
+    st.session_state[place] = [extra for extra in st.session_state[place] if extra in offered]
+    beside = st.pills(
+        "Beside it", offered, format_func=lambda extra: EXTRAS[extra].label, selection_mode="multi",
+        **field("lifelong", "extras"), wrap=True,
+    ) if offered else []  # fmt: skip
+    return version_of(method, beside)
 
 
 st.title("How good is an edit?")

@@ -10,6 +10,7 @@ import streamlit as st
 from app.charts.palette import written
 from app.charts.prompt_kinds import TITLES
 from app.exports.heading import key_of
+from app.jobs.compute import stored
 from app.jobs.run_entry import run_of
 from app.registry.studies import STUDIES
 from app.studies.evaluate.figure import evaluate_alt, evaluate_dots, shown
@@ -174,6 +175,30 @@ def test_a_stream_of_edits_on_our_facts(ready, monkeypatch):
     assert "Perplexity" in at.dataframe[0].value
     assert offered(at, "lifelong") == ["CSV", "JSON", "HTML", "Notebook"]
     assert list(at.dataframe[-1].value["edits"]) == [0, 1, 2]
+
+
+def test_a_stored_stream_of_a_method_with_something_beside_fills_the_form(ready, monkeypatch):
+    monkeypatch.setattr(lifelong_editing, "TEXT_TOKENS", 256)
+    at = fine(visit("evaluate"))
+    at.session_state["evaluate.kind"] = "lifelong"
+    at.session_state["lifelong.method"], at.session_state["lifelong.extras"] = "ft", ["sadr", "protect"]
+    at.session_state["evaluate.n"] = 1
+    at = run(fine(at.run()), "evaluate-go", "lifelong")
+    result = at.session_state["lifelong.job"].result
+    assert result.request.method == "ft+sadr"  # fine-tuning protects no keys, so it is not offered
+    linked = fine(visit("evaluate", study="lifelong", result=key_of(result)))
+    assert linked.session_state["lifelong.method"] == "ft"
+    assert linked.session_state["lifelong.extras"] == ["sadr"]
+    assert "valid string" not in text(linked)
+    assert "Fine-tuning with SADR" in text(linked)
+
+
+def test_a_stored_comparison_of_versions_that_are_not_offered_fills_the_form(ready, tiny):
+    made = stored(STUDIES["evaluate"], EvaluateRequest(cases=CASES[:1], methods=("ft", "ft+sadr"), free=False), tiny,
+                  ready.store)  # fmt: skip
+    linked = fine(visit("evaluate", study="evaluate", result=key_of(made)))
+    assert linked.session_state["evaluate.methods"] == ["ft", "ft+sadr"]
+    assert "Fine-tuning with SADR" in text(linked)
 
 
 def test_a_quiz_on_our_facts(ready):
