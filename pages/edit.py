@@ -123,7 +123,10 @@ def retrace() -> None:
         for name, edits in stacks.items():
             run_flow.start(name, TRACE, request, edits)
     found = [
-        run_flow.follow(name, TRACE, request, "cells", edits=edits, preview=True) for name, edits in stacks.items()
+        run_flow.follow(
+            name, TRACE, request, "cells", edits=edits, preview=True, priced=name == "retrace-after"
+        )  # both take as long, and are told of once
+        for name, edits in stacks.items()
     ]
     if any(result is not None for result in found):
         trace_view.before_and_after([result for result in found if result is not None])

@@ -165,10 +165,11 @@ def follow(
     *,
     edits: tuple[Edit, ...] | None = None,
     preview: bool = False,
+    priced: bool = True,
 ) -> Any | None:
     """A run as its page shows it, all but the figure: how far it is, what became of it, and what there is to show.
 
-    `unit` is what is counted, None where the run itself says so.
+    `unit` is what is counted, None where the run itself says so. `priced`: say before it begins what it takes.
     """
     join(page, study, request, edits)
     settle(page)
@@ -179,7 +180,8 @@ def follow(
     result = result_for(page, study, request, edits)
     if (job := job_of(page)) is None or job.over:
         if result is None and request is not None:
-            price(study, request)
+            if priced:
+                price(study, request)
             _stored_without(page, study, request, on() if edits is None else edits)
         elif result is not None:
             _halted(page, study, result, unit, edits)
