@@ -53,9 +53,10 @@ def answer(
     """The result of what is `asked` of the model, under the edits of --recipe; found stored, or made now."""
     check_outputs(args)
     edits = stacked(getattr(args, "recipe", []), getattr(args, "solved", False))
-    if not edits and ENTRIES[study.name].needs_edits:
+    entry = ENTRIES[study.name]
+    if not edits and entry.needs_edits:
         raise BadRequest(
-            "--recipe must be given: drift is what an edit does to attention. `palimpsest edit` writes one."
+            f"--recipe must be given: “{entry.question}” is asked of an edit. `palimpsest edit` writes one."
         )
     if edits:
         follow(args, edits[0].model)

@@ -51,6 +51,8 @@ class Method(Declared):
     aim: Literal["", "block", "mlp"] = ""
     """Where its targets stand unless the request says so: in the stream behind a block, so that something must read
     it there, or where the block's parts write (PMET's way); empty where neither is so, as for ROME and fine-tuning."""
+    at_end: bool = False
+    """Whether its keys stand at the prompt's last token, where an answer is predicted, and not at the subject's."""
     spares: bool = False
     """Whether it reads the keys of the edits below, and so is found on top of those that are on."""
     solvable: bool = False

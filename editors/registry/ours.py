@@ -101,6 +101,7 @@ OURS = (
         ),
         aim="block",
         defaults={"clamp": 4.0, "steps": 100, "rate": 0.2, "stop_at": 0.95},
+        at_end=True,
         searches=3.0,
     ),
     Method(
@@ -148,6 +149,7 @@ OURS = (
         write="editors.methods.ultraedit:ultra",
         uses=IN_ONE,
         layers="editors.methods.layer_rules:late_layers",
+        at_end=True,
         defaults={"rate": 4e-3, "batch_ridge": 1.0, "warm_up": 100},
     ),
     Method(
@@ -158,6 +160,7 @@ OURS = (
         write="editors.methods.ultraedit:stable",
         uses=IN_ONE,
         layers="editors.methods.layer_rules:late_layers",
+        at_end=True,
         defaults={"rate": 4e-3, "batch_ridge": 10.0, "warm_up": 500},
     ),
     Method(

@@ -36,8 +36,9 @@ class MovedRequest(Request):
 class MovedResult:
     """Prompts about P subjects, under W edits that write one new value with other protection; the first is as it is.
 
-    A prompt's shift is what the edit adds at its subject's last token, ‖Σ Δ k‖ over the layers written with the keys
-    of before, in units of what it adds at the fact's own.
+    A prompt's shift is what the edit adds where its method has its keys, at the subject's last token or at the prompt's
+    (`Method.at_end`): ‖Σ Δ k‖ over the layers written with the keys of before, in units of what it adds at the fact's
+    own.
     """
 
     units: ClassVar[dict[str, str]] = {

@@ -15,7 +15,7 @@ from app.exports.notebook import notebook
 from app.exports.tables import table
 from app.jobs import compute as computing
 from app.jobs.store import ResultStore
-from app.registry.studies import STUDIES
+from app.registry.studies import ENTRIES, STUDIES
 from editors.attention_drift.result import DriftRequest, DriftsRequest, PatchRequest
 from editors.attention_drift.run import drift, patch
 from editors.attention_drift.tasks_run import drifts
@@ -94,7 +94,10 @@ def test_over_all_prompts(specs, recipe, tmp_path, capsys):
 
 
 def test_faults_get_a_sentence(specs, recipe, capsys):
-    assert "--recipe must be given" in refused(capsys, "drift", *ASK)
+    for name, entry in ENTRIES.items():
+        if entry.needs_edits:
+            told = refused(capsys, name, *(ASK if name in ("drift", "patch") else ()))
+            assert f"--recipe must be given: “{entry.question}” is asked of an edit" in told
     assert "is no head" in refused(capsys, "patch", *ASK, "--heads", "x.1", "--recipe", str(recipe))
     assert "there is no 9.9" in refused(capsys, "patch", *ASK, "--heads", "9.9", "--recipe", str(recipe))
     assert "is not in the prompt" in refused(

@@ -8,10 +8,12 @@ import torch
 
 from analysis import LanguageModel
 from analysis.errors import BadRequest
+from analysis.internals.key_value_memory import keys
 from editors.edit.edit import Edit
 from editors.edit.request import EditRequest, Protected, Rewrite
 from editors.edit.weight_overlay import Overlay
 from editors.methods.run import write
+from editors.methods.search.token_rows import placed
 from editors.methods.solved_anew import OTHERWISE, Anew, why_not
 from editors.who_moved.result import MovedRequest
 from editors.who_moved.run import moved
@@ -59,6 +61,23 @@ def test_on_top_of_another_edit_it_is_itself_too(tiny: LanguageModel) -> None:
     own = asked("alphaedit", protected=(NEAR,))
     second = write(tiny, own, glance=False, probe=False, stack=(first,))
     assert apart(second.changes, anew(tiny, second, second.request, 1.0, (first,))) < 1e-4
+
+
+@pytest.mark.parametrize("method", ["anyedit", "ultraedit", "rome"])
+def test_the_map_reads_keys_where_the_method_has_them(tiny: LanguageModel, method: str) -> None:
+    """At the prompt's end where the answer is written there, as with windows, and at the subject otherwise."""
+    facts = (TOWER,) if method == "rome" else (TOWER, CITY)
+    asked_for = asked(method, *facts, warm_up=0, layers=(0,), window=1, protected=(NEAR,))
+    edit = write(tiny, asked_for, glance=False, probe=False)
+    found = moved(tiny, MovedRequest(weights=()), stack=[edit])
+    moves = []
+    for one in (TOWER, NEAR):
+        tokens, last = placed(tiny, "", one)
+        ids = tokens.ids[: last + 1] if method == "rome" else tokens.ids
+        key = keys(tiny, torch.tensor([ids]), [0])[0][0, -1].numpy()
+        moves.append(np.linalg.norm(edit.changes[0].left @ (edit.changes[0].right @ key)))
+    assert found.subjects[:2] == [TOWER.subject, NEAR.subject]
+    assert found.shift[0, :2] == pytest.approx(np.array(moves) / moves[0], rel=1e-3)
 
 
 def test_the_map_in_every_family(family: LanguageModel) -> None:

@@ -25,6 +25,6 @@ def moved_summary(result: MovedResult) -> str:
     layers = ", ".join(map(str, result.layers))
     return (
         f"{model_line(result.model)}\n{result.edit}, layer{'s' * (len(result.layers) > 1)} {layers}.\n"
-        f"{columns(rows, head)}\nShift: what the edit adds at a subject's last token, of what it adds at the fact's own"
+        f"{columns(rows, head)}\nShift: what the edit adds where it reads a prompt, of what it adds at the fact's own"
         f". Farthest as written: {named or 'nobody else is known'}." + (f"\nNote: {result.told}" if result.told else "")
     )
