@@ -98,7 +98,7 @@ def _put_nearest(
         found = None
         with suppress(BadRequest):  # of no stored relation
             like = list(of_relation(fact))
-            found = nearest(lm, fact, like, {layer: measured[layer] for layer in result.layers})
+            found = nearest(lm, fact, like, {layer: measured[layer] for layer in result.layers}, request.method)
         result.nearest_names.append(found.names if found else [""] * len(result.layers))
         if found:
             result.nearest[row] = found.cosines

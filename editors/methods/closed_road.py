@@ -218,7 +218,7 @@ class Writing:
         return (self.targets.target("value").double() - present).T
 
     def _inseparable(self, fact: Rewrite) -> str | None:
-        found = nearest(self.lm, fact, self.request.protected, self.moments)
+        found = nearest(self.lm, fact, self.request.protected, self.moments, self.request.method)
         return None if found is None else inseparable(fact.subject, found.names, found.cosines, list(self.moments))
 
     def _warn_of_likes(self, keys: Tensor) -> None:

@@ -103,6 +103,7 @@ OURS = (
         defaults={"clamp": 4.0, "steps": 100, "rate": 0.2, "stop_at": 0.95},
         at_end=True,
         searches=3.0,
+        edition=1,
     ),
     Method(
         name="ace",

@@ -19,6 +19,7 @@ class MovedRequest(Request):
     """Who else moved with this edit, and who would with more or less protection?"""
 
     units: ClassVar[dict[str, str]] = {"fact": "fact number, from 0", "weights": "share of the text's weight"}
+    edition: ClassVar[int] = 1  # keys are read where a method has them
     fact: int = Field(0, ge=0, description="which fact of the uppermost edit")
     weights: tuple[float, ...] = Field(
         WEIGHTS, max_length=32, description="weights of protected keys (β) to solve the same new value with"

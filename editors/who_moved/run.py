@@ -31,9 +31,8 @@ from editors.methods.protection.like_subjects import relation_of, source_for
 from editors.methods.protection.protected_subjects import with_protected
 from editors.methods.protection.separability import separability
 from editors.methods.search.last_token import keys_at_end
-from editors.methods.search.token_rows import placed
+from editors.methods.search.token_rows import up_to_key
 from editors.methods.solved_anew import OTHERWISE, Anew, why_not
-from editors.registry.methods import method_of
 from editors.scoring.probe_answers import answerable, ask
 from editors.who_moved.result import MovedRequest, MovedResult, Standing
 
@@ -101,8 +100,7 @@ def _moved(
             apply(lm, one, overlay)
             if anew is not None:
                 anew.read(one)
-        at_end = method_of(full.method).at_end
-        points, probes, pieces = _asked(lm, points, fact, at_end=at_end)
+        points, probes, pieces = _asked(lm, points, fact, full.method)
         keys = {layer: keys_at_end(lm, pieces, layer) for layer in layers}
         cosine = np.max(
             [separability(inverse_of(lm, metric[at]).factor, keys[at][0], keys[at].T).numpy() for at in layers], axis=0
@@ -173,22 +171,19 @@ def _points(full: EditRequest, fact: Rewrite) -> list[Point]:
 
 
 def _asked(
-    lm: "LanguageModel", points: Sequence[Point], fact: Rewrite, *, at_end: bool
+    lm: "LanguageModel", points: Sequence[Point], fact: Rewrite, method: str
 ) -> tuple[list[Point], list[Probe], list[tuple[int, ...]]]:
-    """Those that this tokenizer can read: points, what is asked of each, and the tokens its key stands behind.
-
-    `at_end`: keys stand at the prompt's last token, and not at its subject's.
-    """
+    """Those that this tokenizer can read: points, what is asked of each, and the tokens its key stands behind."""
     kept, probes, pieces = [], [], []
     for point in points:
         _, kind, one, answer = point
         probe = Probe(0, kind, one.text, fact.target, answer)
         with suppress(WorkbenchError):
-            tokens, place = placed(lm, "", one)
+            piece = up_to_key(lm, "", one, method)
             if answerable(lm, [probe]):
                 kept.append(point)
                 probes.append(probe)
-                pieces.append(tokens.ids if at_end else tokens.ids[: place + 1])
+                pieces.append(piece)
     said = ask(lm, [replace(probe, old=fact.target) for probe in probes]).said
     known = [replace(probe, old=probe.old or word) for probe, word in zip(probes, said, strict=True)]
     return kept, known, pieces

@@ -9,7 +9,7 @@ from analysis.errors import BadRequest, UnknownArchitecture
 from analysis.internals.key_value_memory import keys
 from analysis.text.tokens import answer_tokens
 from editors.edit.apply import written_over
-from editors.edit.request import EditRequest, Rewrite
+from editors.edit.request import EditRequest, Protected, Rewrite
 from editors.methods.anyedit import windows
 from editors.methods.run import write
 from tests.kit.edits import CITY, POST_NORM, TOWER, asked, parameters, unchanged
@@ -55,6 +55,18 @@ def test_a_long_answer_is_written_in_every_family(family: LanguageModel) -> None
 def test_more_windows_say_more_of_it(tiny: LanguageModel) -> None:
     said = [write(tiny, long(window=size), glance=False).after.new[0] for size in (500, 4, 2)]
     assert said[0] < said[1] < said[2]
+
+
+def test_a_neighbour_is_protected_where_windows_are_written(tiny: LanguageModel) -> None:
+    """Its prompt's last token moves less the more it weighs, and its subject's is not what is protected."""
+    near = Protected(prompt="the old {} stands in a", subject="Brin Corvo")
+    ids = tiny.encode(near.text).ids
+    key = keys(tiny, torch.tensor([ids]), [0])[0][0, -1].numpy()
+    moves = []
+    for weight in (0.0, 1.0, 1e3):
+        edit = write(tiny, long(protected=(near,), protect_weight=weight, steps=3), glance=False, probe=False)
+        moves.append(sum(np.linalg.norm(one.left @ (one.right @ key)) for one in edit.changes))
+    assert moves[0] > moves[1] > moves[2]
 
 
 def test_several_facts_of_several_lengths_are_written_together(tiny: LanguageModel) -> None:

@@ -84,11 +84,11 @@ def test_one_protected_key_moves_by_no_more_than_the_bound() -> None:
 def test_a_subject_that_cannot_be_told_apart_is_named_with_the_layer_that_can(tiny: LanguageModel) -> None:
     measured = moments(tiny, MomentsRequest(layers=(0, 1), tokens=400))
     same = Protected(prompt=TOWER.prompt, subject=TOWER.subject)
-    found = nearest(tiny, TOWER, (NEAR, same), measured)
+    found = nearest(tiny, TOWER, (NEAR, same), measured, "rome")
     assert found is not None
     assert found.names == [TOWER.subject] * 2
     assert found.cosines == pytest.approx([1.0, 1.0])
-    assert nearest(tiny, TOWER, (WHOLE,), measured) is None
+    assert nearest(tiny, TOWER, (WHOLE,), measured, "rome") is None
     edit = write(tiny, asked("rome", protected=(same,)), glance=False, probe=False)
     assert any("can hardly be told" in warning for warning in edit.warnings)
     said = inseparable("A", ["B", "C", "D"], [0.96, 0.4, np.nan], (3, 5, 7))

@@ -2,7 +2,8 @@
 
 A key with no residual of its own is a fact that is written to stay (λC + A + βN + KKᵀ). The published editor
 that helps neighbours adds them to its search instead (2503.11895); this form is ours. Keys are those of the model
-without edits, at the subject's last token, bare and behind the texts an edit's own key is read behind.
+without edits, at the subject's last token or wherever the method has its own, bare and behind the texts an edit's own
+key is read behind.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from analysis.study import Report
 from editors.edit.request import EditRequest, Protected
 from editors.methods.protection.like_subjects import class_subjects
 from editors.methods.search.last_token import TOKENS_AT_ONCE
-from editors.methods.search.token_rows import placed
+from editors.methods.search.token_rows import up_to_key
 from editors.registry.methods import method_of
 
 if TYPE_CHECKING:
@@ -39,10 +40,10 @@ class ProtectedKeys:
         if "protect_keys" not in method_of(request.method).uses:
             return
         if request.protected and request.protect_weight:
-            pieces = [piece for one in request.protected for piece in _pieces(lm, one, before)]
+            pieces = [piece for one in request.protected for piece in _pieces(lm, one, before, request.method)]
             self.named = _summed(lm, pieces, layers, report, "keys that are protected")
         if request.subjects_weight:
-            pieces = [piece for one in class_subjects(request) for piece in _pieces(lm, one, ())]
+            pieces = [piece for one in class_subjects(request) for piece in _pieces(lm, one, (), request.method)]
             known = ("subjects' keys", tuple(layers), hash(tuple(pieces)))
             if known not in lm.memo:
                 lm.memo[known] = _summed(lm, pieces, layers, report, "keys of subjects")
@@ -81,14 +82,15 @@ def _beside(moment: Tensor, other: Tensor | None, weight: float) -> Tensor:
     return moment + weight * moment.trace() / other.trace() * other
 
 
-def _pieces(lm: "LanguageModel", one: Protected, before: Sequence[str]) -> list[tuple[int, ...]]:
+def _pieces(lm: "LanguageModel", one: Protected, before: Sequence[str], method: str) -> list[tuple[int, ...]]:
     """Token sequences at whose ends its keys stand: of a subject also behind texts, of a prompt at its every token.
+
+    A subject's key is where the method has its own, at its last token or at its prompt's.
 
     But its first one, which all texts have: what layers keep there is out of all proportion, and drowns the others.
     """
     if one.subject:
-        found = [placed(lm, prefix, one) for prefix in ("", *(f"{text}. " for text in before))]
-        return [tokens.ids[: place + 1] for tokens, place in found]
+        return [up_to_key(lm, prefix, one, method) for prefix in ("", *(f"{text}. " for text in before))]
     ids = lm.encode(one.text).ids
     return [ids[: end + 1] for end in range(min(1, len(ids) - 1), len(ids))]
 

@@ -16,7 +16,7 @@ from analysis.moments.second_moments import Moments
 from editors.edit.request import Protected, Rewrite
 from editors.methods.factored_moments import inverse_of
 from editors.methods.search.last_token import keys_at_end
-from editors.methods.search.token_rows import placed
+from editors.methods.search.token_rows import up_to_key
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
@@ -41,17 +41,17 @@ class Nearest:
 
 
 def nearest(
-    lm: "LanguageModel", fact: Rewrite, protected: Sequence[Protected], moments: Mapping[int, Moments]
+    lm: "LanguageModel", fact: Rewrite, protected: Sequence[Protected], moments: Mapping[int, Moments], method: str
 ) -> Nearest | None:
     """How near subjects in their sentences are to a fact, at the layers of `moments`; None where none has a subject.
 
-    Keys are those of the bare prompts; the metric is that of the text alone, before anything is protected.
+    Keys are those of the bare prompts, where the method has them; the metric is that of the text alone, before
+    anything is protected.
     """
     named = [one for one in protected if one.subject]
     if not named:
         return None
-    ends = [placed(lm, "", fact), *(placed(lm, "", one) for one in named)]
-    pieces = [tokens.ids[: place + 1] for tokens, place in ends]
+    pieces = [up_to_key(lm, "", fact, method), *(up_to_key(lm, "", one, method) for one in named)]
     found = Nearest([], [])
     for layer, moment in moments.items():
         keys = keys_at_end(lm, pieces, layer).T

@@ -19,6 +19,7 @@ from analysis.moments.corpus import OPENINGS
 from analysis.text.tokens import Tokens, answer_tokens, token_range
 from analysis.whole_files import replacing
 from editors.edit.request import EditRequest, Protected, Rewrite
+from editors.registry.methods import method_of
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
@@ -143,6 +144,12 @@ def rows_of(lm: "LanguageModel", facts: Sequence[Rewrite], before: Sequence[str]
         if not shared:
             rows.append(Row(index, essence.ids[: essence_start + 1], essence_start, anchor=True))
     return rows
+
+
+def up_to_key(lm: "LanguageModel", prefix: str, fact: Rewrite | Protected, method: str) -> tuple[int, ...]:
+    """The tokens of a prompt behind a text, up to where a method has its key: the subject's last, or the very last."""
+    tokens, place = placed(lm, prefix, fact)
+    return tuple(tokens.ids if method_of(method).at_end else tokens.ids[: place + 1])
 
 
 def placed(lm: "LanguageModel", prefix: str, fact: Rewrite | Protected) -> tuple[Tokens, int]:
