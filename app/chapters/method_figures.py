@@ -38,7 +38,53 @@ def spared(_: str) -> str:
             yield label_of(name.replace("_", "+")), *shares
 
     asked = [f"{label}, {n_of('locality', f'single.rome.{short}')} facts" for short, label in SHARES.items()]
-    return told("locality", ("", *asked), rows())
+    return told("locality", ("", *asked), rows(), part="single")
+
+
+IN_A_ROW = {
+    "said": "facts, %",
+    "worded": "other wordings, %",
+    "neighbours": "neighbours, %",
+    "neighbours_unedited": "neighbours without edits, %",
+    "perplexity_ratio": "perplexity, times",
+    "abilities": "abilities, %",
+}
+
+
+def in_a_row(_: str) -> str:
+    """What is left after two hundred edits, strictly: every token of the wanted answer the likeliest."""
+
+    def rows() -> Rows:
+        versions = [
+            name.removesuffix(".said") for name in names_below("locality", "stream200") if name.endswith(".said")
+        ]
+        for name in (one for one in versions if one != "best"):
+            yield (
+                label_of(name.replace("_", "+")),
+                *(
+                    number("locality", f"stream200.{name}.{what}", 2 if what == "perplexity_ratio" else 0)
+                    for what in IN_A_ROW
+                ),
+            )
+
+    return told("locality", ("after 200 edits", *IN_A_ROW.values()), rows(), part="stream")
+
+
+WRITTEN = {
+    "edit.seconds": "ROME, asked and looked at as on the page",
+    "edit.write_seconds": "ROME, search and write alone",
+    "edit.seconds_batch20": "MEMIT, a fact of twenty in one edit",
+}
+
+
+def seconds(_: str) -> str:
+    """How long an edit takes, with the whole search and with one that stops early."""
+
+    def rows() -> Rows:
+        for name, label in WRITTEN.items():
+            yield label, number("locality", name, 1), number("locality", f"{name}_early", 1), n_of("locality", name)
+
+    return told("locality", ("seconds an edit", "whole search", "early stop", "edits"), rows(), part="seconds")
 
 
 REPAIRED = {"state": "hidden state", "mlp": "MLP outputs", "attn": "attention outputs"}

@@ -22,6 +22,8 @@ PRODUCERS: dict[str, Callable[[str], str]] = {
         from_commands.commands,
         method_figures.evaluated,
         method_figures.spared,
+        method_figures.in_a_row,
+        method_figures.seconds,
         method_figures.traced,
         machine_figures.loaded,
         machine_figures.families,

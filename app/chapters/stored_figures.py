@@ -52,16 +52,17 @@ def n_of(bench: str, name: str) -> str:
     return str(by_name(bench)[name]["n"])
 
 
-def told(bench: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]], command: str = "") -> str:
-    """A table of figures, and under it what gave them: command, code, machine."""
+def told(bench: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]], command: str = "", part: str = "") -> str:
+    """A table of figures, and under it what gave them: command, code, machine, of a part that was run by itself."""
     shown = table(head, rows)
     brackets = " Brackets are 95 % intervals." if re.search(r"\d \[", shown) else ""
-    return f"{shown}\n\n{provenance(bench, command)}{brackets}"
+    return f"{shown}\n\n{provenance(bench, command, part)}{brackets}"
 
 
-def provenance(bench: str, command: str = "") -> str:
-    """By which command, with which code and on which machine the figures of a bench came about."""
+def provenance(bench: str, command: str = "", part: str = "") -> str:
+    """By which command, with which code and on which machine the figures of a bench, or of a part, came about."""
     whole = stored(bench)
+    whole = whole | whole.get("parts", {}).get(part, {})
     machine = whole["machine"]
     parts = [
         f"`{command or whole.get('command', f'palimpsest bench {bench}')}`",
