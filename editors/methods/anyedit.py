@@ -83,6 +83,7 @@ class _InWindows(Writing):
             "norm_anchor": False,
             "others_weight": 0.0,
             "behind_weight": 0.0,
+            "answer_weight": 1.0,
         }
         self.facts = len(request.facts)
         self.windows = [one for at, fact in enumerate(request.facts) for one in windows(lm, at, fact, request.window)]

@@ -69,7 +69,8 @@ def test_the_map_reads_keys_where_the_method_has_them(tiny: LanguageModel, metho
     facts = (TOWER,) if method == "rome" else (TOWER, CITY)
     asked_for = asked(method, *facts, warm_up=0, layers=(0,), window=1, protected=(NEAR,))
     edit = write(tiny, asked_for, glance=False, probe=False)
-    found = moved(tiny, MovedRequest(weights=()), stack=[edit])
+    found = moved(tiny, MovedRequest(weights=(1.0,)), stack=[edit])
+    assert bool(found.told) == (method != "rome")  # no other weight can be tried
     moves = []
     for one in (TOWER, NEAR):
         tokens, last = placed(tiny, "", one)
