@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-import analysis
 from analysis import KnownRequest, ModelSpec, WorkbenchError
 from analysis.model.capabilities import CAPABILITIES
 from app.exports.json_csv import for_sheets
 from app.exports.tables import table
+from app.jobs.planned import planned
 from app.jobs.services import allowed_specs, public, services
 from app.registry.studies import STUDIES
 from app.session import chat_form, run_flow
@@ -61,7 +61,7 @@ with st.container(border=True, key="model-form"):
     if asked or load:
         try:
             with st.spinner("Reading the config"):
-                priced = analysis.plan(wanted)
+                priced = planned(wanted)
             if not priced.fits:
                 st.error(f"{run_flow.escape(priced.sentence())} It does not fit.", icon=":material/gpp_bad:")
             elif load:

@@ -35,26 +35,39 @@ def apart(read: Callable[..., Read], *given: Any, size: int, seconds: float = SE
     if size <= SMALL:
         return read(*given)
     with _one:
-        here, there = _context.Pipe(duplex=False)
-        process = begin(_context, _read, there, read, given)
-        there.close()
-        try:
-            if not here.poll(seconds):
-                raise BadFile(f"The file was given up: it took more than {seconds:.0f} seconds to read. Give fewer.")
-            good, found = here.recv()
-        except EOFError as error:
-            raise BadFile("The file was given up: it takes more memory to read than there is for it.") from error
-        finally:
-            process.kill()
-            process.join()
-            here.close()
+        return elsewhere(
+            read, *given, seconds=seconds, memory=MEMORY,
+            late=BadFile(f"The file was given up: it took more than {seconds:.0f} seconds to read. Give fewer."),
+            lost=BadFile("The file was given up: it takes more memory to read than there is for it."),
+        )  # fmt: skip
+
+
+def elsewhere(
+    work: Callable[..., Read], *given: Any, seconds: float, memory: int | None, late: WorkbenchError,
+    lost: WorkbenchError,
+) -> Read:  # fmt: skip
+    """What `work(*given)` gives or raises in a process of its own: `late` after its time, `lost` where it died."""
+    here, there = _context.Pipe(duplex=False)
+    process = begin(_context, _answer, there, memory, work, given)
+    there.close()
+    try:
+        if not here.poll(seconds):
+            raise late
+        good, found = here.recv()
+    except EOFError as error:
+        raise lost from error
+    finally:
+        process.kill()
+        process.join()
+        here.close()
     if good:
         return found  # type: ignore[no-any-return]
     raise found
 
 
-def _read(there: Connection, read: Callable[..., Any], given: tuple) -> None:
-    _bounded()
+def _answer(there: Connection, memory: int | None, read: Callable[..., Any], given: tuple) -> None:
+    if memory is not None:
+        _bounded(memory)
     try:
         there.send((True, read(*given)))
     except WorkbenchError as error:
@@ -63,8 +76,8 @@ def _read(there: Connection, read: Callable[..., Any], given: tuple) -> None:
         there.close()
 
 
-def _bounded() -> None:
+def _bounded(memory: int) -> None:
     with suppress(ImportError, ValueError, OSError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
