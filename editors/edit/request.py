@@ -15,7 +15,7 @@ from analysis.text.boundary import answer_as_kept, ended
 from analysis.text.characters import fit, unfit
 from analysis.text.framing import Prompted
 from editors.registry.methods import METHODS, MethodName, method_of
-from editors.registry.versions import EXTRAS, extras_in, method_in
+from editors.registry.versions import extras_in, method_in
 
 KeyMode = Literal["rome", "r_rome", "p_rome"]
 Order = Literal["query_first", "value_first"]
@@ -366,12 +366,11 @@ def editions(methods: Sequence[str], aim: Aim | None = None) -> int:
     """What is added to a request's edition for the methods it names, with SADR as in rome+sadr.
 
     One where targets stand where a block's parts write: PMET's search noted its old value with its own change in it,
-    before. A method that has come to write something else says so itself, and so does what stands beside one.
+    before. A method that has come to write something else says so itself.
     """
     own = [METHODS[name] for name in dict.fromkeys(map(method_in, methods)) if name in METHODS]
     in_parts = any(one.where(aim) == "mlp" for one in own)
-    extras = {extra for name in methods for extra in extras_in(name)} & {*EXTRAS}
-    return in_parts + sum(one.edition for one in own) + sum(EXTRAS[extra].edition for extra in extras)
+    return in_parts + sum(one.edition for one in own)
 
 
 def needs_of(methods: Sequence[str]) -> tuple[str, ...]:

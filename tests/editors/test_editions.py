@@ -9,7 +9,6 @@ from editors.chain_reach.result import ReachRequest
 from editors.edit.request import EditRequest, Rewrite
 from editors.evaluation.result import EvaluateRequest
 from editors.lifelong_editing.result import LifelongRequest
-from editors.registry.versions import EXTRAS
 
 FACT = Rewrite(prompt="the old {}", subject="tower", target="river")
 CASE = Case(rewrites=(FACT,), olds=("city",), probes=())
@@ -25,28 +24,15 @@ CHAIN = ChainCase(
 def asked(method: str) -> list[Request]:
     return [
         EditRequest(facts=(FACT,), method=method),
+        EvaluateRequest(cases=(CASE,), methods=("rome", method)),
         ReachRequest(cases=(CHAIN,), methods=("rome", method)),
-        *of_versions(method),
-    ]
-
-
-def of_versions(version: str) -> list[Request]:
-    return [
-        EvaluateRequest(cases=(CASE,), methods=("rome", version)),
-        LifelongRequest(cases=(CASE,), method=version),
+        LifelongRequest(cases=(CASE,), method=method),
     ]
 
 
 @pytest.mark.parametrize("method", ["rome", "memit", "rls", "emmet", "alphaedit", "betaedit", "ace", "ft"])
 def test_methods_that_note_one_value_are_found_where_they_were(method):
     assert all(request.own_edition() == type(request).edition for request in asked(method))
-
-
-def test_what_stands_beside_a_method_is_computed_anew_when_it_has_come_to_ask_for_something_else():
-    for version in ("rome+values", "memit+protect+firm+values"):
-        for request in of_versions(version):
-            assert request.own_edition() == type(request).edition + EXTRAS["values"].edition > type(request).edition
-    assert all(request.own_edition() == type(request).edition for request in of_versions("rome+protect+firm"))
 
 
 @pytest.mark.parametrize("method", ["pmet", "ifmet"])
