@@ -159,3 +159,12 @@ def thumbnail_of(values: np.ndarray, top: float | None = None) -> list[list[floa
     """`values` (rows, columns) as shares of `top`, else of the largest; NaN is none: for plates and the rail."""
     top = top or max(float(np.nanmax(values, initial=0.0)), 1e-9)
     return [[round(float(value), 3) for value in row] for row in np.clip(np.nan_to_num(values) / top, 0, 1)]
+
+
+def intervals(
+    values: Sequence[float] | np.ndarray, halves: Sequence[float] | np.ndarray, *, shares: bool = True
+) -> dict[str, Any]:
+    """Bars of intervals about values; those of shares end where shares do."""
+    found, reach = np.asarray(values, dtype=float), np.asarray(halves, dtype=float)
+    up, down = (np.minimum(reach, np.maximum(room, 0)) if shares else reach for room in (1 - found, found))
+    return {"type": "data", "symmetric": False, "array": up.tolist(), "arrayminus": down.tolist()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from app.charts.frame import STILL, framed, rows_down, small
+from app.charts.frame import STILL, framed, intervals, rows_down, small
 from app.charts.palette import Palette
 from app.charts.words import percent
 from editors.cases.case import counted
@@ -42,10 +42,9 @@ def side_by_side(rows: Sequence[str], series: Sequence[Series], palette: Palette
             y=[row + 0.7 * ((at + 0.5) / len(series) - 0.5) for row, _ in there],
             mode="markers", name=one.name, cliponaxis=False,
             marker={"size": 10, "color": colour, "symbol": shape},
-            error_x={
-                "type": "data", "thickness": 2, "width": 0, "color": colour,
-                "array": [mean.bar for _, mean in there],
-            },
+            error_x=intervals(
+                [mean.value for _, mean in there], [mean.bar for _, mean in there], shares=in_percent
+            ) | {"thickness": 2, "width": 0, "color": colour},
             text=[f"{one.name}, {rows[row]}: {said(mean.value, in_percent)}, {counted(mean.n)}" for row, mean in there],
             hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
+from app.charts.frame import intervals
 from app.charts.palette import written
 from app.charts.prompt_kinds import TITLES
 from app.exports.heading import key_of
@@ -215,6 +216,13 @@ def test_a_quiz_on_our_facts(ready):
     assert "cannot read so long a talk as 1 doubts" in text(at)
     assert "Is it true that" in text(at)
     assert offered(at, "quiz") == ["CSV", "JSON", "HTML", "Notebook"]
+
+
+def test_bars_of_shares_end_where_shares_do():
+    bars = intervals([0.9, 0.05, 0.5], [0.2, 0.2, 0.2])
+    assert np.allclose(bars["array"], [0.1, 0.2, 0.2])
+    assert np.allclose(bars["arrayminus"], [0.2, 0.05, 0.2])
+    assert intervals([3.0], [5.0], shares=False)["arrayminus"] == [5.0]
 
 
 def test_the_curves_say_what_is_left():

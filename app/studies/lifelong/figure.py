@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from app.charts.frame import HALVES, axes, framed, name_ends, share_ticks, thumbnail_of
+from app.charts.frame import HALVES, axes, framed, intervals, name_ends, share_ticks, thumbnail_of
 from app.charts.palette import Palette
 from app.charts.words import percent
 from editors.cases.case import counted
@@ -45,7 +45,7 @@ def _line(
     figure.add_scatter(
         x=there, y=values[there], mode="lines+markers", line={"color": colour, "width": 3}, marker={"size": 8},
         cliponaxis=False,
-        error_y={"type": "data", "array": halves[there], "thickness": 1.5, "width": 0, "color": colour},
+        error_y=intervals(values[there], halves[there]) | {"thickness": 1.5, "width": 0, "color": colour},
         text=[f"{name}, after {result.milestones[at]} edits: {percent(float(values[at]))}" for at in there],
         hovertemplate="%{text}<extra></extra>",
     )  # fmt: skip
@@ -91,10 +91,8 @@ def age_bars(result: LifelongResult, palette: Palette) -> go.Figure:
     figure = go.Figure(
         go.Bar(
             x=titles, y=[mean.value for _, _, mean in ages], marker={"color": palette.over}, width=0.6,
-            error_y={
-                "type": "data", "array": [mean.bar for *_, mean in ages], "thickness": 1.5, "width": 0,
-                "color": palette.ink,
-            },
+            error_y=intervals([mean.value for *_, mean in ages], [mean.bar for *_, mean in ages])
+            | {"thickness": 1.5, "width": 0, "color": palette.ink},
             text=[percent(mean.value) for _, _, mean in ages], textposition="inside", insidetextanchor="start",
             textangle=0, constraintext="none",
             textfont={"color": palette.paper, "size": 13},

@@ -13,8 +13,8 @@ def examples() -> tuple[Example, ...]:
     """Its plate, once it is stored which facts the model knows."""
     if (asked := known_facts_here()) is None:
         return ()
-    said = set(asked.known())
-    stream = tuple([case for case in own_cases(read_facts()) if case.id in said][:IN_A_ROW])
+    sure = set(asked.known(0.3))
+    stream = tuple(own_cases(fact for fact in read_facts() if fact.id in sure)[:IN_A_ROW])
     return (
         Example(
             "lifelong",
@@ -22,6 +22,6 @@ def examples() -> tuple[Example, ...]:
             f"{len(stream)} edits in a row",
             "What is left of the first, and of the model",
             "lifelong",
-            LifelongRequest(cases=stream, method="memit"),
+            LifelongRequest(cases=stream, method="alphaedit+early"),
         ),
     )
