@@ -26,6 +26,7 @@ from analysis.forward.architecture import (
     text_config,
 )
 from analysis.forward.blocks import Frame, Passage, PrefixCache, Site, first_hidden, record
+from analysis.forward.head_rows import whole_rows
 from analysis.model.capabilities import Capability, lacking
 from analysis.model.load_check import (
     FAILURES,
@@ -96,6 +97,7 @@ class LanguageModel:
         self.blocks = list(self.bridge.blocks)
         self.block_devices = [next(block.parameters()).device for block in self.blocks]
         self.readout = Readout.of(self.bridge, model.config)
+        whole_rows(self.readout.steps[-1])
         self.check, frame, run = self._check(probe, plain)
         self.capabilities = tried(self, probe, plain, frame, run)
 

@@ -12,9 +12,6 @@ BESIDE = 40_000_000
 """The bridge, and a first forward of a few tokens."""
 OF_A_WORD = 800
 """A tokenizer's memory for each word it knows, and the logits of the first forward."""
-HELD = 28_000_000
-"""What the system goes on counting of tensors unpacked in float32 for weights in half precision: between nothing and
-some 60 MB, by how it hands out pages; the middle of what was measured on two machines."""
 JOINT = ("c_attn.", "query_key_value.")
 """Projections that the bridge splits by copying, so that they are there twice for a while."""
 
@@ -34,7 +31,6 @@ def loading_bytes(shell: Any, dtype: torch.dtype, *, stored: torch.dtype | None,
     if mapped is not None:
         largest = max(sizes.values())
         unpacking = mapped * largest // sum(sizes.values()) + (largest * (4 + size) if size != 4 else 4 * largest)
-        held = HELD if size != 4 else 0
-        return max(weights + joint + BESIDE, unpacking) + held + words  # the bridge comes once all is unpacked
+        return max(weights + joint + BESIDE, unpacking) + words  # the bridge comes once all is unpacked
     converted = 0 if stored in (None, dtype) else math.ceil(weights / size * stored.itemsize)  # type: ignore[union-attr]
     return weights + max(converted, joint) + beside
