@@ -92,6 +92,16 @@ def within(report: Report, done: int, total: int, note: str) -> Report:
     return told
 
 
+def stretch(report: Report, begin: float, end: float, title: str = "") -> Report:
+    """A report for a stretch of the work, from one share of it to another; `title` is said where nothing else is."""
+
+    def told(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
+        part = share if share is not None else done / max(total, 1)
+        report(done, total, note or title, partial, begin + (end - begin) * part)
+
+    return told
+
+
 @dataclass(frozen=True)
 class Study:
     """A registered kind of run: name, request and result types, and the function between them."""

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis import KnownRequest, LanguageModel, known_facts, read_facts
+from analysis import LanguageModel, read_facts
 from analysis.facts.facts import another_object, in_turn
 from analysis.forward.packed_weights import packed
 from analysis.study import Report, silent
+from app.bench.editing import known_well
 from app.bench.entry import Benchmark, number_flag, word_flag
 from app.bench.form import Bench
 from app.bench.machine import describe, wait
@@ -91,7 +92,7 @@ def attention(lm: LanguageModel, options: DriftOptions, report: Report = silent)
     few, methods = options.quick, options.parts or PARTS
     count, tuned = options.single or (2 if few else 100), options.tune or (1 if few else 20)
     steps = options.steps or (4 if few else 50)
-    sure = set(known_facts(lm, KnownRequest(), report).known(0.3))
+    sure = known_well(lm, report)
     facts = in_turn([fact for fact in read_facts() if fact.id in sure and fact.others])
     if len(facts) > tuned:
         cases = [case_of(fact, another_object(fact)) for fact in facts[: tuned + count]]

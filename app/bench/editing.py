@@ -78,9 +78,14 @@ def editing(lm: LanguageModel, options: EditOptions, report: Report = silent) ->
 
 
 def known(lm: LanguageModel, count: int, report: Report = silent) -> list[Fact]:
-    """Facts the model knows with more than .3, relations in turn."""
-    sure = set(stored(STUDIES["facts"], KnownRequest(), lm, ResultStore(), report).known(0.3))
+    """Facts the model knows well, relations in turn."""
+    sure = known_well(lm, report)
     return in_turn([fact for fact in read_facts() if fact.id in sure])[:count]
+
+
+def known_well(lm: LanguageModel, report: Report = silent) -> set[str]:
+    """Ids of the facts the model knows with more than .3, asked once."""
+    return set(stored(STUDIES["facts"], KnownRequest(), lm, ResultStore(), report).known(0.3))
 
 
 def _probes(lm: LanguageModel, facts: Sequence[Fact], rewrites: Sequence[Rewrite]) -> list[Probe]:

@@ -28,14 +28,20 @@ def evaluated(_: str) -> str:
     return told("evaluate", ("", *asked, "S"), rows())
 
 
+def _versions(head: str, last: str) -> Iterator[tuple[str, str]]:
+    """Versions there are figures of, by their name in the file and as people read it."""
+    for name in names_below("locality", head):
+        version = name.removesuffix(f".{last}")
+        if version != name and "." not in version and version != "best":
+            yield version, label_of(version.replace("_", "+"))
+
+
 def spared(_: str) -> str:
     """What an edit leaves alone: ROME without and with protection, on the same facts, by likelihood."""
 
     def rows() -> Rows:
-        versions = [name.removesuffix(".ES") for name in names_below("locality", "single") if name.endswith(".ES")]
-        for name in (one for one in versions if "." not in one and one != "best"):
-            shares = [number("locality", f"single.{name}.{short}") for short in SHARES]
-            yield label_of(name.replace("_", "+")), *shares
+        for name, label in _versions("single", "ES"):
+            yield label, *(number("locality", f"single.{name}.{short}") for short in SHARES)
 
     asked = [f"{label}, {n_of('locality', f'single.rome.{short}')} facts" for short, label in SHARES.items()]
     return told("locality", ("", *asked), rows(), part="single")
@@ -55,17 +61,9 @@ def in_a_row(_: str) -> str:
     """What is left after two hundred edits, strictly: every token of the wanted answer the likeliest."""
 
     def rows() -> Rows:
-        versions = [
-            name.removesuffix(".said") for name in names_below("locality", "stream200") if name.endswith(".said")
-        ]
-        for name in (one for one in versions if one != "best"):
-            yield (
-                label_of(name.replace("_", "+")),
-                *(
-                    number("locality", f"stream200.{name}.{what}", 2 if what == "perplexity_ratio" else 0)
-                    for what in IN_A_ROW
-                ),
-            )
+        for name, label in _versions("stream200", "said"):
+            digits = {"perplexity_ratio": 2}
+            yield label, *(number("locality", f"stream200.{name}.{what}", digits.get(what, 0)) for what in IN_A_ROW)
 
     return told("locality", ("after 200 edits", *IN_A_ROW.values()), rows(), part="stream")
 

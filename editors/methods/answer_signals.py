@@ -3,7 +3,7 @@
 One forward and one way back for rows of one length together: no search, no subject, no second moments.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -37,31 +37,34 @@ class Signals:
 
 def signals(
     lm: "LanguageModel", rows: Sequence[Row], layers: Sequence[int], report: Report = silent,
-    note: str = "prompts read", said: Tensor | None = None,
+    said: Tensor | None = None,
 ) -> Signals:  # fmt: skip
-    """Read them for bare prompts with their answers; the gradient is of the sum over all tokens.
+    """Read them for bare prompts with their answers, one of each fact; the gradient is of the sum over all tokens.
 
     `said` (n,): tokens whose probability to read where answers begin, in place of those that are said there now.
 
     The published code takes the mean over the tokens of a batch. It is normalised afterwards, so that only their
     proportions count.
     """
-    parts: list[tuple[list[Row], dict[int, Tensor], dict[int, Tensor], Tensor, Tensor, Tensor]] = []
+    parts: list[Signals] = []
     done = 0
     for chunk in _chunks(rows):
-        report(done, len(rows), note)
-        parts.append((chunk, *_read(lm, chunk, layers, said)))
+        report(done, len(rows))
+        parts.append(_read(lm, chunk, layers, said))
         done += len(chunk)
-    order = torch.argsort(torch.tensor([row.fact for chunk, *_ in parts for row in chunk]))
-    facts = torch.tensor([row.fact for chunk, *_ in parts for row in chunk for _ in row.targets])
-    back = torch.argsort(facts, stable=True)
+    facts = torch.cat([part.facts for part in parts])
+    back, order = torch.argsort(facts, stable=True), torch.argsort(facts.unique_consecutive())
+
+    def joined(values: Callable[[Signals], Tensor], order: Tensor) -> Tensor:
+        return torch.cat([values(part) for part in parts])[order]
+
     return Signals(
-        {layer: torch.cat([part[1][layer] for part in parts])[back] for layer in layers},
-        {layer: torch.cat([part[2][layer] for part in parts])[back] for layer in layers},
+        {layer: joined(lambda part: part.keys[layer], back) for layer in layers},  # noqa: B023
+        {layer: joined(lambda part: part.gradients[layer], back) for layer in layers},  # noqa: B023
         facts[back],
-        torch.cat([part[3] for part in parts])[back],
-        torch.cat([part[4] for part in parts])[order],
-        torch.cat([part[5] for part in parts])[order],
+        joined(lambda part: part.likelihood, back),
+        joined(lambda part: part.said, order),
+        joined(lambda part: part.former, order),
     )
 
 
@@ -72,9 +75,8 @@ def _chunks(rows: Sequence[Row]) -> Iterator[list[Row]]:
         yield from (same[begin : begin + ROWS_AT_ONCE] for begin in range(0, len(same), ROWS_AT_ONCE))
 
 
-def _read(
-    lm: "LanguageModel", rows: Sequence[Row], layers: Sequence[int], said: Tensor | None
-) -> tuple[dict[int, Tensor], dict[int, Tensor], Tensor, Tensor, Tensor]:
+def _read(lm: "LanguageModel", rows: Sequence[Row], layers: Sequence[int], said: Tensor | None) -> Signals:
+    """Of rows of one length, in their order."""
     ids = torch.tensor([row.ids for row in rows], device=lm.device)
     frame, lowest = Frame.of(lm, ids), min(layers)
     with torch.no_grad():
@@ -88,7 +90,7 @@ def _read(
         logs = lm.readout(hidden[which.to(hidden.device), where.to(hidden.device)]).log_softmax(-1)
         likely = logs.gather(1, wanted.to(logs.device)[:, None])[:, 0]
         found = torch.autograd.grad(-likely.sum(), [seen[layer][1] for layer in layers])
-    begins = torch.tensor([sum(len(row.targets) for row in rows[:number]) for number in range(len(rows))])
+    begins = torch.tensor([0, *(len(row.targets) for row in rows[:-1])]).cumsum(0)
     first = logs.detach()[begins.to(logs.device)]
     here = first.argmax(-1) if said is None else said[[row.fact for row in rows]].to(first.device)
 
@@ -96,9 +98,10 @@ def _read(
         flat = values.detach().reshape(len(rows), -1, values.shape[-1])
         return flat[which.to(flat.device), where.to(flat.device)].float().cpu()
 
-    return (
+    return Signals(
         {layer: picked(seen[layer][0]) for layer in layers},
         {layer: picked(gradient) for layer, gradient in zip(layers, found, strict=True)},
+        torch.tensor([row.fact for row in rows for _ in row.targets]),
         likely.detach().float().cpu(),
         here.cpu(),
         first.gather(1, here[:, None])[:, 0].exp().float().cpu(),

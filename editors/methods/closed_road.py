@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 from analysis.internals.key_value_memory import output_matrix
 from analysis.moments.request import MomentsRequest
 from analysis.moments.second_moments import Moments, moments
-from analysis.study import Report
+from analysis.study import Report, stretch
 from editors.edit.edit import Found, LayerChange
 from editors.edit.layer_change import layer_change
 from editors.edit.request import EditRequest, Rewrite
@@ -198,11 +198,7 @@ class Writing:
             )
 
     def _phase(self, begin: float, end: float, title: str) -> Report:
-        def report(done: int, total: int, note: str = "", partial: Any = None, share: float | None = None) -> None:
-            part = share if share is not None else done / max(total, 1)
-            self.report(done, total, note or title, partial, begin + (end - begin) * part)
-
-        return report
+        return stretch(self.report, begin, end, title)
 
     def _residual(self, rows: Sequence[Row], layer: int, *, after: bool = False) -> Tensor:
         """Wanted minus present value of every fact, (d, n), at the site the method aims at, in units of the matrix."""

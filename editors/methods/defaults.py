@@ -56,7 +56,7 @@ def settled(lm: "LanguageModel", request: EditRequest, look: Callable[[], None] 
     if outside := [layer for layer in layers if not 0 <= layer < lm.n_layers]:
         raise BadRequest(f"{lm.name} has layers 0 to {lm.n_layers - 1}; there is no layer {outside[0]}.")
     _refuse_too_many(own, full)
-    full = with_middle(lm, full) if "lti_layer" in own.uses else full
+    full = with_middle(lm, full)
     if full.where == "block" and layers[-1] == lm.n_layers - 1:
         raise BadRequest(
             f"Layer {layers[-1]} is the last: nothing behind it reads the state at the subject. Take layers below it."

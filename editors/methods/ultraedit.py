@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.errors import BadRequest, WorkbenchError
-from analysis.facts.facts import another_object, in_turn, read_facts
-from analysis.study import Report
+from analysis.errors import BadRequest
+from analysis.study import Report, stretch
 from editors.edit.edit import Found, LayerChange
 from editors.edit.layer_change import layer_change
-from editors.edit.request import EditRequest, Rewrite
+from editors.edit.request import EditRequest
 from editors.edit.weight_overlay import Overlay
 from editors.methods.answer_signals import Signals, signals
 from editors.methods.closed_road import Written
 from editors.methods.past_keys import PastKeys
+from editors.methods.search.stored_rewrites import stored_rewrites
 from editors.methods.search.target_search import unreached
 from editors.methods.search.token_rows import Row, rows_of
 
@@ -96,7 +96,7 @@ class _InOne:
     def __init__(self, lm: "LanguageModel", request: EditRequest, report: Report, *, whitened: bool):
         self.lm, self.request, self.report, self.whitened = lm, request, report, whitened
         self.layers = request.layers or ()
-        self.rows = _bare(lm, request.facts)
+        self.rows = _bare(rows_of(lm, request.facts, ()))
         self.before = self._warm_up()
 
     def _warm_up(self) -> Signals | None:
@@ -105,24 +105,15 @@ class _InOne:
             return None
         known = ("answer signals", self.layers, count, self.lm.framing_key)
         if known not in self.lm.memo:
-            facts: list[Rewrite] = []
-            for fact in in_turn(read_facts()):
-                if len(facts) == count:
-                    break
-                try:
-                    own = Rewrite.of(fact, another_object(fact))
-                    _bare(self.lm, [own])
-                except WorkbenchError:  # a fact this tokenizer cannot place
-                    continue
-                facts.append(own)
+            _, rows = stored_rewrites(self.lm, count)
             self.lm.memo[known] = signals(
-                self.lm, _bare(self.lm, facts), self.layers, self._phase(0.0, 0.8), "stored facts read"
+                self.lm, _bare(rows), self.layers, stretch(self.report, 0.0, 0.8, "stored facts read")
             )
         return self.lm.memo[known]  # type: ignore[no-any-return]
 
     def run(self) -> Written:
         """Read the facts, solve each layer, and ask what became of them."""
-        now = signals(self.lm, self.rows, self.layers, self._phase(0.8, 0.9))
+        now = signals(self.lm, self.rows, self.layers, stretch(self.report, 0.8, 0.9, "prompts read"))
         changes, warnings = [], []
         with Overlay(self.lm) as written:
             for layer in self.layers:
@@ -130,7 +121,8 @@ class _InOne:
                 changes.append(change)
             for change in changes:
                 written.add(change.layer, torch.from_numpy(change.left), torch.from_numpy(change.right))
-            after = signals(self.lm, self.rows, self.layers[-1:], self._phase(0.9, 1.0), said=now.said)
+            told = stretch(self.report, 0.9, 1.0, "asking what became of it")
+            after = signals(self.lm, self.rows, self.layers[-1:], told, said=now.said)
         if self.whitened and spread.whitening is None:
             warnings.append(
                 f"Gradients are divided by each dimension's own spread: to whiten {self.lm.d_model} dimensions takes "
@@ -157,15 +149,9 @@ class _InOne:
         found = Found(loss, np.exp(-loss), former, unknown, unknown, float("nan"), statistics=[])
         return found, [*warnings, *unreached(self.request, found.probability[1:])]
 
-    def _phase(self, begin: float, end: float) -> Report:
-        def told(done: int, total: int, note: str = "", partial: object = None, share: float | None = None) -> None:
-            self.report(done, total, note, partial, begin + (end - begin) * done / max(total, 1))
 
-        return told
-
-
-def _bare(lm: "LanguageModel", facts: Sequence[Rewrite]) -> list[Row]:
-    return [row for row in rows_of(lm, facts, ()) if row.bare]
+def _bare(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.bare]
 
 
 def _by_fact(found: Signals, count: int) -> np.ndarray:

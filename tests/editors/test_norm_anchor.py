@@ -8,11 +8,11 @@ from analysis.facts.facts import Fact, another_object, read_facts
 from analysis.internals.key_value_memory import output_matrix
 from analysis.study import silent
 from editors.edit.apply import apply, written_over
-from editors.edit.request import EditRequest
+from editors.edit.request import EditRequest, Rewrite
 from editors.edit.weight_overlay import Overlay
 from editors.methods.defaults import settled
 from editors.methods.run import write
-from editors.methods.search import norm_anchor
+from editors.methods.search import norm_anchor, stored_rewrites
 from editors.methods.search.norm_anchor import anchor_length, anchored
 from editors.methods.search.target_search import search
 from editors.methods.search.token_rows import rows_of
@@ -31,8 +31,10 @@ def few_facts(monkeypatch, tmp_path):
             [("tower", "the old {}"), ("river", "the old {}"), ("mother", "near {} a"), ("tower of Aldra", "near {} a")]
         )
     ]
-    monkeypatch.setattr(norm_anchor, "read_facts", lambda: facts)
-    monkeypatch.setattr(norm_anchor, "another_object", lambda fact: "river" if fact.subject != "river" else "mother")
+    monkeypatch.setattr(stored_rewrites, "read_facts", lambda: facts)
+    monkeypatch.setattr(
+        stored_rewrites, "another_object", lambda fact: "river" if fact.subject != "river" else "mother"
+    )
     monkeypatch.setattr(norm_anchor, "cache_home", lambda: tmp_path)
     return facts
 
@@ -71,7 +73,7 @@ def test_the_length_is_the_mean_of_values_found_for_the_facts(family, few_facts)
     length = length_of(family, ("value",), request)
     each = []
     for fact in few_facts:
-        own = norm_anchor.Rewrite.of(fact, norm_anchor.another_object(fact))
+        own = Rewrite.of(fact, stored_rewrites.another_object(fact))
         found, _rows, _ = found_for(family, ("value",), own, steps=3)
         each.append(float(found.target("value").norm()))
     assert length == pytest.approx(np.mean(each), rel=1e-3)
@@ -125,10 +127,10 @@ def test_left_out_it_is_the_base_editor_bit_for_bit(tiny, method):
 
 
 def test_on_the_embedded_model_an_edit_holds_at_the_length_of_others(smol, monkeypatch):
-    monkeypatch.setattr(norm_anchor, "read_facts", read_facts)
-    monkeypatch.setattr(norm_anchor, "another_object", another_object)
+    monkeypatch.setattr(stored_rewrites, "read_facts", read_facts)
+    monkeypatch.setattr(stored_rewrites, "another_object", another_object)
     monkeypatch.setattr(norm_anchor, "FACTS", 3)
-    fact = norm_anchor.Rewrite(prompt="{} is located in the city of", subject="The Eiffel Tower", target="Rome")
+    fact = Rewrite(prompt="{} is located in the city of", subject="The Eiffel Tower", target="Rome")
     made = write(smol, EditRequest(facts=(fact,), norm_anchor=True), glance=False, probe=False)
     (length,) = (value for known, value in smol.memo.items() if known[0] == "anchor")
     row = rows_of(smol, [fact], ())[0]

@@ -21,10 +21,7 @@ METHODS = ("ultraedit", "stableedit")
 @pytest.fixture(autouse=True)
 def few_stored_facts(monkeypatch):
     """Facts whose words tiny models know."""
-    monkeypatch.setattr(ultraedit, "read_facts", lambda: FACTS)
-    monkeypatch.setattr(ultraedit, "in_turn", list)
-    monkeypatch.setattr(ultraedit.Rewrite, "of", classmethod(lambda cls, fact, target: fact))
-    monkeypatch.setattr(ultraedit, "another_object", lambda fact: fact.target)
+    monkeypatch.setattr(ultraedit, "stored_rewrites", lambda lm, count: (FACTS[:count], rows_of(lm, FACTS[:count], ())))
 
 
 def bare(lm, facts=FACTS):

@@ -83,9 +83,8 @@ def _beside(moment: Tensor, other: Tensor | None, weight: float) -> Tensor:
 
 
 def _pieces(lm: "LanguageModel", one: Protected, before: Sequence[str], method: str) -> list[tuple[int, ...]]:
-    """Token sequences at whose ends its keys stand: of a subject also behind texts, of a prompt at its every token.
-
-    A subject's key is where the method has its own, at its last token or at its prompt's.
+    """Token sequences at whose ends its keys stand: of a subject where the method has its own, also behind texts, of a
+    prompt at its every token.
 
     But its first one, which all texts have: what layers keep there is out of all proportion, and drowns the others.
     """

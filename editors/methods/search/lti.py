@@ -18,6 +18,7 @@ from analysis.forward.blocks import Frame, first_hidden, record
 from analysis.text import boundary
 from editors.edit.request import EditRequest
 from editors.methods.search.token_rows import Row, Told, placed
+from editors.registry.methods import method_of
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
@@ -30,7 +31,7 @@ DEPTH = 0.55
 
 def with_middle(lm: "LanguageModel", request: EditRequest) -> EditRequest:
     """The request with the layer in the middle filled in; `BadRequest` for one that is not above what is written."""
-    if not request.lti_subject:
+    if not request.lti_subject or "lti_layer" not in method_of(request.method).uses:
         return request
     last = (request.layers or (0,))[-1]
     middle = max(round(DEPTH * lm.n_layers), last + 1) if request.lti_layer is None else request.lti_layer

@@ -18,16 +18,15 @@ import torch
 from torch import Tensor
 
 from analysis.cache_home import cache_home
-from analysis.errors import WorkbenchError
-from analysis.facts.facts import another_object, in_turn, read_facts
 from analysis.internals.key_value_memory import output_matrix
 from analysis.study import Report
 from analysis.whole_files import replacing
-from editors.edit.request import EditRequest, Rewrite
+from editors.edit.request import EditRequest
 from editors.methods.search.last_token import keys_at_end
 from editors.methods.search.lti import with_teacher
+from editors.methods.search.stored_rewrites import stored_rewrites
 from editors.methods.search.target_search import Site, Targets, search
-from editors.methods.search.token_rows import Row, rows_of
+from editors.methods.search.token_rows import Row
 from editors.registry.entry import LTI
 
 if TYPE_CHECKING:
@@ -79,16 +78,8 @@ def _measured(
     lm: "LanguageModel", request: EditRequest, layer: int, sites: tuple[Site, ...], before: Sequence[str],
     report: Report,
 ) -> float:  # fmt: skip
-    facts: list[Rewrite] = []
-    for fact in in_turn(read_facts()):
-        with suppress(WorkbenchError):  # a fact this tokenizer cannot place
-            own = Rewrite.of(fact, another_object(fact))
-            rows_of(lm, [own], before)
-            facts.append(own)
-        if len(facts) == FACTS:
-            break
+    facts, rows = stored_rewrites(lm, FACTS, before)
     asked = request.model_copy(update={"facts": tuple(facts), "others_weight": 0.0})
-    rows = rows_of(lm, facts, before)
     found = search(lm, with_teacher(lm, asked, rows, before), layer, sites, asked, report)
     lengths = np.sort((_old(lm, found, sites, rows, layer) + found.change[sites[-1]]).norm(dim=1).numpy())
     return float(lengths[: len(lengths) - int(DROPPED * len(lengths))].mean())
