@@ -6,7 +6,7 @@ from analysis import KnownRequest, ModelSpec, WorkbenchError
 from analysis.model.capabilities import CAPABILITIES
 from app.exports.json_csv import for_sheets
 from app.exports.tables import table
-from app.jobs.planned import planned
+from app.jobs.processes.planned import planned
 from app.jobs.services import allowed_specs, public, services
 from app.registry.studies import STUDIES
 from app.session import chat_form, run_flow

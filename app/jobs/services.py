@@ -20,7 +20,7 @@ from app.jobs.disk import Disk
 from app.jobs.history import History
 from app.jobs.job import Job
 from app.jobs.known_models import Known
-from app.jobs.run_apart import RunApart
+from app.jobs.processes.run_apart import RunApart
 from app.jobs.run_entry import run_of
 from app.jobs.run_here import Runner
 from app.jobs.store import ResultStore, shipped_index

@@ -1,9 +1,9 @@
 """One worker, one queue: every forward of the server goes through here.
 
 Hooks and weights of a model are shared by all who use it, so runs never overlap; whose is next, `app.jobs.turns`
-says, and what runs it, `app.jobs.run_here` or `app.jobs.run_apart`. A job belongs to the sessions that asked for it;
-it is cancelled when the last of them lets go, or is gone. The worker knows nothing of Streamlit; pages look at jobs,
-jobs never touch pages.
+says, and what runs it, `app.jobs.run_here` or `app.jobs.processes.run_apart`. A job belongs to the sessions that asked
+for it; it is cancelled when the last of them lets go, or is gone. The worker knows nothing of Streamlit; pages look at
+jobs, jobs never touch pages.
 """
 
 import atexit

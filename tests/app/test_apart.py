@@ -15,7 +15,7 @@ from analysis.errors import BadFile
 from app.doors import uploads
 from app.doors.uploads import MOST_FILES, MOST_PUBLIC, Uploads
 from app.exports.recipe_archive import LARGEST_RECIPE, WHATEVER, brought
-from app.jobs.apart import MEMORY, SMALL, apart
+from app.jobs.processes.apart import MEMORY, SMALL, apart
 from editors.cases.files import case_file
 
 LARGE = SMALL + 1

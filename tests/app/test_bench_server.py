@@ -14,7 +14,7 @@ from app.bench.server import cancels, estimates
 from app.bench.server import run as bench_server
 from app.bench.server.estimates import Looks, Timed, put
 from app.bench.visits.protocol import Visit
-from app.jobs.run_apart import PATIENCE
+from app.jobs.processes.run_apart import PATIENCE
 from app.registry.studies import STUDIES
 from editors.cases.case import own_cases
 

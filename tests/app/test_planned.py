@@ -6,13 +6,13 @@ from pathlib import Path
 
 import analysis
 from analysis import ModelSpec, WorkbenchError
-from app.jobs.planned import planned
+from app.jobs.processes.planned import planned
 from tests.kit.saved_models import saved  # noqa: F401
 
 ASKED = """
 import sys
 from analysis import ModelSpec, WorkbenchError
-from app.jobs.planned import planned
+from app.jobs.processes.planned import planned
 
 if __name__ == "__main__":
     for source in sys.argv[1:]:

@@ -13,10 +13,10 @@ import pytest
 
 from analysis import LensRequest, TraceRequest
 from analysis.study import Study, pack
-from app.jobs import run_apart
-from app.jobs.deadly import REST, Deadly
 from app.jobs.known_models import look_at
 from app.jobs.model_slot import ModelSlot
+from app.jobs.processes import run_apart
+from app.jobs.processes.deadly import REST, Deadly
 from app.jobs.run_here import RunHere
 from app.jobs.store import ResultStore
 from app.jobs.worker import Worker

@@ -11,7 +11,7 @@ import torch
 
 from analysis import ModelSpec
 from app.jobs.job import Job
-from app.jobs.run_apart import RunApart
+from app.jobs.processes.run_apart import RunApart
 from app.jobs.store import ResultStore
 from app.jobs.worker import Worker
 from app.registry.studies import STUDIES

@@ -189,7 +189,9 @@ def test_what_was_brought_is_measured_here_once_it_is_found_here(ready):
 @pytest.fixture
 def forgers(monkeypatch) -> Iterator[shared.Services]:
     """A process with the model that hostile recipes are made for."""
-    monkeypatch.setattr("app.jobs.apart.SMALL", 1 << 30)  # a page that is tested is no program to begin another from
+    monkeypatch.setattr(
+        "app.jobs.processes.apart.SMALL", 1 << 30
+    )  # a page that is tested is no program to begin another from
     monkeypatch.setattr(shared, "RunApart", lambda: RunHere(ModelSlot(lambda spec, report: hostile_model())))
     monkeypatch.setattr("app.session.edit_stack.visitor", lambda fresh: fresh)
     shared.services.clear()

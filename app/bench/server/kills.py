@@ -26,7 +26,7 @@ from analysis.study import Report, pack, silent
 from app.bench.form import Bench
 from app.bench.models.tiny_families import tiny_model, tokenizer
 from app.jobs.compute import compute, stored
-from app.jobs.own_process import begin
+from app.jobs.processes.own_process import begin
 from app.jobs.store import ResultStore
 from app.registry.studies import ENTRIES, STUDIES
 from app.sweeps.plan import Unit, planned

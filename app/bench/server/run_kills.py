@@ -16,7 +16,7 @@ from analysis.study import Report, silent
 from app.bench.form import Bench
 from app.bench.server.kills import asked, model, plain
 from app.jobs.job import Job
-from app.jobs.run_apart import RunApart
+from app.jobs.processes.run_apart import RunApart
 from app.jobs.store import ResultStore
 from app.jobs.worker import Worker
 from app.registry.studies import STUDIES

@@ -9,7 +9,7 @@ from analysis import KnownRequest, read_facts
 from analysis.errors import BadRequest
 from app.charts.prompt_kinds import TITLES
 from app.exports.json_csv import for_sheets
-from app.jobs.apart import apart
+from app.jobs.processes.apart import apart
 from app.jobs.services import public, services
 from app.registry.studies import STUDIES
 from app.session import chat_form

@@ -4,7 +4,7 @@ import streamlit as st
 
 from analysis.errors import WorkbenchError
 from app.exports.recipe_archive import KINDS, brought, refuse_other_weights
-from app.jobs.apart import SMALL, apart
+from app.jobs.processes.apart import SMALL, apart
 from app.jobs.run_entry import run_of
 from app.jobs.services import public, rail_owner, services
 from app.registry.studies import STUDIES

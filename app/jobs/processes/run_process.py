@@ -23,8 +23,8 @@ from analysis import Cancelled, ModelSpec
 from app.jobs.job import Job, State
 from app.jobs.known_models import Look
 from app.jobs.model_slot import ModelSlot
+from app.jobs.processes.run_messages import Cancel, Ended, Loaded, Run, Told, new_in, store_of
 from app.jobs.run_here import fault, run_job, step_back
-from app.jobs.run_messages import Cancel, Ended, Loaded, Run, Told, new_in, store_of
 from app.registry.studies import STUDIES
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import threading
 from analysis import ModelSpec
 from analysis.errors import ModelUnavailable
 from analysis.model.spec import ModelPlan
-from app.jobs.apart import elsewhere
+from app.jobs.processes.elsewhere import elsewhere
 
 SECONDS = 120.0
 """Time to read a config in, over a slow network too."""
@@ -22,7 +22,8 @@ def planned(spec: ModelSpec) -> ModelPlan:
         return _plan(spec)
     late = ModelUnavailable(f"“{spec.source}” was given up: its config was not there after {SECONDS:.0f} seconds.")
     lost = ModelUnavailable(
-        f"What “{spec.source}” would take could not be worked out: there is too little memory for it."
+        f"What “{spec.source}” would take could not be worked out: the process that reads its config ended before it "
+        "was done, for want of memory as a rule."
     )
     with _one:
         return elsewhere(_plan, spec, seconds=SECONDS, memory=None, late=late, lost=lost)

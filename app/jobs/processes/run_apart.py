@@ -15,14 +15,14 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from analysis import Cancelled
-from app.jobs.deadly import Deadly
 from app.jobs.job import Job, State
 from app.jobs.known_models import Known
 from app.jobs.model_slot import settle
-from app.jobs.own_process import begin
+from app.jobs.processes.deadly import Deadly
+from app.jobs.processes.own_process import begin
+from app.jobs.processes.run_messages import Cancel, Ended, Loaded, Run, Told, carried
+from app.jobs.processes.run_process import hear, serve
 from app.jobs.run_here import keep_part
-from app.jobs.run_messages import Cancel, Ended, Loaded, Run, Told, carried
-from app.jobs.run_process import hear, serve
 from app.jobs.store import ResultStore
 from app.registry.studies import STUDIES
 
