@@ -64,6 +64,26 @@ def test_a_trace_runs_under_the_edits_that_are_on(ready, tiny):
     assert tiny.edits == ()
 
 
+def drawn(at: AppTest) -> set[str]:
+    return {one.key.removeprefix("edit.") for one in at.number_input}
+
+
+def test_settings_are_those_the_method_reads_and_keep_their_values(ready):
+    at = fine(visit("edit", **FACT | {"method": "memit", "passes": "3"}))
+    assert {"passes", "moments_weight"} <= drawn(at)
+    assert not {"leak_weight", "refresh", "batch_ridge", "warm_up", "norm"} & drawn(at)
+    fine(at.button_group(key="edit.method").set_value("ultraedit").run())
+    assert {"batch_ridge", "warm_up"} <= drawn(at)
+    assert not {"passes", "moments_weight", "steps", "kl", "contexts"} & drawn(at)
+    fine(at.button_group(key="edit.method").set_value("betaedit").run())
+    assert {"leak_weight", "refresh", "protect", "passes"} <= drawn(at)
+    assert at.number_input(key="edit.passes").value == 3
+    fine(at.number_input(key="edit.refresh").set_value(2).run())
+    request = edit_of(wrote(at)).request
+    assert (request.method, request.passes, request.refresh) == ("betaedit", 3, 2)
+    assert form_of(request).passes == 3
+
+
 def test_the_same_edit_twice_is_told(ready):
     at = wrote(fine(visit("edit", **FACT)))
     run(at, "edit-go", "edit")

@@ -50,7 +50,15 @@ SETTINGS = (
     "lti_output",
     "answer_weight",
     "norm_anchor",
+    "moments_weight",
+    "anchor",
+    "passes",
+    "protect",
+    "leak_weight",
+    "refresh",
     "window",
+    "batch_ridge",
+    "warm_up",
     "sadr",
     "protect_keys",
     "protect_weight",
@@ -129,7 +137,15 @@ class EditForm(Prompted):
     lti_output: float = Field(0.0, ge=0)
     answer_weight: float = Field(1.0, gt=0)
     norm_anchor: bool = False
+    moments_weight: float = Field(0.3, gt=0)
+    anchor: float = Field(0.0, ge=0)
+    passes: int = Field(1, ge=1, le=5)
+    protect: float = Field(0.8, ge=0, lt=1)
+    leak_weight: float = Field(0.03, ge=0)
+    refresh: int = Field(50, ge=0)
     window: int = Field(5, ge=1, le=500)
+    batch_ridge: float | None = Field(None, gt=0)
+    warm_up: int | None = Field(None, ge=0, le=10_000)
     sadr: float = Field(0.0, ge=0)
     protect_keys: ProtectedFrom = "none"
     protect_weight: float | None = Field(None, ge=0)
