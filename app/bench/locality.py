@@ -15,6 +15,7 @@ from analysis import LanguageModel
 from analysis.errors import BadRequest
 from analysis.facts.facts import another_object
 from analysis.study import Report, silent
+from app.bench.crosstalk import crosstalk
 from app.bench.editing import known
 from app.bench.entry import Benchmark, flag, number_flag, word_flag
 from app.bench.evaluate import cases_of, evaluated
@@ -36,7 +37,7 @@ SINGLE = (
     "memit", "memit+protect", "emmet", "emmet+protect", "alphaedit", "alphaedit+protect",
 )  # fmt: skip
 STREAMS = ("alphaedit", "alphaedit+protect", "rls", "rls+subjects", "betaedit")
-PARTS = ("single", "file", "stream", "seconds")
+PARTS = ("single", "file", "stream", "crosstalk", "seconds")
 BATCH = 20
 
 
@@ -81,6 +82,9 @@ def locality_bench(lm: LanguageModel, options: LocalityOptions, report: Report =
     if "stream" in parts:
         streams = options.streams[:1] if options.quick else options.streams
         _streams(bench, lm, options.stream or (4 if options.quick else 200), streams, report)
+    if "crosstalk" in parts:
+        facts = known(lm, options.stream or (4 if options.quick else 200), report)
+        crosstalk(bench, lm, [case_of(fact, another_object(fact)) for fact in facts], report)
     if "seconds" in parts:
         _seconds(bench, lm, own)
     return bench

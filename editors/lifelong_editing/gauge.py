@@ -12,6 +12,7 @@ from analysis.moments.request import MomentsRequest
 from analysis.moments.second_moments import moments
 from editors.cases.case import Case
 from editors.edit.edit import Edit, LayerChange
+from editors.edit.probes import Probe
 from editors.edit.solved import shares
 from editors.methods.search.last_token import keys_at_end
 from editors.methods.search.token_rows import placed
@@ -30,7 +31,7 @@ class Gauge:
 
     def __init__(self, lm: "LanguageModel", cases: Sequence[Case]):
         self.lm = lm
-        spots = [(number, spot) for number, case in enumerate(cases) for spot in _near(lm, case)]
+        spots = [(number, spot) for number, case in enumerate(cases) for _, spot in worded_alike(lm, case)]
         self.owners = np.array([number for number, _ in spots], dtype=int)
         self.pieces = [spot for _, spot in spots]
         self.keys: dict[int, Tensor] = {}  # of each layer, (d_k, neighbours)
@@ -85,15 +86,15 @@ class Gauge:
         return float(np.sqrt(max(0.0, added) / sum(self.written[layer] for layer in layers)))
 
 
-def _near(lm: "LanguageModel", case: Case) -> list[tuple[int, ...]]:
-    """Tokens up to the subject's last of the neighbours that are worded as their fact is."""
+def worded_alike(lm: "LanguageModel", case: Case) -> list[tuple[Probe, tuple[int, ...]]]:
+    """The neighbours that are worded as their fact is, with the tokens up to the subject's last."""
     found = []
     for probe in case.probes:
         before, after = case.rewrites[probe.fact].prompt.split("{}")
         inner = probe.prompt[len(before) : len(probe.prompt) - len(after)]
         if probe.kind == "neighbour" and inner.strip() and probe.prompt == f"{before}{inner}{after}":
             tokens, place = placed(lm, "", case.rewrites[probe.fact].model_copy(update={"subject": inner.strip()}))
-            found.append(tuple(tokens.ids[: place + 1]))
+            found.append((probe, tuple(tokens.ids[: place + 1])))
     return found
 
 
