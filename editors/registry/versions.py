@@ -41,6 +41,7 @@ EXTRAS = {
         "a teacher (LTI)", "lti_subject", {"lti_subject": 0.0425, "lti_output": 0.0725, "answer_weight": 0.35}
     ),
     "early": Extra("an early stop", "stop_after", {"stop_after": 3}),
+    "gentle": Extra("a gentle search", "kl", {"rate": 0.1, "steps": 100}),
     "anchored": Extra("anchored lengths", "norm_anchor", {"norm_anchor": True}),
     "subjects": Extra("all stored subjects protected", "subjects_weight", {"subjects_weight": 0.3}),
 }
