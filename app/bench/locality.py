@@ -20,6 +20,7 @@ from app.bench.editing import known
 from app.bench.entry import Benchmark, flag, number_flag, word_flag
 from app.bench.evaluate import cases_of, evaluated
 from app.bench.form import Bench
+from app.bench.long_answers import long_answers
 from app.bench.machine import describe
 from app.jobs.compute import stored
 from app.jobs.store import ResultStore
@@ -37,8 +38,9 @@ SINGLE = (
     "memit", "memit+protect", "emmet", "emmet+protect", "alphaedit", "alphaedit+protect",
 )  # fmt: skip
 STREAMS = ("alphaedit", "alphaedit+protect", "rls", "rls+subjects", "betaedit")
-PARTS = ("single", "file", "stream", "crosstalk", "seconds")
-BATCH = 20
+PARTS = ("single", "file", "stream", "crosstalk", "long", "seconds")
+BATCH, LONG = 20, 5
+"""Facts written in one edit, and facts that get a long answer."""
 
 
 def _versions(flag: str, words: str) -> tuple[str, ...]:
@@ -85,6 +87,8 @@ def locality_bench(lm: LanguageModel, options: LocalityOptions, report: Report =
     if "crosstalk" in parts:
         facts = known(lm, options.stream or (4 if options.quick else 200), report)
         crosstalk(bench, lm, [case_of(fact, another_object(fact)) for fact in facts], report)
+    if "long" in parts:
+        long_answers(bench, lm, own[: 1 if options.quick else LONG], report)
     if "seconds" in parts:
         _seconds(bench, lm, own)
     return bench

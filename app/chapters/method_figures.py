@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from app.chapters.stored_figures import by_name, n_of, names_below, number, told
+from app.chapters.stored_figures import by_name, n_of, names_below, number, stored, told
 from editors.registry.versions import label_of
 
 Rows = Iterator[tuple[str, ...]]
@@ -36,15 +36,40 @@ def _versions(head: str, last: str) -> Iterator[tuple[str, str]]:
             yield version, label_of(version.replace("_", "+"))
 
 
-def spared(_: str) -> str:
-    """What an edit leaves alone: ROME without and with protection, on the same facts, by likelihood."""
+def spared(of: str) -> str:
+    """What an edit leaves alone: without and with protection, on the same facts, by likelihood; ours, or a file's."""
+    head = of or "single"
+    first = f"{head}.none"
+    kinds = [short for short in SHARES if short in names_below("locality", first)]
 
     def rows() -> Rows:
-        for name, label in _versions("single", "ES"):
-            yield label, *(number("locality", f"single.{name}.{short}") for short in SHARES)
+        for name, label in _versions(head, "ES"):
+            yield label, *(number("locality", f"{head}.{name}.{short}") for short in kinds)
 
-    asked = [f"{label}, {n_of('locality', f'single.rome.{short}')} facts" for short, label in SHARES.items()]
-    return told("locality", ("", *asked), rows(), part="single")
+    asked = [f"{SHARES[short]}, {n_of('locality', f'{first}.{short}')} facts" for short in kinds]
+    return told("locality", ("", *asked), rows(), part=head)
+
+
+ADDED = {
+    "miss": "missed",
+    "worded": "at other wordings",
+    "near": "at neighbours",
+    "listed": "at protected",
+}
+ANSWERED = {"rewrite": "facts, %", "paraphrase": "other wordings, %", "neighbour": "neighbours, %"}
+
+
+def crosstalk(_: str) -> str:
+    """Closed forms at one layer: what they add where, for residuals drawn and found, and what the model then says."""
+
+    def rows() -> Rows:
+        for row in stored("locality")["crosstalk"]:
+            added = (f"{row[f'drawn.{what}']:.2f} / {row[f'found.{what}']:.2f}" for what in ADDED)
+            said = (f"{row[f'model.{kind}']:.0f}" for kind in ANSWERED)
+            yield row["form"], *added, *said, "–" if row["model.area"] is None else f"{row['model.area']:.2f}"
+
+    head = ("form", *(f"{what}, drawn / found" for what in ADDED.values()), *ANSWERED.values(), "area")
+    return told("locality", head, rows(), part="crosstalk")
 
 
 IN_A_ROW = {

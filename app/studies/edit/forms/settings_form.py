@@ -17,6 +17,7 @@ KEY_WORDS = {"r_rome": "r-ROME", "p_rome": "p-ROME", "rome": "ROME as published"
 """ROME's keys, as the form says them."""
 FOUND_ON = {"base": "the model as it was trained", "stacked": "the edits that are on"}
 """What new values are sought on, as the form says it."""
+GENTLE = "a smaller one finds a value nearer to the old one, in more steps: 0.1 in 100"
 TAUGHT = {
     "lti_subject": "Weight of the state at the subject; 0.0425 is a beginning",
     "lti_output": "Weight of how likely it makes the answer; 0.0725",
@@ -68,7 +69,10 @@ def _search(drawn: _Drawn) -> None:
     """How the new value is found."""
     drawn.number("contexts", "Texts put before the prompt", 0, 50)
     drawn.number("steps", "Steps of the search", 1, 500, placeholder="25")
-    drawn.number("rate", "Rate of the search", 0.0, format="%.3f", placeholder="0.5")
+    drawn.number(
+        "rate", "Rate of the search" if drawn.reads("steps") else "Rate of its one step", 0.0, format="%.3f",
+        placeholder="0.5", help=GENTLE if drawn.reads("kl") else None,
+    )  # fmt: skip
     drawn.number("clamp", "Longest change, in lengths of the old value", 0.0, placeholder="0.75")
     drawn.number("kl", "Weight of keeping the rest (KL)", 0.0, format="%.4f")
     drawn.number(
