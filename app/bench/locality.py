@@ -39,8 +39,8 @@ SINGLE = (
 )  # fmt: skip
 STREAMS = ("alphaedit", "alphaedit+protect", "rls", "rls+subjects", "betaedit")
 PARTS = ("single", "file", "stream", "crosstalk", "long", "seconds")
-BATCH, LONG = 20, 5
-"""Facts written in one edit, and facts that get a long answer."""
+WHOLE, BATCH, LONG = 100, 20, 5
+"""Facts written singly where no other number is named, facts written in one edit, and facts that get a long answer."""
 
 
 def _versions(flag: str, words: str) -> tuple[str, ...]:
@@ -70,14 +70,18 @@ class LocalityOptions:
 
 
 def locality_bench(lm: LanguageModel, options: LocalityOptions, report: Report = silent) -> Bench:
-    """Measure single.METHOD.WHAT, single.best.WHAT, stream200.METHOD.WHAT, edit.seconds, edit.seconds_batch20."""
+    """Measure single.METHOD.WHAT, file.METHOD.WHAT, stream200.METHOD.WHAT, long.LENGTH.WHAT, edit.seconds and so on.
+
+    Of another number of facts than a hundred the first are single20.METHOD.WHAT, with the number in their name.
+    """
     bench = Bench(describe(lm.device), lm.card())
-    count = options.facts or (2 if options.quick else 100)
+    count = options.facts or (2 if options.quick else WHOLE)
     own = tuple(case_of(fact, another_object(fact)) for fact in known(lm, count, report))
     methods = ("rome", "rome+protect") if options.quick else options.methods
     parts = options.parts or PARTS
     if "single" in parts:
-        _single(bench, "single", evaluated(lm, EvaluateRequest(cases=own, methods=methods, free=False), report))
+        head = "single" if count == WHOLE or options.quick else f"single{count}"
+        _single(bench, head, evaluated(lm, EvaluateRequest(cases=own, methods=methods, free=False), report))
     if "file" in parts and options.cases:
         asked = EvaluateRequest(cases=options.cases[:count], methods=methods, free=False, halved=True)
         _single(bench, "file", evaluated(lm, asked, report))

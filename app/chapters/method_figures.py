@@ -93,6 +93,25 @@ def in_a_row(_: str) -> str:
     return told("locality", ("after 200 edits", *IN_A_ROW.values()), rows(), part="stream")
 
 
+LONG = {
+    "said": "word for word, % of answers",
+    "begun": "tokens right before the first other",
+    "neighbours": "neighbours that begin otherwise, %",
+    "seconds": "seconds an edit",
+}
+
+
+def long(_: str) -> str:
+    """Long answers in windows: what of them the model then says by itself."""
+
+    def rows() -> Rows:
+        for length in dict.fromkeys(name.partition(".")[0] for name in names_below("locality", "long")):
+            yield f"{length} tokens", *(number("locality", f"long.{length}.{what}") for what in LONG)
+
+    asked = n_of("locality", "long.40.said")
+    return told("locality", (f"{asked} answers each", *LONG.values()), rows(), part="long")
+
+
 WRITTEN = {
     "edit.seconds": "ROME, asked and looked at as on the page",
     "edit.write_seconds": "ROME, search and write alone",

@@ -24,6 +24,7 @@ PRODUCERS: dict[str, Callable[[str], str]] = {
         method_figures.spared,
         method_figures.in_a_row,
         method_figures.crosstalk,
+        method_figures.long,
         method_figures.seconds,
         method_figures.traced,
         machine_figures.loaded,
