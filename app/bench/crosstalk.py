@@ -100,6 +100,7 @@ def _projected(share: float, *, listed: float = 0.0, leak: float = 0.0) -> Form:
 
 FORMS: dict[str, Form] = {
     "MEMIT λ=.3, piled": _piled(0.3),
+    "RLS λ=1": _solved(1.0),
     "RLS λ=.3": _solved(0.3),
     "RLS λ=.03": _solved(0.03),
     "RLS λ=.003": _solved(0.003),
