@@ -153,7 +153,7 @@ def crosstalk(bench: Bench, lm: LanguageModel, cases: Sequence[Case], report: Re
 
 def _keys(lm: LanguageModel, cases: Sequence[Case], layer: int, pairs: Pairs, request: EditRequest) -> Keys:
     worded = [
-        (at, ids) for at, case in enumerate(cases) for probe in case.probes if (ids := _at_subject(lm, case, probe))
+        (at, ids) for at, case in enumerate(cases) for probe in case.probes if (ids := at_subject(lm, case, probe))
     ]
     spots = [(at, probe, ids) for at, case in enumerate(cases) for probe, ids in _askable(lm, worded_alike(lm, case))]
     beside = beside_in_stream("rls+protect", cases)
@@ -182,7 +182,7 @@ def _askable(lm: LanguageModel, spots: Sequence[tuple[Probe, tuple[int, ...]]]) 
     return [(probe, ids) for probe, ids in spots if probe in can]
 
 
-def _at_subject(lm: LanguageModel, case: Case, probe: Probe) -> tuple[int, ...]:
+def at_subject(lm: LanguageModel, case: Case, probe: Probe) -> tuple[int, ...]:
     """Tokens of another wording up to its subject's last; none where it does not name it."""
     subject = case.rewrites[probe.fact].subject
     if probe.kind != "paraphrase" or probe.prompt.count(subject) != 1:

@@ -22,6 +22,7 @@ from app.bench.evaluate import cases_of, evaluated
 from app.bench.form import Bench
 from app.bench.long_answers import long_answers
 from app.bench.machine import describe
+from app.bench.wordings import wordings
 from app.jobs.compute import stored
 from app.jobs.store import ResultStore
 from app.registry.studies import STUDIES
@@ -38,7 +39,7 @@ SINGLE = (
     "memit", "memit+protect", "emmet", "emmet+protect", "alphaedit", "alphaedit+protect",
 )  # fmt: skip
 STREAMS = ("alphaedit", "alphaedit+protect", "rls", "rls+subjects", "betaedit")
-PARTS = ("single", "file", "stream", "crosstalk", "long", "seconds")
+PARTS = ("single", "file", "stream", "crosstalk", "wordings", "long", "seconds")
 WHOLE, BATCH, LONG = 100, 20, 5
 """Facts written singly where no other number is named, facts written in one edit, and facts that get a long answer."""
 
@@ -70,7 +71,7 @@ class LocalityOptions:
 
 
 def locality_bench(lm: LanguageModel, options: LocalityOptions, report: Report = silent) -> Bench:
-    """Measure single.METHOD.WHAT, file.METHOD.WHAT, stream200.METHOD.WHAT, long.LENGTH.WHAT, edit.seconds and so on.
+    """Measure single.METHOD.WHAT, file.METHOD.WHAT, stream200.METHOD.WHAT, wordings.WHY, long.LENGTH.WHAT and seconds.
 
     Of another number of facts than a hundred the first are single20.METHOD.WHAT, with the number in their name.
     """
@@ -91,6 +92,8 @@ def locality_bench(lm: LanguageModel, options: LocalityOptions, report: Report =
     if "crosstalk" in parts:
         facts = known(lm, options.stream or (4 if options.quick else 200), report)
         crosstalk(bench, lm, [case_of(fact, another_object(fact)) for fact in facts], report)
+    if "wordings" in parts:
+        wordings(bench, lm, own, report)
     if "long" in parts:
         long_answers(bench, lm, own[: 1 if options.quick else LONG], report)
     if "seconds" in parts:
