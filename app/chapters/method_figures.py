@@ -50,6 +50,19 @@ def spared(of: str) -> str:
     return told("locality", ("", *asked), rows(), part=head)
 
 
+def worded(_: str) -> str:
+    """Why other wordings do not follow, relation by relation: the rows of those that miss some."""
+
+    def rows() -> Rows:
+        for row in stored("locality")["wordings"]:
+            yield row["relation"], *(str(row[name]) for name in ("wordings", "missed", "by key")), f"{row['share']:.2f}"
+        shares = [number("locality", f"wordings.{name}") for name in ("follow", "key", "value")]
+        yield f"all: {shares[0]} % follow", n_of("locality", "wordings.follow"), "", f"{shares[1]} %", ""
+
+    head = ("relation", "wordings", "missed", "said with the whole value", "share of it written at the missed")
+    return told("locality", head, rows(), part="wordings")
+
+
 ADDED = {
     "miss": "missed",
     "worded": "at other wordings",

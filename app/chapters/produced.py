@@ -23,6 +23,7 @@ PRODUCERS: dict[str, Callable[[str], str]] = {
         method_figures.evaluated,
         method_figures.spared,
         method_figures.in_a_row,
+        method_figures.worded,
         method_figures.crosstalk,
         method_figures.long,
         method_figures.seconds,
