@@ -31,7 +31,11 @@ STORY = (
 
 
 def long_answers(bench: Bench, lm: LanguageModel, cases: Sequence[Case], report: Report = silent) -> None:
-    """Put down long.LENGTH.said, .begun, .neighbours and .seconds, each over the cases, one edit a case."""
+    """Put down long.LENGTH.WHAT over the cases, one edit a case.
+
+    said: answers that are said word for word; begun: tokens before the first other one; neighbours: those whose next
+    word has become another; seconds.
+    """
     for length in LENGTHS:
         said, begun, near, seconds = [], [], [], []
         for at, case in enumerate(cases):
@@ -45,9 +49,9 @@ def long_answers(bench: Bench, lm: LanguageModel, cases: Sequence[Case], report:
             begun.append(len(right) if right.all() else int(right.argmin()))
             near += _moved(lm, edit, case)
         count = len(cases)
-        bench.add(f"long.{length}.said", 100 * float(np.mean(said)), "% of answers, word for word", count)
-        bench.mean(f"long.{length}.begun", begun, "tokens before the first other one")
-        bench.mean(f"long.{length}.neighbours", near, "% of neighbours whose next word is another", times=100)
+        bench.add(f"long.{length}.said", 100 * float(np.mean(said)), "%", count)
+        bench.add(f"long.{length}.begun", float(np.mean(begun)), "tokens", count)
+        bench.mean(f"long.{length}.neighbours", near, "%", times=100)
         bench.mean(f"long.{length}.seconds", seconds, "s an edit")
 
 
