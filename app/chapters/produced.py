@@ -6,7 +6,7 @@ A chapter says `<!-- defaults: trace -->` where a table is to stand; `PRODUCERS`
 import re
 from collections.abc import Callable
 
-from app.chapters import example, from_commands, from_program, machine_figures, method_figures
+from app.chapters import example, from_commands, from_program, locality_figures, machine_figures, method_figures
 
 MARKER = re.compile(r"<!-- (\w+)(?:: ([\w-]+))? -->")
 PRODUCERS: dict[str, Callable[[str], str]] = {
@@ -21,12 +21,12 @@ PRODUCERS: dict[str, Callable[[str], str]] = {
         from_program.studies,
         from_commands.commands,
         method_figures.evaluated,
-        method_figures.spared,
-        method_figures.in_a_row,
-        method_figures.worded,
-        method_figures.crosstalk,
-        method_figures.long,
-        method_figures.seconds,
+        locality_figures.spared,
+        locality_figures.in_a_row,
+        locality_figures.worded,
+        locality_figures.crosstalk,
+        locality_figures.long,
+        locality_figures.seconds,
         method_figures.traced,
         machine_figures.loaded,
         machine_figures.families,
