@@ -7,7 +7,7 @@ from app.registry.studies import ENTRIES
 OF_NO_STUDY = (
     "app.bench.exports:BENCH",
     "app.bench.families:BENCH",
-    "app.bench.locality:BENCH",
+    "app.bench.locality.run:BENCH",
     "app.bench.loading:BENCH",
     "app.bench.device:BENCH",
     "app.bench.examples:BENCH",

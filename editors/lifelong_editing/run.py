@@ -24,7 +24,6 @@ from editors.edit.probes import Probe
 from editors.edit.request import EditRequest
 from editors.edit.solved import solved
 from editors.evaluation.protection import beside_in_stream
-from editors.evaluation.result import wants_new
 from editors.lifelong_editing.gauge import Gauge
 from editors.lifelong_editing.moved import Moved
 from editors.lifelong_editing.result import ASKED, LifelongRequest, LifelongResult
@@ -32,7 +31,7 @@ from editors.methods.run import write_each
 from editors.registry.versions import method_in
 from editors.scoring.perplexity import perplexity
 from editors.scoring.probe_answers import answerable
-from editors.scoring.teacher_forced import NEW, OLD, measured
+from editors.scoring.teacher_forced import measured
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
@@ -187,8 +186,7 @@ class _Stream:
         own = self.probes[number]
         if not own:
             return np.full(len(ASKED), np.nan)
-        found = measured(self.lm, own)
-        right = np.array([found.fraction[NEW if wants_new(probe.kind) else OLD, i] for i, probe in enumerate(own)])
+        right = measured(self.lm, own).of_wanted(own)
         means = []
         for kind in ASKED:
             these = right[[i for i, probe in enumerate(own) if probe.kind == kind]]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from analysis.forward.by_length import by_length
 from analysis.text.tokens import Tokens, answer_tokens
-from editors.edit.probes import Probe
+from editors.edit.probes import WANT_NEW, Probe
 
 if TYPE_CHECKING:
     from analysis.model.language_model import LanguageModel
@@ -33,6 +33,11 @@ class Measured:
     said_probability: np.ndarray  # (P,)
     slots: Tensor | None  # (P, V) log-probabilities of the next token, on the CPU, where asked for
     places: list[Tokens]  # (P,) the prompts as they were read
+
+    def of_wanted(self, probes: Sequence[Probe]) -> np.ndarray:
+        """Share of the wanted answer's tokens that are the likeliest, (P,); `probes` are those that were read."""
+        wanted = [NEW if probe.kind in WANT_NEW else OLD for probe in probes]
+        return self.fraction[wanted, np.arange(len(probes))]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import torch
 from analysis.facts.facts import another_object
 from analysis.model.language_model import LanguageModel
 from analysis.study import silent
-from app.bench.crosstalk import FORMS, Keys, _area, _linear, _together, crosstalk
 from app.bench.editing import known
 from app.bench.form import Bench
+from app.bench.locality.crosstalk import FORMS, Keys, _area, _linear, _together, crosstalk
 from editors.cases.case import case_of
 from editors.methods.closed_forms import Inverse, alphaedit, freedom, memit, rls
 

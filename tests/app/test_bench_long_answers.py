@@ -8,7 +8,7 @@ from analysis.model.language_model import LanguageModel
 from analysis.study import silent
 from analysis.text.tokens import answer_tokens
 from app.bench.editing import known
-from app.bench.long_answers import LENGTHS, long_fact, spoken
+from app.bench.locality.long_answers import LENGTHS, long_fact, spoken
 from editors.cases.case import case_of
 from editors.edit.request import EditRequest
 from editors.methods.run import write

@@ -10,7 +10,7 @@ from analysis.model.language_model import LanguageModel
 from analysis.study import silent
 from app.bench.editing import known
 from app.bench.form import Bench
-from app.bench.wordings import VERSION, of_case, put_down
+from app.bench.locality.wordings import VERSION, of_case, put_down
 from editors.cases.case import case_of
 from editors.evaluation.result import EvaluateRequest
 from editors.evaluation.run import evaluate

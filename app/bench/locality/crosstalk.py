@@ -18,30 +18,30 @@ from analysis.moments.request import MomentsRequest
 from analysis.moments.second_moments import moments
 from analysis.study import Report, silent, within
 from app.bench.form import Bench
+from app.bench.locality.subject_in import subject_in
 from app.jobs.compute import stored
 from app.jobs.store import ResultStore
 from app.registry.studies import STUDIES
 from editors.cases.case import Case
 from editors.edit.edit import Edit
-from editors.edit.pairs import Pairs, solved_rows
+from editors.edit.pairs import Pairs
 from editors.edit.probes import Probe
-from editors.edit.request import EditRequest, Rewrite
+from editors.edit.request import EditRequest
 from editors.edit.weight_overlay import Overlay
 from editors.evaluation.protection import beside_in_stream
-from editors.evaluation.result import wants_new
 from editors.lifelong_editing.gauge import worded_alike
-from editors.methods.closed_forms import Inverse, freedom
+from editors.methods.closed_forms import Inverse, alphaedit, freedom, memit, rls
 from editors.methods.defaults import default_layers
 from editors.methods.protection.protected_keys import ProtectedKeys
 from editors.methods.protection.protected_subjects import with_protected
 from editors.methods.search.last_token import keys_at_end
-from editors.methods.search.token_rows import placed, up_to_key
+from editors.methods.search.token_rows import up_to_key
 from editors.scoring.probe_answers import answerable
-from editors.scoring.teacher_forced import NEW, OLD, measured
+from editors.scoring.teacher_forced import measured
 
 KINDS = ("rewrite", "paraphrase", "neighbour")
-RIDGE = 0.1
-"""AlphaEdit's, in energies of a typical projected key: the default of the method."""
+RIDGE = EditRequest.model_fields["ridge"].default
+"""AlphaEdit's, in energies of a typical projected key."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,12 @@ Form = Callable[[Keys], Tensor]
 
 
 def _piled(weight: float) -> Form:
+    """MEMIT fact by fact, each as if it were alone."""
+
     def right(keys: Keys) -> Tensor:
-        whitened = Inverse(keys.text)(keys.edited)
-        return (whitened / (weight * len(whitened) + (keys.edited * whitened).sum(0))).T
+        inverse, count = Inverse(keys.text), keys.edited.shape[1]
+        each = ((keys.edited[:, [at]], keys.residuals[:, [at]]) for at in range(count))
+        return torch.cat([memit(inverse, *one, weight * len(keys.text)).right for one in each])
 
     return right
 
@@ -76,24 +79,21 @@ def _solved(weight: float, *, listed: float = 0.0, subjects: float = 0.0) -> For
     """RLS: all at once is what one after the other comes to."""
 
     def right(keys: Keys) -> Tensor:
-        text = weight * len(keys.text) * (keys.text + subjects * keys.subjects) + listed * keys.listed @ keys.listed.T
-        whitened = Inverse(text)(keys.edited)
-        return torch.from_numpy(solved_rows(keys.edited.numpy(), whitened.numpy()))
+        whole = weight * len(keys.text)
+        text = keys.text + subjects * keys.subjects + listed / whole * keys.listed @ keys.listed.T
+        return rls(Inverse(text), keys.edited, keys.residuals, whole).right
 
     return right
 
 
 def _projected(share: float, *, listed: float = 0.0, leak: float = 0.0) -> Form:
-    """AlphaEdit with the keys of all edits spared; BetaEdit's with `leak`."""
+    """AlphaEdit with the keys of all edits spared, which all at once are; BetaEdit's with `leak`."""
 
     def right(keys: Keys) -> Tensor:
         free = freedom(keys.text, share)
-        inner = free.basis.T @ keys.edited
-        spared = leak * len(keys.text) * keys.text + listed * keys.listed @ keys.listed.T
-        ridge = RIDGE * float(inner.square().sum(0).median())
-        system = inner @ inner.T + ridge * torch.eye(len(inner), dtype=torch.float64)
-        system = system + free.basis.T @ spared @ free.basis
-        return (free.basis @ torch.cholesky_solve(inner, torch.linalg.cholesky(system))).T
+        spared = [leak * len(keys.text) * keys.text, listed * keys.listed @ keys.listed.T]
+        ridge = RIDGE * float(free.project(keys.edited).square().sum(0).median())
+        return alphaedit(free, keys.edited, keys.residuals, spared, ridge).right
 
     return right
 
@@ -153,7 +153,7 @@ def crosstalk(bench: Bench, lm: LanguageModel, cases: Sequence[Case], report: Re
 
 def _keys(lm: LanguageModel, cases: Sequence[Case], layer: int, pairs: Pairs, request: EditRequest) -> Keys:
     worded = [
-        (at, ids) for at, case in enumerate(cases) for probe in case.probes if (ids := at_subject(lm, case, probe))
+        (at, ids) for at, case in enumerate(cases) for probe in case.probes if (ids := subject_in(lm, case, probe))
     ]
     spots = [(at, probe, ids) for at, case in enumerate(cases) for probe, ids in _askable(lm, worded_alike(lm, case))]
     beside = beside_in_stream("rls+protect", cases)
@@ -180,15 +180,6 @@ def _keys(lm: LanguageModel, cases: Sequence[Case], layer: int, pairs: Pairs, re
 def _askable(lm: LanguageModel, spots: Sequence[tuple[Probe, tuple[int, ...]]]) -> list[tuple[Probe, tuple[int, ...]]]:
     can = answerable(lm, [probe for probe, _ in spots])
     return [(probe, ids) for probe, ids in spots if probe in can]
-
-
-def at_subject(lm: LanguageModel, case: Case, probe: Probe) -> tuple[int, ...]:
-    """Tokens of another wording up to its subject's last; none where it does not name it."""
-    subject = case.rewrites[probe.fact].subject
-    if probe.kind != "paraphrase" or probe.prompt.count(subject) != 1:
-        return ()
-    tokens, place = placed(lm, "", Rewrite(prompt=probe.prompt.replace(subject, "{}"), subject=subject, target="x"))
-    return tuple(tokens.ids[: place + 1])
 
 
 def _linear(keys: Keys, residuals: Tensor, right: Tensor) -> dict[str, float]:
@@ -223,8 +214,7 @@ def _together(residuals: Tensor, relations: Sequence[str]) -> dict[str, float]:
 
 def _right(lm: LanguageModel, probes: Sequence[Probe]) -> np.ndarray:
     """Whether every token of the wanted answer is the likeliest, of prompts that can be asked."""
-    found = measured(lm, probes)
-    return np.array([found.fraction[NEW if wants_new(probe.kind) else OLD, at] == 1 for at, probe in enumerate(probes)])
+    return measured(lm, probes).of_wanted(probes) == 1
 
 
 def _asked(lm: LanguageModel, cases: Sequence[Case]) -> dict[str, float]:

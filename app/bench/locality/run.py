@@ -15,14 +15,14 @@ from analysis import LanguageModel
 from analysis.errors import BadRequest
 from analysis.facts.facts import another_object
 from analysis.study import Report, silent
-from app.bench.crosstalk import crosstalk
 from app.bench.editing import known
 from app.bench.entry import Benchmark, flag, number_flag, word_flag
 from app.bench.evaluate import cases_of, evaluated
 from app.bench.form import Bench
-from app.bench.long_answers import long_answers
+from app.bench.locality.crosstalk import crosstalk
+from app.bench.locality.long_answers import long_answers
+from app.bench.locality.wordings import wordings
 from app.bench.machine import describe
-from app.bench.wordings import wordings
 from app.jobs.compute import stored
 from app.jobs.store import ResultStore
 from app.registry.studies import STUDIES

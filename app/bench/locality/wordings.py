@@ -13,8 +13,8 @@ import torch
 
 from analysis import LanguageModel
 from analysis.study import Report, silent
-from app.bench.crosstalk import at_subject
 from app.bench.form import Bench
+from app.bench.locality.subject_in import subject_in
 from editors.cases.case import Case
 from editors.edit.edit import LayerChange
 from editors.edit.probes import Probe
@@ -22,6 +22,8 @@ from editors.edit.weight_overlay import Overlay
 from editors.evaluation.result import EvaluateRequest
 from editors.evaluation.run import edits_of
 from editors.methods.search.last_token import keys_at_end
+from editors.methods.search.token_rows import up_to_key
+from editors.registry.versions import method_in
 from editors.scoring.teacher_forced import NEW, OLD, measured
 
 VERSION = "rome+protect+firm+values"
@@ -66,7 +68,7 @@ def put_down(bench: Bench, found: Sequence[Wording]) -> None:
 
 def of_case(lm: LanguageModel, case: Case) -> list[Wording]:
     """The other wordings of one fact, written alone; those that do not name the subject in its words are left out."""
-    spots = [(probe, ids) for probe in case.probes if (ids := at_subject(lm, case, probe))]
+    spots = [(probe, ids) for probe in case.probes if (ids := subject_in(lm, case, probe))]
     if not spots:
         return []
     (edit,) = edits_of(lm, EvaluateRequest(cases=(case,), methods=(VERSION,)), VERSION, silent)
@@ -81,8 +83,7 @@ def of_case(lm: LanguageModel, case: Case) -> list[Wording]:
 
 def _shares(lm: LanguageModel, case: Case, change: LayerChange, pieces: Sequence[tuple[int, ...]]) -> list[float]:
     """What the change writes at the end of each piece, by what it writes at the fact's own bare key."""
-    fact = Probe(0, "paraphrase", case.rewrite.text, case.rewrite.target, "")
-    keys = keys_at_end(lm, [at_subject(lm, case, fact), *pieces], change.layer)
+    keys = keys_at_end(lm, [up_to_key(lm, "", case.rewrite, method_in(VERSION)), *pieces], change.layer)
     own, *others = (keys @ torch.from_numpy(change.right[0]).double()).tolist()
     return [other / own for other in others]
 
